@@ -1,0 +1,217 @@
+//! The results as tables and as JSON.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, Table};
+use serde_json::{json, Value};
+
+use crate::machine::{load, Machine};
+use crate::row::{Figure, Peer, Target, Unit};
+use crate::run::Measured;
+use crate::stats::{median, median_ratio, spread};
+
+/// The columns of a table and the ratios after them.
+struct Columns {
+    peers: &'static [Peer],
+    ratios: &'static [(&'static str, Peer, &'static [Peer])],
+}
+
+const PEERS: Columns = Columns {
+    peers: &[Peer::Raw, Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Tokio2w],
+    ratios: &[
+        ("ours/raw", Peer::Ours, &[Peer::Raw]),
+        ("ours/upstream", Peer::Ours, &[Peer::Upstream]),
+        ("ours/tokio", Peer::Ours, &[Peer::Tokio, Peer::Tokio2w]),
+    ],
+};
+
+const HOOKS: Columns = Columns {
+    peers: &[Peer::NoHooks, Peer::Ours, Peer::OursLog],
+    ratios: &[
+        ("ours/no-hooks", Peer::Ours, &[Peer::NoHooks]),
+        ("ours-log/no-hooks", Peer::OursLog, &[Peer::NoHooks]),
+    ],
+};
+
+const LEGEND: &str = "Medians of the runs; ± half the distance between the quartiles. \
+Ratios are medians of the ratios of each run; less is better. \
+ours/tokio: the current-thread runtime, or two workers where that does not apply.";
+
+/// A row belongs to the table of the hooks when it is compared with a build without them.
+fn is_hooks(measured: &Measured<'_>) -> bool {
+    let cases = &measured.row.cases;
+    cases.iter().any(|(peer, _)| matches!(peer, Peer::NoHooks | Peer::OursLog))
+}
+
+/// The tables, with what one needs to read them.
+pub(crate) fn tables(results: &[Measured<'_>]) -> String {
+    let (hooks, peers): (Vec<_>, Vec<_>) = results.iter().partition(|m| is_hooks(m));
+    let mut text = String::new();
+    for (columns, rows) in [(PEERS, peers), (HOOKS, hooks)] {
+        if !rows.is_empty() {
+            text += &table(&columns, &rows).to_string();
+            text += "\n";
+        }
+    }
+    let runs = results.iter().flat_map(|m| m.samples.values().map(Vec::len));
+    let (fewest, most) = runs.fold((usize::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
+    text + &format!("{LEGEND} {fewest} to {most} runs; load {:.2} at the end.", load())
+}
+
+fn table(columns: &Columns, rows: &[&Measured<'_>]) -> Table {
+    let peers: Vec<Peer> = columns
+        .peers
+        .iter()
+        .copied()
+        .filter(|peer| rows.iter().any(|m| m.samples.contains_key(peer)))
+        .collect();
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED);
+    let mut header = vec!["row", "figure"];
+    header.extend(peers.iter().map(|peer| peer.name()));
+    header.extend(columns.ratios.iter().map(|ratio| ratio.0));
+    header.push("target");
+    table.set_header(header);
+    for measured in rows {
+        for index in 0..measured.row.figures.len() {
+            table.add_row(line(measured, index, &peers, columns));
+        }
+    }
+    let last = table.column_count() - 1;
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index > 1 && index < last {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn line(measured: &Measured<'_>, index: usize, peers: &[Peer], columns: &Columns) -> Vec<Cell> {
+    let figure = &measured.row.figures[index];
+    let values = |peer| measured.values(peer, index);
+    let smallest = peers.iter().map(|peer| median(&values(*peer)));
+    let scale = Scale::fitting(figure.unit, smallest.fold(f64::INFINITY, f64::min));
+    let row = if index == 0 { measured.row.name } else { "" };
+    let mut cells = vec![Cell::new(row), Cell::new(format!("{}, {}", figure.name, scale.name))];
+    for peer in peers {
+        let values = values(*peer);
+        let middle = median(&values);
+        cells.push(Cell::new(match middle.is_nan() {
+            true => "–".into(),
+            false if figure.unit == Unit::Bytes => scale.show(middle),
+            false => format!("{} ±{:.0}%", scale.show(middle), spread(&values) * 100.0),
+        }));
+    }
+    for (_, of, against) in columns.ratios {
+        let base = against.iter().map(|peer| values(*peer));
+        let base = base.into_iter().find(|base| !median(base).is_nan());
+        let ratio = base.map_or(f64::NAN, |base| median_ratio(&values(*of), &base));
+        cells.push(Cell::new(match ratio.is_nan() {
+            true => "–".into(),
+            false => format!("{ratio:.2}"),
+        }));
+    }
+    cells.push(Cell::new(verdicts(measured, index, figure)));
+    cells
+}
+
+/// Each target of the figure, with whether ours reaches it.
+fn verdicts(measured: &Measured<'_>, index: usize, figure: &Figure) -> String {
+    let ours = measured.values(Peer::Ours, index);
+    let mut verdicts = Vec::new();
+    for target in figure.targets {
+        let (text, reached, limit) = match *target {
+            Target::Of(peer, limit) => {
+                let ratio = median_ratio(&ours, &measured.values(peer, index));
+                (format!("≤ {limit} {}", peer.name()), ratio, limit)
+            }
+            Target::OfFigure(base, limit) => {
+                let ratio = median_ratio(&ours, &measured.values(Peer::Ours, base));
+                let base = measured.row.figures[base].name;
+                (format!("≤ {limit} {base}: {ratio:.2}"), ratio, limit)
+            }
+            Target::AtMost(limit) => {
+                let scale = Scale::fitting(figure.unit, limit);
+                let text = format!("≤ {} {}", scale.show(limit), scale.name);
+                (text, median(&ours), limit)
+            }
+        };
+        if !reached.is_nan() {
+            let mark = if reached <= limit { "✓" } else { "✗" };
+            verdicts.push(format!("{mark} {text}"));
+        }
+    }
+    verdicts.join("\n")
+}
+
+/// A unit to print in.
+struct Scale {
+    name: &'static str,
+    divisor: f64,
+}
+
+impl Scale {
+    fn fitting(unit: Unit, smallest: f64) -> Scale {
+        let (name, divisor) = match unit {
+            Unit::Bytes => ("B", 1.0),
+            Unit::Nanos if smallest < 1e3 => ("ns", 1.0),
+            Unit::Nanos if smallest < 1e6 => ("µs", 1e3),
+            Unit::Nanos => ("ms", 1e6),
+        };
+        Scale { name, divisor }
+    }
+
+    /// Three digits that count, and the unit's whole numbers.
+    fn show(&self, value: f64) -> String {
+        let value = value / self.divisor;
+        match value.abs() {
+            v if v >= 99.95 => format!("{value:.0}"),
+            v if v >= 9.995 => format!("{value:.1}"),
+            _ if self.divisor == 1.0 => format!("{value:.1}"),
+            _ => format!("{value:.2}"),
+        }
+    }
+}
+
+/// Every sample, with the machine.
+pub(crate) fn json(machine: &Machine, results: &[Measured<'_>]) -> Value {
+    let mut rows = Vec::new();
+    for measured in results {
+        for (index, figure) in measured.row.figures.iter().enumerate() {
+            let samples: serde_json::Map<_, _> = measured
+                .samples
+                .keys()
+                .map(|peer| (*peer, measured.values(*peer, index)))
+                .filter(|(_, values)| !median(values).is_nan())
+                .map(|(peer, values)| (peer.name().to_owned(), json!(values)))
+                .collect();
+            rows.push(json!({
+                "row": measured.row.name,
+                "figure": figure.name,
+                "unit": match figure.unit { Unit::Nanos => "ns", Unit::Bytes => "bytes" },
+                "samples": samples,
+            }));
+        }
+    }
+    json!({ "machine": machine, "rows": rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_three_digits_that_count() {
+        let scale = Scale::fitting(Unit::Nanos, 5_000.0);
+        assert_eq!(scale.show(5_123.0), "5.12");
+        assert_eq!(scale.show(51_230.0), "51.2");
+        assert_eq!(scale.show(512_300.0), "512");
+    }
+
+    #[test]
+    fn the_unit_fits_the_smallest_value() {
+        assert_eq!(Scale::fitting(Unit::Nanos, 999.0).name, "ns");
+        assert_eq!(Scale::fitting(Unit::Nanos, 1_000.0).name, "µs");
+        assert_eq!(Scale::fitting(Unit::Nanos, 2e6).name, "ms");
+        assert_eq!(Scale::fitting(Unit::Bytes, 2e6).name, "B");
+    }
+}

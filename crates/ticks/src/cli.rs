@@ -1,0 +1,85 @@
+//! The command line: the subcommands, shell completions and the man page.
+
+use std::io::{self, Write};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::outcome::Outcome;
+use crate::{export, record, show, stat, who};
+
+/// Records, shows and explains what the async-io reactor of a program does
+#[derive(Debug, Parser)]
+#[command(name = "ticks", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ticks record -o /tmp/t -- ./server      run a program with the recorder on
+  ticks who 4711                          who waits for what in process 4711, now
+  ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
+  ticks stat /tmp/t/4711.ticks            rounds, events, wakes and waits in numbers
+  ticks export --chrome /tmp/t/4711.ticks -o t.json
+
+Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a program with the recorder on
+    Record(record::Args),
+    /// Show the records as the log's text lines, threads and files merged by time
+    Show(show::Args),
+    /// Sum up per thread, source and timer
+    Stat(stat::Args),
+    /// Show who waits now, or waited when the program ended
+    Who(who::Args),
+    /// Make a timeline for a trace viewer
+    Export(export::Args),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
+}
+
+/// Which shell.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+/// Prints the completions for a shell.
+pub fn completions(args: &CompletionsArgs) -> anyhow::Result<Outcome> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "ticks", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(Outcome::Done)
+}
+
+/// Prints the man page: the program's, then each subcommand's.
+pub fn man() -> anyhow::Result<Outcome> {
+    let mut page = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        clap_mangen::Man::new(sub.clone().disable_help_subcommand(true)).render(&mut page)?;
+    }
+    io::stdout().write_all(&page)?;
+    Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,77 @@
+//! `ticks export`: a timeline for a trace viewer.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::input::Input;
+use crate::merge::Merge;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::timeline::Timeline;
+use crate::{chrome, perfetto, units};
+
+/// Make a timeline for a trace viewer
+///
+/// Threads with rounds, waits and polls; a track a source and direction, and a track a task; arrows
+/// from the kernel's event to the wake, and to the poll that it caused.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group = clap::ArgGroup::new("format").required(true))]
+pub struct Args {
+    /// As a Perfetto trace, for ui.perfetto.dev
+    #[arg(long, group = "format")]
+    perfetto: bool,
+    /// As JSON in Chrome's trace event format, for chrome://tracing or ui.perfetto.dev
+    #[arg(long, group = "format")]
+    chrome: bool,
+    /// The recordings
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to write; `-` is stdout
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ticks export --perfetto 4711.ticks -o 4711.pftrace
+  ticks export --chrome client.ticks server.ticks -o both.json";
+
+/// Exports.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let inputs = Input::open_all(&args.files)?;
+    let mut merge = Merge::new(&inputs)?;
+    let mut timeline = Timeline::new(&inputs)?;
+    let mut progress = Progress::new(merge.slots(), "reading");
+    while let Some(moment) = merge.advance()? {
+        timeline.add(&moment);
+        progress.step();
+    }
+    drop(progress);
+    let timeline = timeline.finish();
+    let mut damaged = merge.report_losses();
+    for input in &inputs {
+        damaged |= input.report_problems();
+    }
+    let write = |mut out: &mut dyn Write| match args.chrome {
+        true => chrome::write(&mut out, &timeline, &inputs),
+        false => perfetto::write(&mut out, &timeline, &inputs),
+    };
+    if args.output == Path::new("-") {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write(&mut out)?;
+        out.flush()?;
+    } else {
+        let context = || args.output.display().to_string();
+        let file = File::create(&args.output).with_context(context)?;
+        let mut out = BufWriter::new(file);
+        write(&mut out).with_context(context)?;
+        out.flush().with_context(context)?;
+        let (count, place) = (units::count(timeline.events.len() as u64), args.output.display());
+        anstream::eprintln!("ticks: {place}: {count} events");
+    }
+    Ok(if damaged { Outcome::Partly } else { Outcome::Done })
+}

@@ -1,0 +1,205 @@
+//! Which records are shown.
+
+use std::collections::HashMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{bail, Context};
+use serde_json::Value as Json;
+use ticks_format::{Direction, Key, Record, What};
+
+use crate::input::Input;
+use crate::line;
+use crate::merge::Moment;
+
+/// A record is shown if it passes every filter that is given.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters (a record must pass each)")]
+pub struct Filter {
+    /// Of this source: its key, `3` in any generation or `3#2`
+    #[arg(long, value_name = "KEY")]
+    source: Option<String>,
+    /// Of this file descriptor
+    #[arg(long)]
+    fd: Option<i64>,
+    /// Of sources whose peer's address contains this text
+    #[arg(long, value_name = "TEXT")]
+    peer: Option<String>,
+    /// Of this direction: read or write
+    #[arg(long, value_name = "read|write", value_parser = direction)]
+    dir: Option<Direction>,
+    /// Of this task: the number that `task=` shows, `0x…`
+    #[arg(long, value_parser = number)]
+    task: Option<u64>,
+    /// Of this thread: its number, or a part of its name
+    #[arg(long, value_name = "TID|NAME")]
+    thread: Option<String>,
+    /// With this tick, or ticks that contain it
+    #[arg(long)]
+    tick: Option<u64>,
+    /// Of this kind: its name in SPEC.md, or a part of how its line begins; may be repeated
+    #[arg(long)]
+    kind: Vec<String>,
+    /// Not before this time: `2022-05-03T18:37:52.139518Z`, or `1.5s` after the recording's start
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Not after this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+fn direction(text: &str) -> Result<Direction, String> {
+    let mut all = Direction::ALL.iter();
+    let found = all.find(|dir| dir.name() == text || dir.code().to_string() == text);
+    found.copied().ok_or_else(|| format!("expected read or write, found {text:?}"))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    number.map_err(|error| format!("expected a number, found {text:?}: {error}"))
+}
+
+/// A filter with all texts understood.
+pub struct Ready {
+    filter: Filter,
+    key: Option<(u32, Option<u32>)>,
+    since_ns: u64,
+    until_ns: u64,
+    /// The peers of each file's sources.
+    peers: Vec<HashMap<Key, String>>,
+}
+
+impl Filter {
+    /// Understands the texts; times by the start of the first file.
+    pub fn ready(&self, inputs: &[Input]) -> anyhow::Result<Ready> {
+        let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
+        let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
+        let time = |text: &Option<String>, otherwise: u64| match text {
+            Some(text) => point(text, begin_ns),
+            None => Ok(otherwise),
+        };
+        let mut peers = Vec::new();
+        for input in inputs {
+            let sources = match self.peer {
+                Some(_) => input.sources()?,
+                None => HashMap::new(),
+            };
+            let peer = |(key, source): (Key, ticks_format::Source)| (key, source.peer.to_string());
+            peers.push(sources.into_iter().map(peer).collect());
+        }
+        Ok(Ready {
+            filter: self.clone(),
+            key: self.source.as_deref().map(source).transpose()?,
+            since_ns: time(&self.since, 0)?,
+            until_ns: time(&self.until, u64::MAX)?,
+            peers,
+        })
+    }
+}
+
+fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
+    let understood = || match text.split_once('#') {
+        Some((index, generation)) => Some((index.parse().ok()?, Some(generation.parse().ok()?))),
+        None => Some((text.parse().ok()?, None)),
+    };
+    understood().with_context(|| format!("--source: expected a key as 3 or 3#2, found {text:?}"))
+}
+
+fn point(text: &str, begin_ns: u64) -> anyhow::Result<u64> {
+    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        return Ok(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+    }
+    let seconds = text.strip_suffix('s').and_then(|text| text.parse::<f64>().ok());
+    let offset = match seconds.map(Duration::try_from_secs_f64) {
+        Some(Ok(offset)) => offset,
+        _ => match humantime::parse_duration(text) {
+            Ok(offset) => offset,
+            Err(_) => bail!(
+                "expected a time as 2022-05-03T18:37:52Z, or 1.5s after the start, found {text:?}"
+            ),
+        },
+    };
+    Ok(begin_ns.saturating_add(u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+impl Ready {
+    /// Whether the record is to be shown. Each record must be asked about, in order.
+    pub fn passes(&mut self, moment: &Moment) -> bool {
+        self.learn(moment);
+        (self.since_ns..=self.until_ns).contains(&moment.utc_ns)
+            && self.kind_passes(&moment.stamped.what)
+            && self.thread_passes(moment)
+            && self.fields_pass(moment)
+    }
+
+    fn learn(&mut self, moment: &Moment) {
+        if self.filter.peer.is_none() {
+            return;
+        }
+        if let What::Record(Record::SourceNew(new)) = &moment.stamped.what {
+            self.peers[moment.input].insert(new.key, new.peer.to_string());
+        }
+    }
+
+    fn kind_passes(&self, what: &What) -> bool {
+        let (kind, name) = (line::kind(what), line::name(what));
+        let wanted = |wanted: &String| kind.eq_ignore_ascii_case(wanted) || name.contains(wanted);
+        self.filter.kind.is_empty() || self.filter.kind.iter().any(wanted)
+    }
+
+    fn thread_passes(&self, moment: &Moment) -> bool {
+        let Some(wanted) = &self.filter.thread else {
+            return true;
+        };
+        let thread = moment.stamped.thread.as_ref();
+        thread.is_some_and(|thread| match wanted.parse::<u64>() {
+            Ok(tid) => thread.tid == tid,
+            Err(_) => thread.name.contains(wanted),
+        })
+    }
+
+    fn fields_pass(&self, moment: &Moment) -> bool {
+        let filter = &self.filter;
+        let mut key = filter.source.is_none();
+        let mut fd = filter.fd.is_none();
+        let mut peer = filter.peer.is_none();
+        let mut dir = filter.dir.is_none();
+        let mut task = filter.task.is_none();
+        let mut tick = filter.tick.is_none();
+        if key && fd && peer && dir && task && tick {
+            return true;
+        }
+        line::fields(&moment.stamped.what, &mut |name, value| match name {
+            "key" => {
+                let value = Key(value.as_u64().unwrap_or(0));
+                key |= self.is_source(value);
+                peer |= self.is_peer(moment.input, value);
+            }
+            "fd" => fd |= value.as_i64() == filter.fd,
+            "dir" => dir |= filter.dir.is_some_and(|dir| is_dir(&value, dir)),
+            "task" => task |= value.as_u64() == filter.task,
+            "tick" | "ticks_a" | "ticks_b" => tick |= value.as_u64() == filter.tick,
+            _ => {}
+        });
+        key && fd && peer && dir && task && tick
+    }
+
+    fn is_source(&self, key: Key) -> bool {
+        self.key.is_some_and(|(index, generation)| {
+            key.index() == index && generation.is_none_or(|wanted| wanted == key.generation())
+        })
+    }
+
+    fn is_peer(&self, input: usize, key: Key) -> bool {
+        let peer = self.peers[input].get(&key);
+        let wanted = self.filter.peer.as_deref().unwrap_or("");
+        peer.is_some_and(|peer| peer.contains(wanted))
+    }
+}
+
+fn is_dir(value: &Json, dir: Direction) -> bool {
+    value.as_u64() == Some(dir.code().into()) || value.as_str() == Some(dir.name())
+}

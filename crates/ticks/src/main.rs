@@ -1,0 +1,50 @@
+//! `ticks` records, shows and explains what the async-io reactor of a program does.
+//!
+//! It reads the recordings of the flight recorder (`ASYNC_IO_TRACE=<dir>`): of a program that runs,
+//! that has ended or that was killed. Nothing runs in that program because of it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod chrome;
+mod cli;
+mod export;
+mod filter;
+mod input;
+mod line;
+mod merge;
+mod outcome;
+mod perfetto;
+mod progress;
+mod record;
+mod show;
+mod stat;
+mod table;
+mod timeline;
+mod units;
+mod who;
+
+use cli::{Cli, Command};
+use outcome::Outcome;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Record(args) => record::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Stat(args) => stat::run(&args),
+        Command::Who(args) => who::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Completions(args) => cli::completions(&args),
+        Command::Man => cli::man(),
+    };
+    match result {
+        Ok(outcome) => outcome.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ticks: {error:#}");
+            Outcome::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The records of several rings and files in the order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+
+use anyhow::Context;
+use ticks_format::{Loss, Records, Ring, Stamped};
+
+use crate::input::Input;
+use crate::units;
+
+/// A record at its time.
+#[derive(Debug)]
+pub struct Moment {
+    /// UTC, nanoseconds since 1970.
+    pub utc_ns: u64,
+    /// Which of the files it is from.
+    pub input: usize,
+    /// The record.
+    pub stamped: Stamped,
+}
+
+struct Stream<'a> {
+    input: usize,
+    ring: Ring,
+    records: Records<'a, File>,
+    next: Option<Moment>,
+}
+
+/// All records, oldest first. Memory is bounded by the number of rings, not of records.
+pub struct Merge<'a> {
+    inputs: &'a [Input],
+    streams: Vec<Stream<'a>>,
+    /// The time of each stream's next record, and the stream.
+    heap: BinaryHeap<Reverse<(u64, usize)>>,
+    unreadable_rings: Vec<String>,
+}
+
+/// Where each ring was read up to, by file and ring.
+pub type Positions = Vec<std::collections::HashMap<u64, u64>>;
+
+impl<'a> Merge<'a> {
+    /// All that the files hold now.
+    pub fn new(inputs: &'a [Input]) -> anyhow::Result<Merge<'a>> {
+        Merge::from(inputs, &vec![Default::default(); inputs.len()])
+    }
+
+    /// What the files hold now beyond `positions`.
+    pub fn from(inputs: &'a [Input], positions: &Positions) -> anyhow::Result<Merge<'a>> {
+        let mut merge = Merge {
+            inputs,
+            streams: Vec::new(),
+            heap: BinaryHeap::new(),
+            unreadable_rings: Vec::new(),
+        };
+        for (input, file) in inputs.iter().enumerate() {
+            let context = || file.path.display().to_string();
+            for ring in file.recording.rings().with_context(context)? {
+                let position = positions[input].get(&ring.index).copied().unwrap_or(0);
+                match file.recording.records_from(&ring, position) {
+                    Ok(records) => merge.streams.push(Stream { input, ring, records, next: None }),
+                    Err(error) => {
+                        let text = format!("{}: {error}", file.path.display());
+                        merge.unreadable_rings.push(text);
+                    }
+                }
+            }
+        }
+        for stream in 0..merge.streams.len() {
+            merge.refill(stream)?;
+        }
+        Ok(merge)
+    }
+
+    fn refill(&mut self, index: usize) -> anyhow::Result<()> {
+        let stream = &mut self.streams[index];
+        let file = &self.inputs[stream.input];
+        let record = stream.records.next().transpose();
+        let record = record.with_context(|| file.path.display().to_string())?;
+        stream.next = record.map(|stamped| Moment {
+            utc_ns: file.recording.clock().utc_ns(stamped.time),
+            input: stream.input,
+            stamped,
+        });
+        if let Some(moment) = &stream.next {
+            self.heap.push(Reverse((moment.utc_ns, index)));
+        }
+        Ok(())
+    }
+
+    /// The next record.
+    pub fn advance(&mut self) -> anyhow::Result<Option<Moment>> {
+        let Some(Reverse((_, index))) = self.heap.pop() else {
+            return Ok(None);
+        };
+        let moment = self.streams[index].next.take();
+        self.refill(index)?;
+        Ok(moment)
+    }
+
+    /// How many slots there are to be read at most, for those who show progress.
+    pub fn slots(&self) -> u64 {
+        let kept = |stream: &Stream| stream.ring.head.min(stream.ring.slots);
+        self.streams.iter().map(kept).sum()
+    }
+
+    /// Where each ring was read up to.
+    pub fn positions(&self) -> Positions {
+        let mut positions: Positions = vec![Default::default(); self.inputs.len()];
+        for stream in &self.streams {
+            positions[stream.input].insert(stream.ring.index, stream.records.position());
+        }
+        positions
+    }
+
+    /// What each ring has lost.
+    pub fn losses(&self) -> impl Iterator<Item = (usize, &Ring, Loss)> {
+        let streams = self.streams.iter();
+        streams.map(|stream| (stream.input, &stream.ring, stream.records.loss()))
+    }
+
+    /// Says on stderr what could not be read, and whether there was anything. What was overwritten
+    /// is said too, but is as it should be.
+    pub fn report_losses(&self) -> bool {
+        let mut damaged = !self.unreadable_rings.is_empty();
+        for text in &self.unreadable_rings {
+            anstream::eprintln!("ticks: {text}");
+        }
+        for (input, ring, loss) in self.losses() {
+            let path = self.inputs[input].path.display();
+            let place = format!("{path}: thread {} {}", ring.owner.tid, ring.owner.name);
+            for (count, what) in [
+                (loss.overwritten, "older slots were overwritten"),
+                (loss.unreadable, "slots cannot be read"),
+                (loss.unknown, "records are of kinds that the file does not describe"),
+            ] {
+                if count > 0 {
+                    anstream::eprintln!("ticks: {place}: {} {what}", units::count(count));
+                }
+            }
+            damaged |= loss.unreadable > 0;
+        }
+        damaged
+    }
+}

@@ -1,0 +1,280 @@
+//! `ticks stat`: rounds, events, wakes and waits in numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::PathBuf;
+
+use hdrhistogram::Histogram;
+use ticks_format::layout::counter;
+use ticks_format::records::{PollEnd, Wake};
+use ticks_format::{Key, Record, Verdict, WakeCause, What};
+
+use crate::input::{addresses, Input};
+use crate::merge::{Merge, Moment};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::{table, units};
+
+/// Sum up per thread, source and timer
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXPLANATION)]
+pub struct Args {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const EXPLANATION: &str = "\
+A wait lasts from the first poll that is Pending to the one that is Ready. A wake is spurious if the
+poll that follows it is Pending. UP≠ counts the polls that async-io 2.6.0 would have answered
+otherwise.
+
+Example:
+  ticks stat 4711.ticks";
+
+/// Sums up.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let inputs = [Input::open(&args.file)?];
+    let mut merge = Merge::new(&inputs)?;
+    let mut sums = Sums::default();
+    for source in inputs[0].sources()?.into_values() {
+        let what = format!("{} {}", source.kind, addresses(&source.local, &source.peer));
+        sums.descriptions.insert(source.key, (source.fd, what));
+    }
+    let mut progress = Progress::new(merge.slots(), "reading");
+    while let Some(moment) = merge.advance()? {
+        sums.add(&moment);
+        progress.step();
+    }
+    drop(progress);
+    let mut out = anstream::stdout().lock();
+    sums.write(&mut out, &inputs[0])?;
+    write_rings(&mut out, &merge)?;
+    let missed = inputs[0].recording.counter(counter::UNRECORDED)?;
+    if missed > 0 {
+        writeln!(out, "{} records found no ring", units::count(missed))?;
+    }
+    let damaged = merge.losses().any(|(_, _, loss)| loss.unreadable > 0);
+    let damaged = inputs[0].report_problems() || damaged;
+    Ok(if damaged { Outcome::Partly } else { Outcome::Done })
+}
+
+/// Durations, of which percentiles are asked.
+struct Durations {
+    /// Of two digits: enough to compare by, and small, since there is one a source.
+    histogram: Histogram<u32>,
+    max_ns: u64,
+}
+
+impl Default for Durations {
+    fn default() -> Durations {
+        let histogram = Histogram::new(2).expect("two digits are allowed");
+        Durations { histogram, max_ns: 0 }
+    }
+}
+
+impl Durations {
+    fn add(&mut self, ns: u64) {
+        // It grows as needed, and fails only beyond what 64 bits hold.
+        self.histogram.record(ns).unwrap_or_default();
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// Median, 99th percentile, most.
+    fn texts(&self) -> [String; 3] {
+        if self.histogram.is_empty() {
+            return ["-", "-", "-"].map(String::from);
+        }
+        let at = |quantile| self.histogram.value_at_quantile(quantile).min(self.max_ns);
+        [at(0.5), at(0.99), self.max_ns].map(units::duration)
+    }
+}
+
+#[derive(Default)]
+struct ThreadSums {
+    name: String,
+    records: u64,
+    rounds: u64,
+    events: u64,
+    wakes: u64,
+    parks: u64,
+}
+
+#[derive(Default)]
+struct SourceSums {
+    events: u64,
+    wakes: u64,
+    spurious: u64,
+    polls: u64,
+    differ: u64,
+    waits: Durations,
+}
+
+#[derive(Default)]
+struct TimerSums {
+    inserted: u64,
+    removed: u64,
+    fired: u64,
+    late: Durations,
+}
+
+/// A waiter between its first Pending and its Ready.
+struct Waiting {
+    since_ns: u64,
+    woken: bool,
+}
+
+#[derive(Default)]
+struct Sums {
+    threads: BTreeMap<u64, ThreadSums>,
+    sources: BTreeMap<Key, SourceSums>,
+    timers: TimerSums,
+    descriptions: HashMap<Key, (i64, String)>,
+    waiting: HashMap<(Key, u8, u64), Waiting>,
+    span_ns: Option<(u64, u64)>,
+}
+
+impl Sums {
+    fn add(&mut self, moment: &Moment) {
+        let (begin, _) = self.span_ns.unwrap_or((moment.utc_ns, 0));
+        self.span_ns = Some((begin, moment.utc_ns));
+        let thread = moment.stamped.thread.as_ref();
+        let sums = self.threads.entry(thread.map_or(0, |thread| thread.tid)).or_default();
+        if let Some(thread) = thread.filter(|_| sums.name.is_empty()) {
+            sums.name = thread.name.to_string();
+        }
+        let What::Record(record) = &moment.stamped.what else {
+            return;
+        };
+        sums.records += 1;
+        match record {
+            Record::ReactEnd(end) => {
+                sums.rounds += 1;
+                sums.events += end.events;
+            }
+            Record::ParkBegin(_) => sums.parks += 1,
+            Record::Wake(wake) => {
+                sums.wakes += 1;
+                self.wake(wake);
+            }
+            Record::SourceNew(new) => {
+                let what = format!("{} {}", new.kind, addresses(&new.local, &new.peer));
+                self.descriptions.insert(new.key, (new.fd, what));
+            }
+            Record::SourceDrop(gone) => {
+                self.waiting.retain(|(key, ..), _| *key != gone.key);
+            }
+            Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
+            Record::PollEnd(poll) => self.poll(poll, moment.utc_ns),
+            Record::TimerInsert(_) => self.timers.inserted += 1,
+            Record::TimerRemove(_) => self.timers.removed += 1,
+            Record::TimerFire(fire) => {
+                self.timers.fired += 1;
+                self.timers.late.add(fire.late_ns);
+            }
+            _ => {}
+        }
+    }
+
+    /// All waiters of the direction that wait were woken, as an event wakes them all.
+    fn wake(&mut self, wake: &Wake) {
+        let (WakeCause::Source, Some(key), Some(dir)) = (wake.by, wake.key, wake.dir) else {
+            return;
+        };
+        self.sources.entry(key).or_default().wakes += 1;
+        for ((waiter_key, waiter_dir, _), waiting) in &mut self.waiting {
+            waiting.woken |= *waiter_key == key && *waiter_dir == dir.code();
+        }
+    }
+
+    fn poll(&mut self, poll: &PollEnd, utc_ns: u64) {
+        let id = (poll.key, poll.dir.code(), poll.waiter);
+        let sums = self.sources.entry(poll.key).or_default();
+        self.descriptions.entry(poll.key).or_insert_with(|| (poll.fd, String::new()));
+        sums.polls += 1;
+        sums.differ += u64::from(poll.upstream.is_some());
+        if poll.result == Verdict::Pending {
+            let waiting =
+                self.waiting.entry(id).or_insert(Waiting { since_ns: utc_ns, woken: false });
+            sums.spurious += u64::from(std::mem::take(&mut waiting.woken));
+        } else if let Some(waiting) = self.waiting.remove(&id) {
+            sums.waits.add(utc_ns.saturating_sub(waiting.since_ns));
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
+        let (begin, end) = self.span_ns.unwrap_or_default();
+        let span = units::duration(end - begin);
+        let (name, begin) = (input.process_name(), units::time(begin));
+        writeln!(out, "{name}: {span} from {begin}\n")?;
+        let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
+        let mut rows = table::new(&columns);
+        for (tid, sums) in &self.threads {
+            let counts = [sums.records, sums.rounds, sums.events, sums.wakes, sums.parks];
+            let begin = [tid.to_string(), sums.name.clone()];
+            table::add(&mut rows, begin.into_iter().chain(counts.map(units::count)));
+        }
+        writeln!(out, "{}", table::text(&rows))?;
+        let columns = [
+            "FD",
+            "SOURCE",
+            "WHAT",
+            "#EVENTS",
+            "#WAKES",
+            "#SPURIOUS",
+            "#POLLS",
+            "#POLLS/WAKE",
+            "#UP≠",
+            "#WAIT P50",
+            "#P99",
+            "#MAX",
+        ];
+        let mut rows = table::new(&columns);
+        for (key, sums) in &self.sources {
+            table::add(&mut rows, self.source_row(*key, sums));
+        }
+        writeln!(out, "{}", table::text(&rows))?;
+        let timers = &self.timers;
+        let [p50, p99, max] = timers.late.texts();
+        writeln!(
+            out,
+            "timers: {} armed, {} disarmed, {} fired; late by p50 {p50}, p99 {p99}, max {max}\n",
+            units::count(timers.inserted),
+            units::count(timers.removed),
+            units::count(timers.fired)
+        )?;
+        Ok(())
+    }
+
+    fn source_row(&self, key: Key, sums: &SourceSums) -> Vec<String> {
+        let (fd, what) = match self.descriptions.get(&key) {
+            Some((fd, what)) => (fd.to_string(), what.trim().to_owned()),
+            None => Default::default(),
+        };
+        let per_wake = match sums.wakes {
+            0 => "-".into(),
+            wakes => format!("{:.2}", sums.polls as f64 / wakes as f64),
+        };
+        let counts = [sums.events, sums.wakes, sums.spurious, sums.polls].map(units::count);
+        let mut row = vec![fd, key.to_string(), what];
+        row.extend(counts);
+        row.extend([per_wake, units::count(sums.differ)]);
+        row.extend(sums.waits.texts());
+        row
+    }
+}
+
+/// How much of each ring was kept.
+fn write_rings(out: &mut dyn Write, merge: &Merge<'_>) -> anyhow::Result<()> {
+    let columns = ["RING", "LAST OWNER", "#WRITTEN", "#KEPT", "#OVERWRITTEN", "#UNREADABLE"];
+    let mut rows = table::new(&columns);
+    for (_, ring, loss) in merge.losses() {
+        let kept = ring.head.saturating_sub(loss.overwritten + loss.unreadable);
+        let begin = [ring.index.to_string(), format!("{} {}", ring.owner.tid, ring.owner.name)];
+        let counts = [ring.head, kept, loss.overwritten, loss.unreadable].map(units::count);
+        table::add(&mut rows, begin.into_iter().chain(counts));
+    }
+    writeln!(out, "slots of {} bytes, one a record or more:", ticks_format::slot::SLOT_BYTES)?;
+    writeln!(out, "{}", table::text(&rows))?;
+    Ok(())
+}

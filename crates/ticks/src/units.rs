@@ -1,0 +1,65 @@
+//! How times, durations and counts are written.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// UTC with microseconds, as in the logs of 2022.
+pub fn time(utc_ns: u64) -> String {
+    let time = UNIX_EPOCH + Duration::from_nanos(utc_ns);
+    humantime::format_rfc3339_micros(time).to_string()
+}
+
+/// Now, in nanoseconds since 1970.
+pub fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A duration with three digits or so: `1.23 ms`.
+pub fn duration(ns: u64) -> String {
+    // What rounds to 1000 of a unit is one of the next.
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..999_500 => (ns as f64 / 1e3, "µs"),
+        999_500..999_500_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    if unit == "s" && value >= 120.0 {
+        let seconds = ns / 1_000_000_000;
+        return humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    }
+    let digits = match value {
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A count with a mark at each thousand: `1,234,567`.
+pub fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_people_write_them() {
+        let seed_ns = 1_651_603_072_139_518_000;
+        assert_eq!(time(seed_ns), "2022-05-03T18:37:52.139518Z");
+        let texts = [999, 1_234, 12_345, 99_960, 999_600, 1_999_999, 61_200_000_000];
+        let expected = ["999 ns", "1.23 µs", "12.3 µs", "100 µs", "1.00 ms", "2.00 ms", "61.2 s"];
+        assert_eq!(texts.map(duration), expected);
+        assert_eq!(duration(7_265_000_000_000), "2h 1m 5s");
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

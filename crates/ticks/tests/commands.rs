@@ -1,0 +1,122 @@
+//! `ticks who`, `stat`, `record`, completions and man page.
+
+mod util;
+
+use std::fs;
+
+use serde_json::Value as Json;
+use util::{accept, path, stderr, stdout, ticks, Sample};
+
+#[test]
+fn who_names_who_waits_and_where() {
+    let sample = Sample::new(&accept());
+    let shown = stdout(["who", path(&sample.path)]);
+    let lines: Vec<&str> = shown.lines().collect();
+    let first = "relay (4711) has ended; as it was, 2022-05-03T18:37:52.142518Z: 2 waiting";
+    assert_eq!(lines[0], first);
+    let columns = |line: &str| {
+        line.split("  ")
+            .map(str::trim)
+            .filter(|c| !c.is_empty())
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let expected = ["timer 8", "due in 1.00 s", "103 ms", "0x10"];
+    assert_eq!(columns(lines[2]), expected, "{shown}");
+    let expected = [
+        "4",
+        "tcp-listener",
+        "127.0.0.1:4001",
+        "read",
+        "200 ns",
+        "0x55a8a668d970",
+        "(2, 2)",
+        "src/main.rs:76:9",
+    ];
+    assert_eq!(columns(lines[3]), expected, "{shown}");
+}
+
+#[test]
+fn who_as_json() {
+    let sample = Sample::new(&accept());
+    let shown = stdout(["who", "--json", path(&sample.path)]);
+    let objects: Vec<Json> =
+        shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects[0]["timer"], 8);
+    assert_eq!(objects[0]["due"], "2022-05-03T18:37:53.142518Z");
+    assert_eq!(objects[1]["fd"], 4);
+    assert_eq!(objects[1]["local"], "127.0.0.1:4001");
+    assert_eq!(objects[1]["ticks"], serde_json::json!([2, 2]));
+    assert_eq!(objects[1]["place"], "src/main.rs:76:9");
+}
+
+#[test]
+fn who_of_what_does_not_record() {
+    let own = std::process::id().to_string();
+    let output = ticks(["who", &own]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains(&format!("process {own}: it does not record; start it with")), "{said}");
+    let output = ticks(["who", "x"]);
+    assert!(stderr(&output).contains("x: neither a file nor the number of a process"));
+}
+
+#[test]
+fn stat_sums_up() {
+    let sample = Sample::new(&accept());
+    let shown = stdout(["stat", path(&sample.path)]);
+    let words = |begin: &str| {
+        let line = shown.lines().find(|line| line.trim_start().starts_with(begin));
+        let line = line.unwrap_or_else(|| panic!("no {begin:?} in {shown}"));
+        line.split_whitespace().map(String::from).collect::<Vec<_>>()
+    };
+    // Thread: records, rounds, events, wakes, parks.
+    assert_eq!(words("4714"), ["4714", "async-io", "8", "1", "1", "1", "0"]);
+    // Source: events, wakes, spurious, polls, polls a wake, answered otherwise by 2.6.0; and one
+    // wait of 991 ms.
+    let expected = ["4", "3", "tcp-listener", "127.0.0.1:4001", "1", "1", "0", "3", "3.00", "1"];
+    assert_eq!(words("4   3")[..10], expected);
+    let waits = words("4   3")[10..].join(" ");
+    assert_eq!(waits, "991 ms 991 ms 991 ms", "{shown}");
+    assert_eq!(words("timers:")[..7], ["timers:", "0", "armed,", "0", "disarmed,", "1", "fired;"]);
+    assert_eq!(words("0     4711")[3..], ["12", "12", "0", "0"]);
+}
+
+#[test]
+fn record_passes_the_status_on_and_says_what_is_there() {
+    let sample = Sample::new(&accept());
+    let dir = sample.dir.path().join("new/recordings");
+    let script = format!(
+        "cp {} \"$ASYNC_IO_TRACE\"/1.ticks; test \"$ASYNC_IO_TRACE_MIB\" = 3 && exit 7",
+        sample.path.display()
+    );
+    let args = ["record", "-o", path(&dir), "--size", "3", "--", "sh", "-c", &script];
+    let output = ticks(args);
+    assert_eq!(output.status.code(), Some(7));
+    let said = stderr(&output);
+    assert!(said.contains("1.ticks: relay (4711), 2 rings of threads, 21 slots written"), "{said}");
+    assert!(said.contains("try: ticks show "), "{said}");
+
+    let output = ticks(["record", "-o", path(&dir), "sh", "-c", "kill -9 $$"]);
+    assert_eq!(output.status.code(), Some(137));
+    assert!(stderr(&output).contains("nothing was recorded"), "{}", stderr(&output));
+    let output = ticks(["record", "-o", path(&dir), "/nonexistent/program"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("/nonexistent/program: cannot be run"));
+    let blocked = sample.path.join("dir");
+    let output = ticks(["record", "-o", path(&blocked), "true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("the directory for recordings"));
+    assert!(fs::exists(dir.join("1.ticks")).expect("readable"));
+}
+
+#[test]
+fn shells_and_man_know_all_commands() {
+    let script = stdout(["completions", "bash"]);
+    let page = stdout(["man"]);
+    for command in ["record", "show", "stat", "who", "export"] {
+        assert!(script.contains(command));
+        assert!(page.contains(&format!("ticks\\-{command}")), "{command}");
+    }
+    assert_eq!(ticks(["sing"]).status.code(), Some(2));
+}

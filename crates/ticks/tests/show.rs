@@ -1,0 +1,180 @@
+//! `ticks show`: lines, filters, JSON, several files, a live file.
+
+mod util;
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value as Json;
+use ticks_format::layout::counter;
+use ticks_format::records::Ticker;
+use util::{accept, empty, path, record, stderr, stdout, ticks, Sample};
+
+#[test]
+fn lines_read_like_those_of_2022() {
+    let sample = Sample::new(&accept());
+    let shown = stdout(["show", path(&sample.path)]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 20, "{shown}");
+    let polled = "[2022-05-03T18:37:52.140518Z TRACE async_io::reactor 0 4711] \
+                  Source::poll_ready:+ dir=0 tick=2 ticks=Some((1, 0)) key=3 fd=4 waiter=0";
+    assert!(lines.contains(&polled), "{shown}");
+    let waited = "[2022-05-03T18:37:52.139518Z TRACE async_io::poller::epoll 0 4714] \
+                  wait:- epoll_fd=5, res=1";
+    assert!(lines.contains(&waited), "{shown}");
+    assert!(lines.is_sorted_by_key(|line| &line[..28]), "{shown}");
+}
+
+fn kinds(args: &[&str]) -> Vec<String> {
+    let sample = Sample::new(&accept());
+    let shown = stdout([&["show", "--json", path(&sample.path)], args].concat());
+    let objects = shown.lines().map(|line| serde_json::from_str::<Json>(line).expect("JSON"));
+    objects.map(|object| object["record"].as_str().expect("a kind").to_owned()).collect()
+}
+
+#[test]
+fn filters_choose() {
+    assert_eq!(kinds(&["--kind", "tick"]), ["Ticker"]);
+    assert_eq!(kinds(&["--kind", "TimerFire", "--kind", "Wake"]), ["Wake", "TimerFire"]);
+    assert_eq!(kinds(&["--fd", "4", "--thread", "async"]), ["ReactEvent"]);
+    assert_eq!(kinds(&["--task", "0x55a8a668d970", "--thread", "4714"]), ["Wake"]);
+    assert_eq!(kinds(&["--source", "3", "--kind", "PollEnd"]).len(), 3);
+    assert_eq!(kinds(&["--source", "3#1"]), [""; 0]);
+    assert_eq!(kinds(&["--dir", "write"]), [""; 0]);
+    assert_eq!(kinds(&["--dir", "read", "--tick", "1", "--kind", "+"]), ["PollBegin"]);
+    assert_eq!(kinds(&["--until", "0.9ms"]), ["ThreadBegin", "ThreadBegin"]);
+    let since = "2022-05-03T18:37:52.142Z";
+    assert_eq!(kinds(&["--since", since, "--kind", "poll_ready:-"]), ["PollEnd"]);
+    assert_eq!(kinds(&["--peer", "127"]), [""; 0]);
+}
+
+#[test]
+fn json_has_numbers_as_numbers() {
+    let sample = Sample::new(&accept());
+    let shown = stdout(["show", "--json", "--kind", "PollEnd", path(&sample.path)]);
+    let second = shown.lines().nth(1).expect("a second poll");
+    let object: Json = serde_json::from_str(second).expect("JSON");
+    assert_eq!(object["time"], "2022-05-03T18:37:52.140518Z");
+    assert_eq!(object["utc_ns"], 1_651_603_072_140_518_200_u64);
+    assert_eq!(object["thread"], 4711);
+    assert_eq!(object["thread_name"], "main");
+    assert_eq!(object["fields"]["fd"], 4);
+    assert_eq!(object["fields"]["result"], "Ready");
+    assert_eq!(object["fields"]["upstream"], "Pending");
+    assert_eq!(object["fields"]["ticks_a"], Json::Null);
+}
+
+#[test]
+fn several_files_on_one_clock() {
+    let (first, second) = (Sample::new(&accept()), Sample::new(&accept()));
+    let shown = stdout(["show", "--kind", "ticker", path(&first.path), path(&second.path)]);
+    assert_eq!(shown.lines().count(), 2);
+    assert!(shown.lines().all(|line| line.contains(" 4711/4714] ")), "{shown}");
+}
+
+#[test]
+fn a_bad_filter_says_what_is_expected() {
+    let sample = Sample::new(&accept());
+    for (args, expected) in [
+        (["--source", "x"], "expected a key as 3 or 3#2, found \"x\""),
+        (["--since", "x"], "expected a time as 2022-05-03T18:37:52Z, or 1.5s after"),
+        (["--dir", "x"], "expected read or write, found \"x\""),
+        (["--task", "x"], "expected a number, found \"x\""),
+    ] {
+        let output = ticks([&["show", path(&sample.path)], &args[..]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_shown_as_far_as_it_goes() {
+    let image = accept();
+    let sample = Sample::new(&image);
+    let whole = fs::read(&sample.path).expect("readable");
+    let helper = image.layout().rings[1].offset as usize;
+    fs::write(&sample.path, &whole[..helper + 32]).expect("writable");
+    let output = ticks(["show", path(&sample.path)]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = String::from_utf8_lossy(&output.stdout).lines().count();
+    // The main thread's eleven and the helper's mark.
+    assert_eq!(lines, 12);
+    let said = stderr(&output);
+    assert!(said.contains("4711.ticks: the file is cut off: expected 1048576 bytes"), "{said}");
+    assert!(said.contains("thread 4714 async-io: 8 slots cannot be read"), "{said}");
+}
+
+#[test]
+fn what_is_not_a_recording_is_refused() {
+    let sample = Sample::new(&accept());
+    fs::write(&sample.path, vec![b'x'; 5_000]).expect("writable");
+    let output = ticks(["show", path(&sample.path)]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("4711.ticks: at byte 0: expected a recording"), "{said}");
+    let output = ticks(["show", "/nonexistent/1.ticks"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("ticks: /nonexistent/1.ticks: No such file"));
+}
+
+#[test]
+fn nobody_reads_to_the_end() {
+    let mut image = empty(4711, 1);
+    let ring = image.claim(1, "main", 0).expect("a ring");
+    for tick in 0..3_000 {
+        record(&mut image, ring, tick, Ticker { tick });
+    }
+    let sample = Sample::new(&image);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ticks"))
+        .args(["show", path(&sample.path)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ticks runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
+
+/// The file of this very process, which lives, grows while it is followed.
+#[test]
+fn a_live_file_is_followed_until_it_is_closed() {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+    let start = fields.split_whitespace().nth(19).expect("field 22");
+    let mut image = empty(std::process::id().into(), start.parse().expect("a number"));
+    let ring = image.claim(1, "main", 0).expect("a ring");
+    record(&mut image, ring, 1, Ticker { tick: 1 });
+    let sample = Sample::new(&image);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ticks"))
+        .args(["show", "--follow", path(&sample.path)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("ticks runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("readable");
+    assert!(next().contains("thread:+ tid=1"));
+    assert!(next().ends_with("Reactor::ticker:+- val=1"));
+    for tick in 2..5 {
+        record(&mut image, ring, tick, Ticker { tick });
+        overwrite(&sample, &image);
+        assert!(next().ends_with(&format!("Reactor::ticker:+- val={tick}")));
+    }
+    image.words_mut()[counter::CLOSED] = 1;
+    overwrite(&sample, &image);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+fn overwrite(sample: &Sample, image: &ticks_format::image::Image) {
+    let file = OpenOptions::new().write(true).open(&sample.path);
+    let mut file = file.expect("writable");
+    // The slots first, then the heads that count them, as a recorder does.
+    let bytes = image.to_bytes();
+    let slots = image.layout().rings[0].offset as usize;
+    file.seek(SeekFrom::Start(slots as u64)).expect("seekable");
+    file.write_all(&bytes[slots..]).expect("writable");
+    file.seek(SeekFrom::Start(0)).expect("seekable");
+    file.write_all(&bytes[..slots]).expect("writable");
+}

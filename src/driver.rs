@@ -1,0 +1,270 @@
+//! Driving the reactor: `block_on`, the helper thread, and who takes over from whom.
+//!
+//! A `block_on` thread drives the reactor when its future waits and nobody else drives; otherwise it
+//! parks and stands in line. The helper thread `async-io` drives when no `block_on` thread does. See
+//! [`right`] for how the right to poll changes hands, [`signal`] for how a thread is woken.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking::Parker;
+
+use crate::reactor::{current, Reactor};
+use crate::sync::park_for;
+use crate::trace;
+
+pub(crate) mod right;
+pub(crate) mod signal;
+
+use right::{Driving, Holder, Right};
+use signal::Signal;
+
+/// How often the helper looks whether somebody drives. Two looks without a round in between, and it
+/// sees to it: others' events are late by less than a millisecond while a driver is busy.
+const WATCH_PERIOD: Duration = Duration::from_micros(300);
+
+/// How long a future that keeps waking itself is polled without a look at the poller.
+const POLL_SPAN: Duration = Duration::from_micros(100);
+
+/// Blocks the current thread on a future, and drives I/O and timers meanwhile.
+///
+/// While the future waits, this thread waits for I/O events and timers on behalf of the whole
+/// process, unless another thread already does; it then sleeps until its future is woken or the other
+/// thread stops. It may be called from anywhere: inside another `block_on`, in a waker, in a
+/// destructor, in a forked child.
+///
+/// # Panics
+///
+/// If the future panics, with its panic. The reactor and other threads' futures go on.
+///
+/// # Cancel safety
+///
+/// The future is dropped before this function returns or unwinds.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::Timer;
+/// use std::time::Duration;
+///
+/// let fired = async_io::block_on(async {
+///     Timer::after(Duration::from_millis(1)).await;
+///     "fired"
+/// });
+/// assert_eq!(fired, "fired");
+/// ```
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    trace::refresh();
+    trace::block_on_begin();
+    let caller = Caller::enter();
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(&caller.thread().waker);
+    let mut looked: Option<Instant> = None;
+    loop {
+        caller.thread().signal.reset();
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        if caller.thread().signal.is_woken() {
+            caller.look_at_the_poller(&mut looked);
+        } else {
+            caller.wait();
+        }
+    }
+}
+
+/// What a thread needs to block: kept from one `block_on` to the next.
+struct Thread {
+    parker: Parker,
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+thread_local! {
+    static SPARE: Cell<Option<Thread>> = const { Cell::new(None) };
+}
+
+/// A `block_on` under way.
+struct Caller {
+    /// `None` only at the end of `drop`.
+    thread: Option<Thread>,
+}
+
+impl Thread {
+    fn new() -> Thread {
+        let (parker, unparker) = parking::pair();
+        let signal = Arc::new(Signal::new(unparker));
+        Thread { parker, waker: Waker::from(signal.clone()), signal }
+    }
+}
+
+impl Caller {
+    fn enter() -> Caller {
+        // Nothing spare: the first call of this thread, a call within a call, or a call while the
+        // thread's locals are being destroyed.
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        Caller { thread: Some(spare.unwrap_or_else(Thread::new)) }
+    }
+
+    fn thread(&self) -> &Thread {
+        self.thread.as_ref().expect("it is there until the end of `drop`")
+    }
+
+    /// The future woke itself: harvests what is there, if the last look is a while ago.
+    fn look_at_the_poller(&self, looked: &mut Option<Instant>) {
+        let now = Instant::now();
+        let last = *looked.get_or_insert(now);
+        if now.duration_since(last) < POLL_SPAN {
+            return;
+        }
+        *looked = Some(now);
+        let reactor = current::get();
+        if let Some(right) = reactor.driving.try_acquire(Holder::BlockOn) {
+            reactor.react(right, Some(Duration::ZERO), || {});
+            // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
+            // it saw the right held, must watch.
+            reactor.driving.rouse();
+        }
+    }
+
+    /// Waits until the future is woken, driving the reactor or parked.
+    fn wait(&self) {
+        while !self.thread().signal.is_woken() {
+            let reactor = current::get();
+            let gave = match reactor.driving.try_acquire(Holder::BlockOn) {
+                Some(right) => self.drive(reactor, right),
+                None => false,
+            };
+            if gave || reactor.driving.holder() != Holder::Nobody {
+                self.park(reactor, gave);
+            }
+        }
+    }
+
+    /// Does rounds until the future is woken or somebody else got hold of the right. Returns whether
+    /// it was given to a thread in line: when a round's events were for others, and one of them is
+    /// likely to be that thread's, it had better wait for its events itself.
+    fn drive(&self, reactor: &Reactor, right: Right<'_>) -> bool {
+        let (driving, signal) = (&reactor.driving, &self.thread().signal);
+        let mut gives = false;
+        trace::drive_begin();
+        let mut held = Some(right);
+        while let Some(right) = held.take() {
+            if !signal.start_driving() {
+                break;
+            }
+            // One that holds the right twice cannot give it away.
+            let may_give = !right.is_nested();
+            let woken = reactor.react(right, None, || signal.stop_driving());
+            gives = may_give && woken > 0 && !signal.is_woken() && driving.offer();
+            if gives || signal.is_woken() {
+                break;
+            }
+            held = driving.try_acquire(Holder::BlockOn);
+        }
+        drop(held);
+        driving.rouse();
+        trace::drive_end();
+        gives
+    }
+
+    /// Sleeps until the future is woken or the right is offered. `gave`: the right may be free, but
+    /// it is another thread's to take; should that one not, the helper offers it again.
+    fn park(&self, reactor: &Reactor, gave: bool) {
+        let Thread { parker, signal, .. } = self.thread();
+        reactor.driving.enlist(signal);
+        // A `block_on` thread drives before the helper does. And whoever let go since the right was
+        // refused did not see this one in line.
+        let holder = reactor.driving.holder();
+        if holder == Holder::Helper {
+            reactor.notify();
+        }
+        if (gave || holder != Holder::Nobody) && signal.start_parking() {
+            trace::park_begin();
+            parker.park();
+            trace::park_end();
+            signal.stop_parking();
+        }
+        reactor.driving.delist(signal);
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let driving = &current::get().driving;
+        if driving.holder() == Holder::Nobody {
+            driving.offer();
+        }
+        trace::block_on_end();
+        let thread = self.thread.take();
+        // During the destruction of the thread's locals there is nowhere to keep it.
+        let _ = SPARE.try_with(|spare| spare.set(thread));
+    }
+}
+
+impl Driving {
+    /// Starts the helper thread, if there is none yet: somebody is about to wait.
+    #[inline]
+    pub(crate) fn ensure_helper(&self) {
+        if self.must_start_helper() {
+            start_helper(current::get());
+        }
+    }
+}
+
+#[cold]
+fn start_helper(reactor: &'static Reactor) {
+    let builder = thread::Builder::new().name("async-io".to_owned());
+    if let Err(error) = builder.spawn(move || help(reactor)) {
+        reactor.driving.helper_failed();
+        trace::warn_once(
+            trace::Warning::NoHelper,
+            format_args!(
+                "cannot start the helper thread ({error}): I/O and timers go on only while some \
+                 thread is in async_io::block_on; raise the limit on threads (ulimit -u)"
+            ),
+        );
+    }
+}
+
+/// The helper thread.
+fn help(reactor: &Reactor) {
+    let (parker, unparker) = parking::pair();
+    let driving = &reactor.driving;
+    driving.set_helper_unparker(unparker);
+    let mut seen_tick = reactor.tick();
+    loop {
+        park_for(&parker, WATCH_PERIOD);
+        let tick = reactor.tick();
+        let stands_still = tick == seen_tick;
+        seen_tick = tick;
+        match driving.holder() {
+            Holder::Nobody if stands_still && !driving.offer() => drive_for_others(reactor),
+            Holder::Nobody => {}
+            _ if stands_still && driving.fall_asleep() => {
+                parker.park();
+                driving.wake_up();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Does rounds until a `block_on` thread takes over.
+fn drive_for_others(reactor: &Reactor) {
+    trace::drive_begin();
+    while let Some(right) = reactor.driving.try_acquire(Holder::Helper) {
+        if reactor.driving.has_line() {
+            right.release(true);
+            reactor.driving.offer();
+            break;
+        }
+        reactor.react(right, None, || {});
+    }
+    trace::drive_end();
+}

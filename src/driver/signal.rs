@@ -1,0 +1,116 @@
+//! Telling a `block_on` thread that its future wants to be polled, wherever the thread is.
+
+use std::sync::Arc;
+use std::task::Wake;
+
+use parking::Unparker;
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::trace;
+
+/// Polling its future, or about to look at this state.
+const RUNNING: u8 = 0;
+/// Its future is to be polled (again).
+const WOKEN: u8 = 1;
+/// Parked, or about to be.
+const PARKED: u8 = 2;
+/// Waiting in the poller, or about to.
+const DRIVING: u8 = 3;
+
+/// Where a `block_on` thread is, and whether its future was woken.
+///
+/// Every change is one atomic exchange: a thread goes to sleep only by replacing `RUNNING`, and a
+/// wake replaces whatever is there, so that either the sleeper sees the wake or the waker sees the
+/// sleep. `AcqRel`: what was done before the wake is seen by the poll that follows it.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    state: AtomicU8,
+    unparker: Unparker,
+    /// The thread, by the system's number.
+    pub(crate) thread: u64,
+}
+
+/// What a woken thread must be given besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nudge {
+    /// It is running.
+    None,
+    /// It is parked.
+    Unpark,
+    /// It waits in the poller.
+    Notify,
+}
+
+impl Signal {
+    pub(crate) fn new(unparker: Unparker) -> Signal {
+        Signal { state: AtomicU8::new(RUNNING), unparker, thread: trace::thread_number() }
+    }
+
+    /// The future is about to be polled: wakes so far are served by that.
+    pub(crate) fn reset(&self) {
+        self.state.swap(RUNNING, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WOKEN
+    }
+
+    /// The thread is about to wait in the poller. `false`: it must not, its future was woken.
+    pub(crate) fn start_driving(&self) -> bool {
+        self.exchange(RUNNING, DRIVING)
+    }
+
+    /// The wait is over: a wake needs no notification any more.
+    pub(crate) fn stop_driving(&self) {
+        self.exchange(DRIVING, RUNNING);
+    }
+
+    /// The thread is about to park. `false`: it must not, its future was woken.
+    pub(crate) fn start_parking(&self) -> bool {
+        self.exchange(RUNNING, PARKED)
+    }
+
+    pub(crate) fn stop_parking(&self) {
+        self.exchange(PARKED, RUNNING);
+    }
+
+    /// Has the thread, if it is parked, look whether it can drive.
+    pub(crate) fn offer(&self) {
+        trace::handover(self.thread);
+        self.unparker.unpark();
+    }
+
+    fn exchange(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Notes the wake. Returns what it takes to have the thread see it.
+    pub(crate) fn mark(&self) -> Nudge {
+        match self.state.swap(WOKEN, Ordering::AcqRel) {
+            PARKED => Nudge::Unpark,
+            DRIVING => Nudge::Notify,
+            _ => Nudge::None,
+        }
+    }
+
+    fn signal(&self) {
+        match self.mark() {
+            Nudge::None => {}
+            Nudge::Unpark => {
+                trace::unpark(self.thread);
+                self.unparker.unpark();
+            }
+            Nudge::Notify => crate::reactor::current::get().notify(),
+        }
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.signal();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.signal();
+    }
+}

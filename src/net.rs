@@ -1,0 +1,241 @@
+//! Internet sockets: TCP listeners and streams, UDP sockets.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+
+use futures_lite::stream::{self, Stream};
+use ticks_format::Direction::{Read, Write};
+
+use crate::reactor::source::Nature::Plain;
+use crate::{trace, Async};
+
+pub(crate) mod socket;
+
+impl Async<TcpListener> {
+    /// Listens on an address. Port 0 has the system choose one.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound, and as [`Async::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bind<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<TcpListener>> {
+        Async::new(TcpListener::bind(addr.into())?)
+    }
+
+    /// Waits for a connection and takes it.
+    ///
+    /// An event wakes every task that waits here, and all but one find nothing: let one task accept
+    /// and hand the streams out.
+    ///
+    /// # Errors
+    ///
+    /// Those of `accept(2)`; with `EMFILE` the connection stays in the backlog.
+    ///
+    /// # Cancel safety
+    ///
+    /// A connection is taken only when the future completes.
+    pub async fn accept(&self) -> io::Result<(Async<TcpStream>, SocketAddr)> {
+        let (stream, peer) = self.operation(Read, Plain, socket::accept).await?;
+        Ok((Async::new_nonblocking(stream)?, peer))
+    }
+
+    /// The connections, one after another; it never ends.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use async_io::Async;
+    /// use futures_lite::StreamExt;
+    /// use std::net::TcpListener;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// let mut incoming = std::pin::pin!(listener.incoming());
+    /// while let Some(stream) = incoming.next().await {
+    ///     let stream = stream?;
+    /// }
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + '_ {
+        stream::unfold(self, |listener| async move {
+            let accepted = listener.accept().await.map(|(stream, _)| stream);
+            Some((accepted, listener))
+        })
+    }
+}
+
+impl TryFrom<TcpListener> for Async<TcpListener> {
+    type Error = io::Error;
+
+    fn try_from(listener: TcpListener) -> io::Result<Self> {
+        Async::new(listener)
+    }
+}
+
+impl Async<TcpStream> {
+    /// Connects to an address.
+    ///
+    /// # Errors
+    ///
+    /// The socket's: refused, unreachable, timed out by the system; and as [`Async::new`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// let stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    pub async fn connect<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<TcpStream>> {
+        let stream = Async::new_nonblocking(socket::connect(addr.into())?)?;
+        // The system says writable when the attempt has ended, one way or the other.
+        stream.writable().await?;
+        match stream.get_ref().take_error()? {
+            None => {
+                trace::source_connected(&stream.source);
+                Ok(stream)
+            }
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Reads without taking what is read out of the queue. Returns how many bytes; 0 at the end of
+    /// the stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens before the future completes.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.operation(Read, Plain, |stream| stream.peek(buf)).await
+    }
+}
+
+impl TryFrom<TcpStream> for Async<TcpStream> {
+    type Error = io::Error;
+
+    fn try_from(stream: TcpStream) -> io::Result<Self> {
+        Async::new(stream)
+    }
+}
+
+impl Async<UdpSocket> {
+    /// Binds a socket to an address. Port 0 has the system choose one.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound, and as [`Async::new`].
+    pub fn bind<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<UdpSocket>> {
+        Async::new(UdpSocket::bind(addr.into())?)
+    }
+
+    /// Receives a datagram. Returns how many bytes, and from whom; what does not fit is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recvfrom(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A datagram is taken only when the future completes.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.operation(Read, Plain, |socket| socket.recv_from(buf)).await
+    }
+
+    /// As [`recv_from`](Self::recv_from), and leaves the datagram in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recvfrom(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens before the future completes.
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.operation(Read, Plain, |socket| socket.peek_from(buf)).await
+    }
+
+    /// Sends a datagram to an address. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendto(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// The datagram is sent only when the future completes.
+    pub async fn send_to<A: Into<SocketAddr>>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
+        let addr = addr.into();
+        self.operation(Write, Plain, move |socket| socket.send_to(buf, addr)).await
+    }
+
+    /// Receives a datagram from the connected peer. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`, among them that an earlier datagram was refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// A datagram is taken only when the future completes.
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.operation(Read, Plain, |socket| socket.recv(buf)).await
+    }
+
+    /// As [`recv`](Self::recv), and leaves the datagram in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens before the future completes.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.operation(Read, Plain, |socket| socket.peek(buf)).await
+    }
+
+    /// Sends a datagram to the connected peer. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send(2)`, among them that an earlier datagram was refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// The datagram is sent only when the future completes.
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.operation(Write, Plain, |socket| socket.send(buf)).await
+    }
+}
+
+impl TryFrom<UdpSocket> for Async<UdpSocket> {
+    type Error = io::Error;
+
+    fn try_from(socket: UdpSocket) -> io::Result<Self> {
+        Async::new(socket)
+    }
+}

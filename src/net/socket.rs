@@ -1,0 +1,114 @@
+//! Making sockets that do not block from their first moment on.
+//!
+//! # Contract
+//!
+//! `accept` takes a connection and `connect` begins one; both give a stream that is in non-blocking
+//! mode and closed on `exec`. Where the system can do that in one call, it does.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use rustix::net::{AddressFamily, SocketType};
+
+/// Systems whose `socket` and `accept4` take the flags.
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_os = "illumos",
+))]
+mod imp {
+    use super::*;
+    use rustix::net::SocketFlags;
+
+    const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+    pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = rustix::net::acceptfrom_with(listener, FLAGS)?;
+        let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok((stream.into(), peer.try_into().map_err(|_| io::ErrorKind::InvalidData)?))
+    }
+
+    pub(super) fn socket(family: AddressFamily) -> io::Result<std::os::fd::OwnedFd> {
+        Ok(rustix::net::socket_with(family, SocketType::STREAM, FLAGS, None)?)
+    }
+}
+
+#[cfg(all(
+    unix,
+    not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+        target_os = "illumos",
+    ))
+))]
+mod imp {
+    use super::*;
+
+    pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, peer))
+    }
+
+    pub(super) fn socket(family: AddressFamily) -> io::Result<std::os::fd::OwnedFd> {
+        let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        #[cfg(target_vendor = "apple")]
+        rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
+        Ok(socket)
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use super::*;
+
+    pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, peer))
+    }
+
+    pub(super) fn socket(family: AddressFamily) -> io::Result<std::os::windows::io::OwnedSocket> {
+        static STARTED: std::sync::Once = std::sync::Once::new();
+        STARTED.call_once(|| {
+            // If it fails, so does `socket` below, which says why.
+            let _ = rustix::net::wsa_startup();
+        });
+        let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        Ok(socket)
+    }
+}
+
+pub(crate) use imp::accept;
+
+/// Begins to connect: the attempt has ended when the stream is writable.
+pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    use rustix::io::Errno;
+    let family = match addr {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = imp::socket(family)?;
+    match rustix::net::connect(&socket, &addr) {
+        // Interrupted: it goes on all the same.
+        Ok(()) | Err(Errno::INPROGRESS | Errno::WOULDBLOCK | Errno::INTR) => Ok(socket.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A Unix stream socket in non-blocking mode, not yet connected.
+#[cfg(unix)]
+pub(crate) fn unix_stream() -> io::Result<std::os::fd::OwnedFd> {
+    imp::socket(AddressFamily::UNIX)
+}

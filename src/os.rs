@@ -1,0 +1,23 @@
+//! What only some systems have, and what differs between them.
+
+#[cfg(unix)]
+pub mod unix;
+#[cfg(unix)]
+pub(crate) use unix::{is_plain, is_unix_stream, nonblocking, receive};
+
+crate::reactor::registration::cfg_kqueue! {
+    pub mod kqueue;
+}
+
+#[cfg(windows)]
+pub mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{is_plain, is_unix_stream, nonblocking, receive};
+
+/// What a read of a Unix stream got.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    pub(crate) len: usize,
+    /// Nothing came with the bytes (descriptors, credentials) that would have ended the read early.
+    pub(crate) whole: bool,
+}

@@ -1,0 +1,139 @@
+//! Unix: the reactor's descriptor, and descriptors in and out of [`Async`].
+
+use std::any::TypeId;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags};
+
+use super::Received;
+use crate::reactor::current;
+use crate::reactor::registration::Registration;
+use crate::Async;
+
+/// The descriptor that becomes readable when the reactor has something to do: on Linux the epoll
+/// instance. `None` where the system's poller has none, or where it cannot be made.
+///
+/// It is for loops that poll descriptors themselves. Whatever it reports is harvested by a thread in
+/// [`block_on`](crate::block_on) or by the helper thread, not by reading from it; it must not be
+/// changed or closed.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::os::unix::reactor_fd;
+///
+/// # #[cfg(target_os = "linux")]
+/// assert!(reactor_fd().is_some());
+/// ```
+pub fn reactor_fd() -> Option<BorrowedFd<'static>> {
+    let fd = current::get().poller().ok()?.fd()?;
+    Some(borrow::for_ever(fd))
+}
+
+/// This module may contain `unsafe`: it borrows a descriptor by its number.
+mod borrow {
+    #![allow(unsafe_code)]
+
+    use super::*;
+
+    pub(super) fn for_ever(fd: RawFd) -> BorrowedFd<'static> {
+        // SAFETY: the reactor's poller is never dropped, so nothing of ours closes its descriptor.
+        unsafe { BorrowedFd::borrow_raw(fd) }
+    }
+}
+
+impl<T: AsRawFd> AsRawFd for Async<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.get_ref().as_raw_fd()
+    }
+}
+
+impl<T: AsFd> AsFd for Async<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
+    }
+}
+
+impl<T: AsFd + From<OwnedFd>> TryFrom<OwnedFd> for Async<T> {
+    type Error = io::Error;
+
+    fn try_from(fd: OwnedFd) -> Result<Self, Self::Error> {
+        Async::new(fd.into())
+    }
+}
+
+impl<T: Into<OwnedFd>> TryFrom<Async<T>> for OwnedFd {
+    type Error = io::Error;
+
+    fn try_from(io: Async<T>) -> Result<Self, Self::Error> {
+        io.into_inner().map(Into::into)
+    }
+}
+
+/// Whether a type's operations are single system calls on a socket or pipe.
+pub(crate) fn is_plain(id: TypeId) -> bool {
+    // `async_io_pipe` is set where the standard library has them.
+    #[cfg(async_io_pipe)]
+    #[allow(clippy::incompatible_msrv)]
+    if id == TypeId::of::<io::PipeReader>() || id == TypeId::of::<io::PipeWriter>() {
+        return true;
+    }
+    id == TypeId::of::<UnixListener>()
+        || id == TypeId::of::<UnixDatagram>()
+        || id == TypeId::of::<ChildStdin>()
+        || id == TypeId::of::<ChildStdout>()
+        || id == TypeId::of::<ChildStderr>()
+}
+
+/// Whether a type is std's Unix stream, whose reads are done by [`receive`].
+pub(crate) fn is_unix_stream(id: TypeId) -> bool {
+    id == TypeId::of::<UnixStream>()
+}
+
+/// Reads from a Unix stream as `read(2)` does, and learns more.
+///
+/// A read ends early where descriptors or credentials were sent along, though more may be queued;
+/// without room for them the system reports `MSG_CTRUNC` (`recvmsg(2)`, `unix(7)`).
+pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<Received> {
+    let fd = source.descriptor().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut bufs = [io::IoSliceMut::new(buf)];
+    let mut nothing_else = RecvAncillaryBuffer::default();
+    let received = rustix::net::recvmsg(fd, &mut bufs, &mut nothing_else, RecvFlags::empty())?;
+    let whole = !received.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Received { len: received.bytes, whole })
+}
+
+/// Non-blocking mode.
+pub(crate) mod nonblocking {
+    use super::*;
+
+    /// What can be registered.
+    pub(crate) use std::os::fd::AsFd as Pollable;
+
+    pub(crate) fn raw(io: &impl AsFd) -> RawFd {
+        io.as_fd().as_raw_fd()
+    }
+
+    /// Puts the open file into non-blocking mode.
+    pub(crate) fn set(io: &impl AsFd) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(io, true)?)
+    }
+
+    /// Says what to do instead where the system's error does not.
+    pub(crate) fn explain(error: io::Error) -> io::Error {
+        match error.raw_os_error() {
+            Some(libc::EPERM) => io::Error::new(
+                error.kind(),
+                format!(
+                    "{error}: this kind of file cannot be polled, as regular files and directories \
+                     cannot, because reading them always blocks; read it on a thread of its own, \
+                     for example with the `blocking` crate's `Unblock`"
+                ),
+            ),
+            _ => error,
+        }
+    }
+}

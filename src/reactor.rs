@@ -1,0 +1,322 @@
+//! The reactor: harvests events and timers, and tells who waits for them.
+//!
+//! [`Reactor::react`] is one round, top to bottom. Who waits for what is in [`source`] and
+//! [`readiness`], timers are in [`timers`], the kernel is behind [`crate::poller`], and which thread
+//! does the rounds is decided in [`crate::driver`].
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ticks_format::Key;
+
+use crate::driver::right::{Driving, Right};
+use crate::poller::{Event, Events, Mode, Poller};
+use crate::sync::atomic::AtomicU64;
+use crate::sync::Mutex;
+use crate::trace;
+
+pub(crate) mod clock;
+pub(crate) mod current;
+pub(crate) mod readiness;
+pub(crate) mod registration;
+pub(crate) mod registry;
+pub(crate) mod source;
+pub(crate) mod timers;
+pub(crate) mod wakes;
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom), target_os = "linux"))]
+mod tests;
+
+use readiness::Harvest;
+use registry::Registry;
+use source::Source;
+use timers::{Fired, TimerKey, Timers};
+use wakes::Woken;
+
+/// How often a poller whose descriptors were closed is made anew before the reactor goes on without.
+const REBUILDS_MAX: u32 = 8;
+
+/// How long a round sleeps at the most while there is no poller to wait in.
+const WITHOUT_POLLER: Duration = Duration::from_millis(10);
+
+/// The sources, timers and poller of a process.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    /// The number of the round, bumped when the poller's wait returns. Release there pairs with
+    /// Acquire where a waiter's ticks are read.
+    ticker: AtomicU64,
+    /// Made when the first source needs it, so that its error can be returned there.
+    poller: OnceLock<Poller>,
+    rebuilds: AtomicU32,
+    registry: Registry,
+    timers: Timers,
+    /// The buffers of a round, kept from one to the next.
+    spare: Mutex<Option<Box<Round>>>,
+    /// Which fork made this reactor.
+    forks: u32,
+    pub(crate) driving: Driving,
+}
+
+/// What one round works with.
+#[derive(Debug, Default)]
+struct Round {
+    events: Events,
+    fired: Vec<Fired>,
+    wakers: Vec<Woken>,
+}
+
+impl Reactor {
+    pub(crate) fn new(first_tick: u64) -> Reactor {
+        Reactor {
+            ticker: AtomicU64::new(first_tick),
+            poller: OnceLock::new(),
+            rebuilds: AtomicU32::new(0),
+            registry: Registry::new(),
+            timers: Timers::new(),
+            spare: Mutex::new(None),
+            forks: current::forks(),
+            driving: Driving::new(),
+        }
+    }
+
+    /// One round: waits, bumps the ticker, delivers the harvest, fires the timers that are due, lets
+    /// go of the right to poll, wakes.
+    ///
+    /// Waits until `timeout`, or without bound, for events, the earliest timer or a notification;
+    /// `awake` is called as soon as the wait is over. Nothing is locked while wakers run. Returns how
+    /// many were woken.
+    pub(crate) fn react(
+        &self,
+        right: Right<'_>,
+        timeout: Option<Duration>,
+        awake: impl FnOnce(),
+    ) -> usize {
+        let spare = self.spare.lock().take();
+        let mut round = spare.unwrap_or_default();
+        trace::refresh();
+
+        let (timeout, next_timer) = self.sleep_until(timeout);
+        trace::react_begin(self.tick(), timeout, next_timer);
+        let waited = self.wait(&mut round.events, timeout);
+        let tick = self.ticker.fetch_add(1, Ordering::Release) + 1;
+        awake();
+        trace::ticker(tick);
+
+        trace::react_events(tick, round.events.list.len());
+        for &event in &round.events.list {
+            self.deliver(tick, event, &mut round.wakers);
+        }
+        if let Err(error) = waited {
+            self.recover(&error, &mut round.wakers);
+        }
+        self.fire_timers(&mut round.fired, &mut round.wakers);
+
+        trace::react_end(tick, round.events.list.len(), round.wakers.len());
+        right.release(round.wakers.is_empty());
+        let woken = round.wakers.len();
+        wakes::wake_all(&mut round.wakers);
+        *self.spare.lock() = Some(round);
+        woken
+    }
+
+    /// The number of the latest round.
+    pub(crate) fn tick(&self) -> u64 {
+        self.ticker.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn ticker(&self) -> &AtomicU64 {
+        &self.ticker
+    }
+
+    /// Whether this process was forked from the one that made this reactor, which must then not be
+    /// touched.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.forks != current::forks()
+    }
+
+    /// The poller, made if there is none yet.
+    pub(crate) fn poller(&self) -> io::Result<&Poller> {
+        if let Some(poller) = self.poller.get() {
+            return Ok(poller);
+        }
+        if let Err(another) = self.poller.set(Poller::new()?) {
+            another.discard();
+        }
+        let poller = self.poller.get().expect("one was set just now, by this thread or another");
+        // A thread may be sleeping without one.
+        poller.notify();
+        Ok(poller)
+    }
+
+    /// Makes the wait under way, or the next one, return.
+    pub(crate) fn notify(&self) {
+        if let Some(poller) = self.poller.get() {
+            poller.notify();
+        }
+    }
+
+    /// Publishes how long this thread is going to sleep, so that an earlier timer notifies it.
+    /// Returns the poller's timeout and how far away the earliest timer is.
+    fn sleep_until(&self, timeout: Option<Duration>) -> (Option<Duration>, Option<Duration>) {
+        if timeout == Some(Duration::ZERO) {
+            return (timeout, None);
+        }
+        let limit_ns = match timeout {
+            None => u64::MAX,
+            Some(timeout) => {
+                let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+                clock::now_ns().saturating_add(timeout_ns)
+            }
+        };
+        let Some(next_ns) = self.timers.sleep(limit_ns) else { return (timeout, None) };
+        let next = Duration::from_nanos(next_ns.saturating_sub(clock::now_ns()));
+        (Some(timeout.map_or(next, |timeout| timeout.min(next))), Some(next))
+    }
+
+    /// Waits in the poller. Without one, because the process is out of descriptors or something has
+    /// closed them, it sleeps: timers go on.
+    fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let lost = self.rebuilds.load(Ordering::Relaxed) >= REBUILDS_MAX;
+        match self.poller() {
+            Ok(poller) if !lost => poller.wait(events, timeout),
+            _ => {
+                events.list.clear();
+                std::thread::sleep(timeout.map_or(WITHOUT_POLLER, |it| it.min(WITHOUT_POLLER)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands an event to its source, or drops it if the source is gone.
+    fn deliver(&self, tick: u64, event: Event, wakers: &mut Vec<Woken>) {
+        let (readable, writable) = (event.readable(), event.writable());
+        let Some(source) = self.registry.get(event.key) else {
+            trace::react_stale(tick, event.key, readable, writable, event.flags);
+            return;
+        };
+        let hung_up = event.hung_up();
+        let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
+        let taken = source.deliver(self, harvest, wakers);
+        trace::react_event(tick, event, source.number(), taken);
+    }
+
+    fn fire_timers(&self, fired: &mut Vec<Fired>, wakers: &mut Vec<Woken>) {
+        self.timers.wake(clock::now_ns, fired);
+        for timer in fired.drain(..) {
+            trace::timer_fire(timer.id, timer.deadline_ns, timer.now_ns);
+            wakers.push(timer.woken);
+        }
+    }
+
+    /// The poller's wait failed: somebody closed its descriptors. Makes it anew and registers all
+    /// sources again; a source that cannot be has its waiters woken, so that their next operation
+    /// meets the error.
+    #[cold]
+    fn recover(&self, error: &io::Error, wakers: &mut Vec<Woken>) {
+        let Some(poller) = self.poller.get() else { return };
+        let again = self.rebuilds.fetch_add(1, Ordering::Relaxed) + 1 < REBUILDS_MAX;
+        if !again || poller.rebuild().is_err() {
+            self.rebuilds.store(REBUILDS_MAX, Ordering::Relaxed);
+            trace::warn_once(
+                trace::Warning::PollerLost,
+                format_args!(
+                    "the poller cannot be used any longer ({error}) nor made anew: I/O has stopped, \
+                     timers go on; did something close all descriptors, as close_range(2) does?"
+                ),
+            );
+            self.registry.all().iter().for_each(|source| source.fail(wakers));
+            return;
+        }
+        trace::warn_once(
+            trace::Warning::PollerRebuilt,
+            format_args!(
+                "the poller's descriptors were closed by somebody else ({error}); made a new poller; \
+                 did something close all descriptors, as close_range(2) does?"
+            ),
+        );
+        for source in self.registry.all() {
+            let interest = source.interest(self);
+            if poller.add(source.registration(), source.key(), interest).is_err() {
+                source.fail(wakers);
+            }
+        }
+    }
+
+    /// Registers a source.
+    pub(crate) fn insert(&self, source: &Arc<Source>) -> io::Result<()> {
+        let lost = self.register(source)?;
+        self.settle_in(source, lost);
+        Ok(())
+    }
+
+    /// Tells what came of [`register`](Self::register): foreign code, so nothing may be locked.
+    pub(crate) fn settle_in(&self, source: &Source, lost: Option<Arc<Source>>) {
+        trace::source_new(source.key(), source.registration());
+        if let Some(lost) = lost {
+            let mut wakers = Vec::new();
+            lost.fail(&mut wakers);
+            wakes::wake_all(&mut wakers);
+        }
+    }
+
+    /// Gives a source its key and has it watched. Returns the source that lost its descriptor's
+    /// number to this one, if there is one.
+    pub(crate) fn register(&self, source: &Arc<Source>) -> io::Result<Option<Arc<Source>>> {
+        let poller = self.poller()?;
+        let key = self.registry.insert(source.clone());
+        source.set_key(key);
+        if let Err(error) = poller.add(source.registration(), key, source.interest(self)) {
+            self.registry.remove(key, -1);
+            return Err(error);
+        }
+        Ok(self.registry.claim(key, source.registration().owned_number()))
+    }
+
+    /// Whether the number of a source's descriptor is still its own.
+    pub(crate) fn owns(&self, source: &Source) -> bool {
+        self.registry.owns(source.key(), source.registration().owned_number())
+    }
+
+    /// Deregisters a source. An error has no meaning to its owner: the kernel has forgotten it.
+    pub(crate) fn remove(&self, source: &Source) {
+        let key = source.key();
+        trace::source_drop(key, source.registration());
+        if self.registry.remove(key, source.registration().owned_number()) {
+            if let Some(poller) = self.poller.get() {
+                let _ = poller.delete(source.registration());
+            }
+        }
+    }
+
+    /// Whether each wait must be armed.
+    pub(crate) fn arms(&self) -> bool {
+        self.poller.get().is_some_and(|poller| poller.mode() == Mode::OneShot)
+    }
+
+    /// Whether a short read of a stream proves that nothing is left.
+    pub(crate) fn tells_the_end(&self) -> bool {
+        self.poller.get().is_some_and(Poller::tells_the_end)
+    }
+
+    /// Arms a timer and wakes the thread that would sleep past it.
+    pub(crate) fn insert_timer(&self, deadline_ns: u64, waker: std::task::Waker) -> TimerKey {
+        let inserted = self.timers.insert(deadline_ns, waker);
+        trace::timer_insert(inserted.key.id(), deadline_ns);
+        if inserted.notify {
+            self.notify();
+        }
+        self.driving.ensure_helper();
+        inserted.key
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+}
+
+/// The key that no source has.
+pub(crate) const NO_KEY: Key = Key(u64::MAX - 1);

@@ -1,0 +1,120 @@
+//! A file descriptor.
+//!
+//! This file may contain `unsafe`: it borrows descriptors by their number.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use polling::{Event, PollMode, Poller};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::FileType;
+use ticks_format::Direction;
+
+use crate::poller::Level;
+
+/// A file descriptor, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Registration(RawFd);
+
+impl Registration {
+    pub(crate) fn from_raw(fd: RawFd) -> Registration {
+        Registration(fd)
+    }
+
+    /// For the poller that knows descriptors only.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn raw(&self) -> RawFd {
+        self.0
+    }
+
+    pub(crate) fn number(&self) -> i64 {
+        self.0.into()
+    }
+
+    /// For records: the descriptor, while it is registered.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.borrow())
+    }
+
+    /// The number that closing gives away, which may then become another source's.
+    pub(crate) fn owned_number(&self) -> i64 {
+        self.number()
+    }
+
+    fn borrow(&self) -> BorrowedFd<'_> {
+        // SAFETY: `Async` owns the descriptor and deregisters the source, which ends the use of its
+        // number here, before it closes it.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+
+    /// Asks the kernel about one direction, without waiting: `poll(2)`.
+    pub(crate) fn level(&self, dir: Direction) -> io::Result<Level> {
+        // A hang-up is reported in either direction; POLLRDHUP is not known everywhere and POLLIN
+        // comes with it. POLLERR alone answers for writing, because a pipe whose reader is gone
+        // says nothing else, but not for reading, where an error queue keeps it up for ever.
+        let wanted = match dir {
+            Direction::Read => PollFlags::IN | PollFlags::PRI,
+            Direction::Write => PollFlags::OUT,
+        };
+        let fd = self.borrow();
+        let mut fds = [PollFd::new(&fd, wanted)];
+        loop {
+            match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(_) => break,
+            }
+        }
+        let found = fds[0].revents();
+        if found.contains(PollFlags::NVAL) {
+            return Err(rustix::io::Errno::BADF.into());
+        }
+        Ok(if found.intersects(wanted | PollFlags::HUP) {
+            Level::Ready
+        } else if found.contains(PollFlags::ERR) {
+            match dir {
+                Direction::Read => Level::ErrorAlone,
+                Direction::Write => Level::Ready,
+            }
+        } else {
+            Level::Idle
+        })
+    }
+
+    /// Whether it is a socket that carries a stream of bytes.
+    pub(crate) fn is_byte_stream(&self) -> bool {
+        let kind = rustix::net::sockopt::socket_type(self.borrow());
+        kind.is_ok_and(|kind| kind == rustix::net::SocketType::STREAM)
+    }
+
+    /// Whether asking may use up what it reports, as it does for perf rings and some files of the
+    /// kernel's own file systems. What sockets, pipes, terminals, counters and timers report stays
+    /// until it is read.
+    pub(crate) fn is_consumed_by_asking(&self) -> bool {
+        let Ok(stat) = rustix::fs::fstat(self.borrow()) else { return false };
+        match FileType::from_raw_mode(stat.st_mode as _) {
+            FileType::RegularFile => true,
+            // Anonymous inodes have no type; their link tells what they are.
+            FileType::Unknown => {
+                let link = std::fs::read_link(format!("/proc/self/fd/{}", self.0));
+                link.is_ok_and(|link| link.as_os_str() == "anon_inode:[perf_event]")
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn add(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
+        // SAFETY: `Async` deletes the source before it closes the descriptor.
+        unsafe { poller.add_with_mode(&self.borrow(), event, mode) }
+    }
+
+    pub(crate) fn modify(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
+        poller.modify_with_mode(self.borrow(), event, mode)
+    }
+
+    pub(crate) fn delete(&self, poller: &Poller) -> io::Result<()> {
+        poller.delete(self.borrow())
+    }
+}

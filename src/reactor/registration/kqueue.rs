@@ -1,0 +1,108 @@
+//! A file descriptor, a signal or a process: what kqueue takes.
+//!
+//! This file may contain `unsafe`: it names processes by their number.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::num::NonZeroI32;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use polling::os::kqueue::{PollerKqueueExt, Process, ProcessOps, Signal};
+use polling::{Event, PollMode, Poller};
+use ticks_format::Direction;
+
+use super::fd;
+use crate::poller::Level;
+
+/// What a source is to kqueue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// A file descriptor.
+    Fd(fd::Registration),
+    /// Delivery of a signal to this process.
+    Signal(std::os::raw::c_int),
+    /// Exit of a child process.
+    Process(NonZeroI32),
+}
+
+impl Registration {
+    pub(crate) fn from_raw(fd: RawFd) -> Registration {
+        Registration::Fd(fd::Registration::from_raw(fd))
+    }
+
+    pub(crate) fn number(&self) -> i64 {
+        match self {
+            Registration::Fd(fd) => fd.number(),
+            Registration::Signal(signal) => i64::from(*signal),
+            Registration::Process(pid) => i64::from(pid.get()),
+        }
+    }
+
+    /// The number that closing gives away; a signal's or a process's is not a descriptor's.
+    pub(crate) fn owned_number(&self) -> i64 {
+        match self {
+            Registration::Fd(fd) => fd.owned_number(),
+            _ => -1,
+        }
+    }
+
+    /// For records: the descriptor, if it has one.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Registration::Fd(fd) => fd.descriptor(),
+            _ => None,
+        }
+    }
+
+    /// A signal or an exit leaves nothing to ask for: its event is the only word.
+    pub(crate) fn level(&self, dir: Direction) -> io::Result<Level> {
+        match self {
+            Registration::Fd(fd) => fd.level(dir),
+            _ => Ok(Level::Idle),
+        }
+    }
+
+    /// Whether it is a socket that carries a stream of bytes.
+    pub(crate) fn is_byte_stream(&self) -> bool {
+        matches!(self, Registration::Fd(fd) if fd.is_byte_stream())
+    }
+
+    /// Whether asking may use up what it reports; a signal or an exit cannot be asked for at all.
+    pub(crate) fn is_consumed_by_asking(&self) -> bool {
+        match self {
+            Registration::Fd(fd) => fd.is_consumed_by_asking(),
+            _ => true,
+        }
+    }
+
+    fn process(pid: &NonZeroI32) -> Process<'_> {
+        // SAFETY: whoever made the source vouches, in `Exit::from_pid`'s contract or by owning the
+        // `Child`, that the child exists and is not waited for by anybody else.
+        unsafe { Process::from_pid(*pid, ProcessOps::Exit) }
+    }
+
+    pub(crate) fn add(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
+        match self {
+            Registration::Fd(fd) => fd.add(poller, event, mode),
+            Registration::Signal(signal) => poller.add_filter(Signal(*signal), event.key, mode),
+            Registration::Process(pid) => poller.add_filter(Self::process(pid), event.key, mode),
+        }
+    }
+
+    pub(crate) fn modify(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
+        match self {
+            Registration::Fd(fd) => fd.modify(poller, event, mode),
+            Registration::Signal(signal) => poller.modify_filter(Signal(*signal), event.key, mode),
+            Registration::Process(pid) => poller.modify_filter(Self::process(pid), event.key, mode),
+        }
+    }
+
+    pub(crate) fn delete(&self, poller: &Poller) -> io::Result<()> {
+        match self {
+            Registration::Fd(fd) => fd.delete(poller),
+            Registration::Signal(signal) => poller.delete_filter(Signal(*signal)),
+            Registration::Process(pid) => poller.delete_filter(Self::process(pid)),
+        }
+    }
+}

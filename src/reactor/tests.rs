@@ -1,0 +1,73 @@
+//! The reactor under a scripted poller: every harvest is written in advance, so that what follows
+//! from it is exact.
+
+mod golden;
+mod rounds;
+
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+use ticks_format::Direction;
+
+use super::readiness::WaiterId;
+use super::registration::Registration;
+use super::source::{Nature, Source};
+use super::Reactor;
+use crate::driver::right::Holder;
+use crate::poller::scripted::Scripted;
+use crate::poller::{Mode, Poller};
+
+/// A reactor of its own for one test, with its script.
+fn scripted(mode: Mode) -> (&'static Reactor, &'static Scripted) {
+    /// Keeps the reactors where a leak checker finds them.
+    static MADE: Mutex<Vec<&'static Reactor>> = Mutex::new(Vec::new());
+    let mut reactor = Reactor::new(0);
+    reactor.poller = OnceLock::from(Poller::Scripted(Scripted::new(mode)));
+    reactor.driving.without_helper();
+    let reactor: &'static Reactor = Box::leak(Box::new(reactor));
+    MADE.lock().unwrap().push(reactor);
+    match reactor.poller.get() {
+        Some(Poller::Scripted(script)) => (reactor, script),
+        _ => unreachable!("it was made above"),
+    }
+}
+
+/// One round that does not wait.
+fn round(reactor: &'static Reactor) {
+    let right = reactor.driving.try_acquire(Holder::BlockOn).expect("this test alone drives");
+    reactor.react(right, Some(std::time::Duration::ZERO), || {});
+}
+
+fn source(reactor: &'static Reactor, fd: &impl AsRawFd) -> Arc<Source> {
+    Source::new_in(reactor, Registration::from_raw(fd.as_raw_fd())).expect("the script allows it")
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Counter {
+    fn new() -> (Arc<Counter>, Waker) {
+        let counter = Arc::new(Counter::default());
+        (counter.clone(), Waker::from(counter))
+    }
+
+    fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// `poll_readable` or `poll_writable` of a source of std.
+fn poll(source: &Arc<Source>, dir: Direction, waker: &Waker) -> Poll<()> {
+    let mut cx = Context::from_waker(waker);
+    let poll = source.poll_ready(dir, &mut WaiterId::SHARED.clone(), Nature::Plain, &mut cx);
+    poll.map(|result| result.expect("the script has no error here"))
+}

@@ -1,0 +1,178 @@
+//! What a round does to those who wait: the rule, isolation, stale keys, arming.
+
+use std::net::UdpSocket;
+
+use ticks_format::Direction::{Read, Write};
+
+use super::*;
+use crate::poller::{flags, Interest, Level};
+
+fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").unwrap()
+}
+
+/// An event harvested before the wait began is old news, even when it is delivered after: the
+/// operation or the question to the kernel has seen what it stands for.
+#[test]
+fn an_event_from_before_the_wait_is_not_ready() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (fd, (task, waker)) = (socket(), Counter::new());
+    let source = source(reactor, &fd);
+
+    script.harvest(&[(source.key(), flags::IN)]);
+    round(reactor);
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending, "the kernel's answer stands alone");
+    round(reactor);
+    assert_eq!((poll(&source, Read, &waker), task.wakes()), (Poll::Pending, 0));
+
+    script.harvest(&[(source.key(), flags::IN)]);
+    round(reactor);
+    assert_eq!((task.wakes(), poll(&source, Read, &waker)), (1, Poll::Ready(())));
+}
+
+/// The other direction's events leave a waiter alone, and a hang-up is for both.
+#[test]
+fn directions_are_apart_until_the_end() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (fd, (reader, read), (writer, write)) = (socket(), Counter::new(), Counter::new());
+    let source = source(reactor, &fd);
+    assert_eq!(poll(&source, Read, &read), Poll::Pending);
+    assert_eq!(poll(&source, Write, &write), Poll::Pending);
+
+    script.harvest(&[(source.key(), flags::OUT)]);
+    round(reactor);
+    assert_eq!((reader.wakes(), writer.wakes()), (0, 1));
+    assert_eq!(poll(&source, Write, &write), Poll::Ready(()));
+    assert_eq!(poll(&source, Write, &write), Poll::Pending);
+
+    script.harvest(&[(source.key(), flags::HUP)]);
+    round(reactor);
+    assert_eq!((reader.wakes(), writer.wakes()), (1, 2));
+}
+
+/// I5: an event that comes when its source is gone reaches nobody, even if the place was given to
+/// another one.
+#[test]
+fn a_stale_event_is_dropped() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (first_fd, second_fd, (task, waker)) = (socket(), socket(), Counter::new());
+    let first = source(reactor, &first_fd);
+    let stale = first.key();
+    first.remove();
+    let second = source(reactor, &second_fd);
+    assert_eq!(second.key().index(), stale.index());
+    assert_ne!(second.key(), stale);
+    assert_eq!(poll(&second, Read, &waker), Poll::Pending);
+
+    script.harvest(&[(stale, flags::IN)]);
+    round(reactor);
+    assert_eq!((task.wakes(), poll(&second, Read, &waker)), (0, Poll::Pending));
+}
+
+/// I4: every waker that a round took is woken, whatever the others do.
+#[test]
+fn a_panic_in_a_waker_costs_the_others_nothing() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a panic that this test wants");
+        }
+    }
+    let (reactor, script) = scripted(Mode::Edge);
+    let fds = [socket(), socket(), socket()];
+    let sources = fds.each_ref().map(|fd| source(reactor, fd));
+    let (task, waker) = Counter::new();
+    let wakers = [waker.clone(), Waker::from(Arc::new(Panics)), waker.clone()];
+    for (source, waker) in sources.iter().zip(&wakers) {
+        assert_eq!(poll(source, Read, waker), Poll::Pending);
+    }
+    script.harvest(&sources.each_ref().map(|source| (source.key(), flags::IN)));
+    round(reactor);
+    assert_eq!(task.wakes(), 2);
+}
+
+/// Where each wait is armed, the last request is for all who wait, and a failure wakes them all so
+/// that they meet the error themselves; the next poll tries again.
+#[test]
+fn one_shot_arms_for_all_who_wait_and_fails_for_all() {
+    let (reactor, script) = scripted(Mode::OneShot);
+    let (fd, (reader, read), (_, write)) = (socket(), Counter::new(), Counter::new());
+    let source = source(reactor, &fd);
+    assert_eq!(poll(&source, Read, &read), Poll::Pending);
+    assert_eq!(poll(&source, Write, &write), Poll::Pending);
+    let last = |script: &Scripted| script.modified.lock().unwrap().last().copied();
+    assert_eq!(last(script), Some((source.key(), Interest::BOTH)));
+
+    script.harvest(&[(source.key(), flags::OUT)]);
+    round(reactor);
+    let still = Interest { readable: true, writable: false };
+    assert_eq!(last(script), Some((source.key(), still)), "the reader still waits");
+
+    *script.fails.lock().unwrap() = Some(std::io::ErrorKind::NotFound);
+    assert_eq!(poll(&source, Write, &write), Poll::Ready(()), "of the event");
+    let mut cx = Context::from_waker(&write);
+    let waiter = &mut WaiterId::SHARED.clone();
+    let failed = source.poll_ready(Write, waiter, Nature::Plain, &mut cx);
+    assert!(matches!(failed, Poll::Ready(Err(_))), "{failed:?}");
+    assert_eq!(reader.wakes(), 1);
+
+    *script.fails.lock().unwrap() = None;
+    assert_eq!(poll(&source, Read, &read), Poll::Ready(()), "to meet the error");
+    assert_eq!(poll(&source, Read, &read), Poll::Pending, "and to wait anew");
+    assert_eq!(last(script), Some((source.key(), still)));
+}
+
+/// A request that the kernel grants needs no event; a pending error counts once, as an event does.
+#[test]
+fn a_request_asks_the_kernel() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (fd, (_, waker)) = (socket(), Counter::new());
+    let source = source(reactor, &fd);
+    script.set_level(Level::Ready);
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()));
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()));
+
+    script.set_level(Level::ErrorAlone);
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending, "an error queue is no news");
+    script.harvest(&[(source.key(), flags::ERR)]);
+    round(reactor);
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()), "as an event");
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending, "once");
+    script.harvest(&[(source.key(), flags::ERR)]);
+    round(reactor);
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()));
+    script.harvest(&[(source.key(), flags::ERR)]);
+    round(reactor);
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()), "that came while nobody waited");
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending, "once");
+}
+
+/// A short read has emptied the queue: nothing more is read until an event comes. What comes with
+/// the end of the stream in the same harvest is not lost by that.
+#[test]
+fn a_short_read_waits_without_another_read() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (fd, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (task, waker) = Counter::new();
+    let source = source(reactor, &fd);
+    let reads = AtomicUsize::new(0);
+    let read = |bytes: usize| {
+        let mut cx = Context::from_waker(&waker);
+        let op = || {
+            reads.fetch_add(1, Ordering::SeqCst);
+            Ok(bytes)
+        };
+        let waiter = &mut WaiterId::SHARED.clone();
+        source.poll_operation(Read, waiter, Nature::Stream, &mut cx, op, |&n| 0 < n && n < 8)
+    };
+    assert!(read(8).is_ready() && read(5).is_ready());
+    assert_eq!(reads.load(Ordering::SeqCst), 2);
+    assert!(read(5).is_pending() && read(5).is_pending());
+    assert_eq!(reads.load(Ordering::SeqCst), 2, "the queue is empty");
+
+    script.harvest(&[(source.key(), flags::IN | flags::RDHUP)]);
+    round(reactor);
+    assert_eq!(task.wakes(), 1);
+    assert!(read(5).is_ready());
+    assert!(read(0).is_ready(), "the end of the stream must be looked for");
+}

@@ -1,0 +1,82 @@
+//! The futures that only wait: [`Readable`], [`Writable`] and their owned twins.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ticks_format::Direction;
+
+use crate::reactor::readiness::WaiterId;
+use crate::trace;
+use crate::Async;
+
+macro_rules! waiting_future {
+    ($(#[$doc:meta])* $name:ident $([$lifetime:lifetime])? over $handle:ty, $dir:expr) => {
+        $(#[$doc])*
+        #[must_use = "futures do nothing unless you `.await` or poll them"]
+        pub struct $name<$($lifetime,)? T> {
+            handle: $handle,
+            waiter: WaiterId,
+            place: trace::Place,
+        }
+
+        impl<$($lifetime,)? T> $name<$($lifetime,)? T> {
+            #[track_caller]
+            pub(crate) fn new(handle: $handle) -> Self {
+                $name { handle, waiter: WaiterId::NONE, place: trace::Place::here() }
+            }
+        }
+
+        impl<$($lifetime,)? T> Unpin for $name<$($lifetime,)? T> {}
+
+        impl<$($lifetime,)? T> Future for $name<$($lifetime,)? T> {
+            type Output = io::Result<()>;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let Self { handle, waiter, place } = &mut *self;
+                trace::place_at(*place);
+                handle.poll_ready($dir, waiter, cx)
+            }
+        }
+
+        impl<$($lifetime,)? T> Drop for $name<$($lifetime,)? T> {
+            fn drop(&mut self) {
+                if self.waiter != WaiterId::NONE {
+                    self.handle.source.cancel($dir, self.waiter);
+                }
+            }
+        }
+
+        impl<$($lifetime,)? T> fmt::Debug for $name<$($lifetime,)? T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("fd", &self.handle.source.number())
+                    .field("waits", &(self.waiter != WaiterId::NONE))
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+waiting_future! {
+    /// Waits until an [`Async`] can be read without blocking; made by [`Async::readable`].
+    Readable['a] over &'a Async<T>, Direction::Read
+}
+
+waiting_future! {
+    /// Waits until an [`Async`] can be read without blocking; made by [`Async::readable_owned`].
+    ReadableOwned over Arc<Async<T>>, Direction::Read
+}
+
+waiting_future! {
+    /// Waits until an [`Async`] can be written without blocking; made by [`Async::writable`].
+    Writable['a] over &'a Async<T>, Direction::Write
+}
+
+waiting_future! {
+    /// Waits until an [`Async`] can be written without blocking; made by [`Async::writable_owned`].
+    WritableOwned over Arc<Async<T>>, Direction::Write
+}

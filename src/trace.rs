@@ -1,0 +1,546 @@
+//! The records: how the reactor's clockwork is made visible, and how to look at it.
+//!
+//! Every step of the reactor, its sources, timers and poller, and of [`block_on`](crate::block_on)
+//! is a *record*. Nobody need change a line of code to see them:
+//!
+//! - **A logger at `TRACE`.** With any [`log`](::log) implementation, `RUST_LOG=async_io=trace` for
+//!   `env_logger`, each record is a line of text with the same fields as key-values.
+//! - **The `tracing` feature.** The same records as `tracing` events.
+//! - **`ASYNC_IO_TRACE=<dir>` in the environment.** The flight recorder, see below.
+//!
+//! # Reading a record
+//!
+//! ```text
+//! Source::poll_ready:+ dir=0 tick=3 ticks=Some((2, 2)) key=0 fd=4 waiter=0
+//! ```
+//!
+//! `+` begins, `-` ends, `+-` is a point in time. `dir` is the direction, 0 to read and 1 to write.
+//! `tick` is the round of the last event that was delivered to it. `ticks` is what the waiter
+//! remembers of the moment it began to wait: the reactor's round, and the direction's. It is ready if
+//! and only if `tick` is neither of the two.
+//!
+//! # The flight recorder
+//!
+//! With `ASYNC_IO_TRACE=<dir>` in the environment the process makes one file, `<dir>/<pid>.ticks`, when
+//! it first uses the reactor. It holds the latest records of each thread, what each source is, and who
+//! waits now: for what, since when, which task, and where in the code. The file is memory that is
+//! shared with the kernel, so it is there however the process ends, by `SIGKILL` too; the tool `ticks`
+//! shows it, of a dead process or of one that goes on.
+//!
+//! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
+//!   been written to. The oldest records of a thread are overwritten by its newest.
+//! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
+//! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
+//!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on.
+//! - What cannot be done, because there is no such directory or the disk is full for example, is said
+//!   once on standard error, and the program goes on without.
+//!
+//! Who waits is told by the place from which `readable`, `writable`, `poll_readable`, `poll_writable`
+//! or a trait's poll function was called, or a [`Timer`](crate::Timer) was awaited. It is not known for
+//! the `async` functions, such as `accept` and `read_with`.
+//!
+//! There is a flight recorder on Linux, Android, FreeBSD and Apple's systems.
+//!
+//! # Cost
+//!
+//! While nobody listens, a hook is one relaxed load and a branch. Whether anybody does is looked up
+//! once a round, and whenever a source is registered or `block_on` is called. A record of the flight
+//! recorder costs little more than reading the clock: no system call, no allocation, no lock.
+//!
+//! A logger may do what it likes: use this reactor, panic, be slow. It is called with nothing locked,
+//! its panics end there, and what it does itself leaves no records.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, Write};
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use ticks_format::records as r;
+use ticks_format::{
+    Direction, Key, Kind, Op, Reason, Record, Ticks, Verdict, WakeCause, WakerChange,
+};
+
+use crate::poller::Event;
+use crate::reactor::current;
+use crate::reactor::readiness::WaiterId;
+use crate::reactor::registration::Registration;
+use crate::reactor::source::Source;
+use crate::reactor::wakes::{contain, Cause};
+
+mod describe;
+mod log;
+mod place;
+#[cfg(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ),
+    not(all(test, loom)),
+))]
+mod recorder;
+#[cfg(not(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ),
+    not(all(test, loom)),
+)))]
+#[path = "trace/recorder_absent.rs"]
+mod recorder;
+mod spans;
+#[cfg(feature = "tracing")]
+mod tracing;
+mod upstream;
+
+pub(crate) use place::{place_at, place_here, place_unknown, Place};
+use spans::{begun, since};
+
+/// Who listens, a bit each. Relaxed: a listener that comes or goes may miss or get a few records.
+static LISTENERS: AtomicU8 = AtomicU8::new(0);
+
+const LOG: u8 = 1;
+#[cfg(feature = "tracing")]
+const TRACING: u8 = 2;
+const RECORDER: u8 = 4;
+
+/// Whether anybody listened to the records when that was last looked up.
+///
+/// # Examples
+///
+/// ```
+/// // No logger is installed.
+/// assert!(!async_io::trace::is_listening());
+/// ```
+#[inline]
+pub fn is_listening() -> bool {
+    cfg!(not(async_io_no_hooks)) && LISTENERS.load(Ordering::Relaxed) != 0
+}
+
+/// Looks up who listens.
+pub(crate) fn refresh() {
+    let mut listeners = 0;
+    if log::listens() {
+        listeners |= LOG;
+    }
+    #[cfg(feature = "tracing")]
+    if tracing::listens() {
+        listeners |= TRACING;
+    }
+    if cfg!(not(async_io_no_hooks)) && recorder::listens() {
+        listeners |= RECORDER;
+    }
+    // A plain store would make every round write to a line that all hooks read.
+    if LISTENERS.load(Ordering::Relaxed) != listeners {
+        LISTENERS.store(listeners, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    /// This thread is in a listener: what it does there is not recorded.
+    static IN_LISTENER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something of which no record is made on this thread: a listener must not run in its midst.
+pub(crate) fn without_records<T>(quietly: impl FnOnce() -> T) -> T {
+    let before = IN_LISTENER.with(|inside| inside.replace(true));
+    let result = quietly();
+    IN_LISTENER.with(|inside| inside.set(before));
+    result
+}
+
+/// Hands a record to the program's logger and subscriber.
+#[cold]
+fn emit(record: Record, at: &'static Location<'static>) {
+    if IN_LISTENER.with(|inside| inside.replace(true)) {
+        return;
+    }
+    let listeners = LISTENERS.load(Ordering::Relaxed);
+    // Once for all, so that all are told the same.
+    let record = upstream::follow(&record);
+    if listeners & LOG != 0 {
+        contain(|| log::emit(&record, at));
+    }
+    #[cfg(feature = "tracing")]
+    if listeners & TRACING != 0 {
+        contain(|| tracing::emit(&record));
+    }
+    IN_LISTENER.with(|inside| inside.set(false));
+}
+
+/// The number of this thread: the system's where it has one that tools show.
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        /// And in which fork: the thread that a child has left gets another number there.
+        static NUMBER: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    }
+    let forks = current::forks();
+    NUMBER.with(|number| match number.get() {
+        (known, since) if known != 0 && since == forks => known,
+        _ => {
+            let new = match describe::thread_number() {
+                0 => NEXT.fetch_add(1, Ordering::Relaxed),
+                system => system,
+            };
+            number.set((new, forks));
+            new
+        }
+    })
+}
+
+/// What is said on standard error, once a process each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Warning {
+    UnknownPoller,
+    PollerLost,
+    PollerRebuilt,
+    NoHelper,
+    Recorder,
+    #[allow(dead_code)] // Where there is a recorder.
+    RecorderSize,
+    #[allow(dead_code)] // Where there is a recorder.
+    RecorderFull,
+}
+
+/// Says something on standard error, the first time it is called for this warning.
+pub(crate) fn warn_once(warning: Warning, text: fmt::Arguments<'_>) {
+    static SAID: AtomicU8 = AtomicU8::new(0);
+    let bit = 1 << warning as u8;
+    if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        // There is nobody to tell that standard error is closed.
+        let _ = writeln!(io::stderr(), "async-io: {text}");
+    }
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn errno(error: &io::Error) -> i64 {
+    -i64::from(error.raw_os_error().unwrap_or(1))
+}
+
+/// Keeps what follows out of the way of the code around it.
+#[cold]
+#[inline(always)]
+fn unlikely() {}
+
+/// Whether the flight recorder listens.
+#[inline(always)]
+fn is_recording() -> bool {
+    cfg!(not(async_io_no_hooks)) && LISTENERS.load(Ordering::Relaxed) & RECORDER != 0
+}
+
+macro_rules! read_clock {
+    () => {
+        recorder::now()
+    };
+    (at_once) => {
+        recorder::now_or_just_now()
+    };
+}
+
+/// Declares the hooks. Each is a load and a branch at its place; the record is made out of line, and
+/// carries the line of the call. `now` is the counter's value at the hook; what follows `table` is done
+/// for the flight recorder alone. A hook that is marked `at_once` comes right after another one of the
+/// same thread, and shares its reading of the clock: so what comes of one harvest carries the time at
+/// which the wait returned.
+macro_rules! hooks {
+    ($now:ident $record:ident: $(
+        $(#[$doc:meta])*
+        fn $hook:ident($($arg:ident: $type:ty),* $(,)?) $($at_once:ident)? $make:block $(table $table:block)?
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[inline(always)]
+            #[track_caller]
+            pub(crate) fn $hook($($arg: $type),*) {
+                #[inline(never)]
+                #[allow(clippy::too_many_arguments)] // Those of the hook, and the place.
+                fn out_of_line(at: &'static Location<'static>, $($arg: $type),*) {
+                    let $now = read_clock!($($at_once)?);
+                    let $record = $make;
+                    let listeners = LISTENERS.load(Ordering::Relaxed);
+                    if listeners & RECORDER != 0 {
+                        $($table)?
+                        recorder::record(&$record, $now);
+                    }
+                    if listeners & !RECORDER != 0 {
+                        emit($record.into(), at);
+                    }
+                }
+                if is_listening() {
+                    unlikely();
+                    out_of_line(Location::caller(), $($arg),*);
+                }
+            }
+        )*
+    };
+}
+
+hooks! { now record:
+    fn ticker(tick: u64) at_once {
+        r::Ticker { tick }
+    }
+    fn react_begin(tick: u64, timeout: Option<Duration>, next_timer: Option<Duration>) {
+        begun(Kind::ReactBegin, now);
+        r::ReactBegin { tick, timeout_ns: timeout.map(ns), next_timer_ns: next_timer.map(ns) }
+    }
+    fn react_events(tick: u64, events: usize) at_once {
+        r::ReactEvents { tick, events: events as u64 }
+    }
+    fn react_event(tick: u64, event: Event, fd: i64, wakers: usize) at_once {
+        r::ReactEvent {
+            tick,
+            key: event.key,
+            readable: event.readable(),
+            writable: event.writable(),
+            fd,
+            flags: event.flags,
+            wakers: wakers as u64,
+        }
+    }
+    fn react_stale(tick: u64, key: Key, readable: bool, writable: bool, flags: u32) at_once {
+        r::ReactStale { tick, key, readable, writable, flags }
+    }
+    fn react_end(tick: u64, events: usize, wakers: usize) {
+        let duration_ns = since(Kind::ReactBegin, now);
+        r::ReactEnd { tick, events: events as u64, wakers: wakers as u64, duration_ns }
+    }
+    fn source_new(key: Key, source: &Registration) {
+        let (kind, local, peer, inode) = describe::source(source);
+        r::SourceNew { key, fd: source.number(), kind, local, peer, inode }
+    } table {
+        recorder::source_described(&record, now);
+    }
+    fn source_drop(key: Key, source: &Registration) {
+        let (kind, local, peer, inode) = describe::source(source);
+        r::SourceDrop { key, fd: source.number(), kind, local, peer, inode }
+    } table {
+        recorder::source_gone(&record, now);
+    }
+    /// A poll begins; `ticks` if its waiter waits already.
+    fn poll_begin(source: &Source, dir: Direction, tick: u64, ticks: Option<Ticks>, waiter: WaiterId) {
+        let waiter = number(waiter);
+        r::PollBegin { dir, tick, ticks, key: source.key(), fd: source.number(), waiter }
+    } table {
+        recorder::wait_begins_anew(ticks.is_none());
+    }
+    /// A poll ends: ready.
+    fn poll_ready(source: &Source, dir: Direction, tick: u64, waiter: WaiterId, reason: Reason) {
+        poll_end(source, dir, tick, None, waiter, Verdict::Ready, reason)
+    } table {
+        wait_over(source, dir, waiter);
+    }
+    /// A poll ends: pending, and its waiter waits.
+    fn poll_pending(
+        source: &Source,
+        dir: Direction,
+        tick: u64,
+        ticks: Ticks,
+        waiter: WaiterId,
+        reason: Reason,
+        waker: &Waker,
+    ) at_once {
+        poll_end(source, dir, tick, Some(ticks), waiter, Verdict::Pending, reason)
+    } table {
+        let (key, fd) = (record.key, record.fd);
+        recorder::waits(key, fd, dir, record.waiter, ticks, task(waker), now);
+    }
+    /// A poll ends: pending, but the kernel has something left and the task was woken already.
+    fn poll_again(source: &Source, dir: Direction, tick: u64, waiter: WaiterId) {
+        poll_end(source, dir, tick, None, waiter, Verdict::Pending, Reason::ReadyWhenAsked)
+    }
+    /// A poll ends: an error.
+    fn poll_failed(source: &Source, dir: Direction, tick: u64, waiter: WaiterId) {
+        poll_end(source, dir, tick, None, waiter, Verdict::Failed, Reason::Error)
+    } table {
+        wait_over(source, dir, waiter);
+    }
+    fn source_waker(
+        source: &Source,
+        change: WakerChange,
+        dir: Direction,
+        waiter: WaiterId,
+        waker: &Waker,
+    ) {
+        let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
+        r::SourceWaker { change, dir, key, fd, waiter, task: task(waker) }
+    }
+    fn wake(waker: &Waker, by: Cause) {
+        wake_record(task(waker), by)
+    }
+    fn timer_insert(id: u64, deadline_ns: u64) at_once {
+        let now_ns = recorder::reactor_ns(now);
+        r::TimerInsert { id, deadline_ns, in_ns: deadline_ns.saturating_sub(now_ns) }
+    }
+    fn timer_remove(id: u64, deadline_ns: u64) {
+        r::TimerRemove { id, deadline_ns }
+    } table {
+        recorder::timer_over(id);
+    }
+    fn timer_fire(id: u64, deadline_ns: u64, now_ns: u64) {
+        r::TimerFire { id, deadline_ns, late_ns: now_ns.saturating_sub(deadline_ns) }
+    } table {
+        recorder::timer_over(id);
+    }
+    fn wait_begin(epoll_fd: i32, timeout: Option<Duration>) at_once {
+        r::WaitBegin { epoll_fd: epoll_fd.into(), timeout_ns: timeout.map(ns) }
+    }
+    fn wait_return(epoll_fd: i32, waited: &io::Result<usize>) {
+        let count = *waited.as_ref().unwrap_or(&0) as u64;
+        r::WaitReturn { epoll_fd: epoll_fd.into(), count }
+    }
+    fn wait_entry(index: usize, flags: u32, data: u64) at_once {
+        r::WaitEntry { index: index as u64, flags, data }
+    }
+    fn wait_end(epoll_fd: i32, waited: &io::Result<usize>) at_once {
+        let res = waited.as_ref().map_or_else(errno, |&count| count as i64);
+        r::WaitEnd { epoll_fd: epoll_fd.into(), res }
+    }
+    fn ctl_begin(
+        op: Op,
+        epoll_fd: i32,
+        fd: impl Into<i64> + Copy,
+        event_fd: i32,
+        flags: u32,
+        data: u64,
+    ) {
+        let (epoll_fd, event_fd) = (epoll_fd.into(), event_fd.into());
+        r::CtlBegin { op, epoll_fd, fd: fd.into(), event_fd, flags, data }
+    }
+    fn ctl_end(
+        op: Op,
+        epoll_fd: i32,
+        fd: impl Into<i64> + Copy,
+        event_fd: i32,
+        result: &io::Result<()>,
+    ) {
+        let res = result.as_ref().map_or_else(errno, |()| 0);
+        let (epoll_fd, event_fd) = (epoll_fd.into(), event_fd.into());
+        r::CtlEnd { op, epoll_fd, fd: fd.into(), event_fd, res }
+    }
+    fn notify(epoll_fd: i32, event_fd: i32) {
+        let thread = thread_number();
+        r::Notify { epoll_fd: epoll_fd.into(), event_fd: event_fd.into(), thread }
+    }
+    fn block_on_begin() {
+        begun(Kind::BlockOnBegin, now);
+        r::BlockOnBegin { thread: thread_number() }
+    }
+    fn block_on_end() {
+        r::BlockOnEnd { thread: thread_number(), duration_ns: since(Kind::BlockOnBegin, now) }
+    }
+    fn park_begin() {
+        begun(Kind::ParkBegin, now);
+        r::ParkBegin { thread: thread_number() }
+    }
+    fn park_end() {
+        r::ParkEnd { thread: thread_number(), duration_ns: since(Kind::ParkBegin, now) }
+    }
+    fn unpark(target: u64) {
+        r::Unpark { thread: thread_number(), target }
+    }
+    fn drive_begin() {
+        begun(Kind::DriveBegin, now);
+        r::DriveBegin { thread: thread_number() }
+    }
+    fn drive_end() {
+        r::DriveEnd { thread: thread_number(), duration_ns: since(Kind::DriveBegin, now) }
+    }
+    fn handover(target: u64) {
+        r::Handover { thread: thread_number(), target }
+    }
+}
+
+/// A timer is armed for the task of `waker`. Called before anybody can fire it, with its lock held.
+#[inline(always)]
+pub(crate) fn timer_waits(id: u64, deadline_ns: u64, waker: &Waker) {
+    if is_recording() {
+        recorder::timer_waits(id, deadline_ns, task(waker), recorder::now_and_just_now());
+    }
+}
+
+/// Another task waits for a timer.
+#[inline(always)]
+pub(crate) fn timer_task(id: u64, waker: &Waker) {
+    if is_recording() {
+        recorder::timer_task(id, task(waker));
+    }
+}
+
+/// A waiter waits no longer.
+#[inline(always)]
+pub(crate) fn wait_over(source: &Source, dir: Direction, waiter: WaiterId) {
+    if is_recording() && waiter != WaiterId::NONE {
+        recorder::wait_over(source.key(), dir, waiter.number());
+    }
+}
+
+/// More is known of a source than when it was registered: its peer.
+#[inline(always)]
+pub(crate) fn source_connected(source: &Source) {
+    if is_recording() {
+        let (kind, local, peer, inode) = describe::source(source.registration());
+        let (key, fd) = (source.key(), source.number());
+        let known = r::SourceNew { key, fd, kind, local, peer, inode };
+        recorder::source_described(&known, recorder::now());
+    }
+}
+
+fn poll_end(
+    source: &Source,
+    dir: Direction,
+    tick: u64,
+    ticks: Option<Ticks>,
+    waiter: WaiterId,
+    result: Verdict,
+    reason: Reason,
+) -> r::PollEnd {
+    let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
+    r::PollEnd { dir, tick, ticks, result, key, fd, waiter, reason, upstream: None }
+}
+
+fn wake_record(task: u64, by: Cause) -> r::Wake {
+    let none =
+        r::Wake { task, by: WakeCause::Notify, key: None, dir: None, tick: None, timer: None };
+    match by {
+        Cause::Source { key, dir, tick } => r::Wake {
+            by: WakeCause::Source,
+            key: Some(key),
+            dir: Some(dir),
+            tick: Some(tick),
+            ..none
+        },
+        Cause::Timer { id } => r::Wake { by: WakeCause::Timer, timer: Some(id), ..none },
+        Cause::Notify => none,
+    }
+}
+
+/// A waiter's number in records; one that has not begun to wait has none yet.
+fn number(waiter: WaiterId) -> u64 {
+    match waiter {
+        WaiterId::NONE => 0,
+        waiter => waiter.number(),
+    }
+}
+
+/// A task, by its waker's data pointer.
+fn task(waker: &Waker) -> u64 {
+    // The cfg is set where the standard library has it.
+    #[cfg(async_io_waker_data)]
+    #[allow(clippy::incompatible_msrv)]
+    return waker.data() as usize as u64;
+    #[cfg(not(async_io_waker_data))]
+    {
+        let _ = waker;
+        0
+    }
+}

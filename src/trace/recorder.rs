@@ -1,0 +1,39 @@
+//! The flight recorder: `ASYNC_IO_TRACE=<dir>` keeps the latest records of each thread in one file.
+//!
+//! # Contract
+//!
+//! The file is mapped into memory and shared, so that what is stored is the kernel's from then on: it
+//! is there however the process ends. Storing a record is a reading of the clock and a few plain
+//! stores into the thread's own ring; no system call, no allocation, no lock, nobody is woken. What
+//! cannot be kept is counted. The file's form is `crates/ticks-format/SPEC.md`.
+//!
+//! - [`clock`]: the counter that stamps records, and what it means in nanoseconds.
+//! - [`ring`]: claiming a ring, storing into it, giving it back; [`pen`]: the one that this thread has.
+//! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
+//!   read it.
+//! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
+//! - [`current`]: the process's recorder, and what becomes of it in a forked child.
+//!
+//! Where there is no recorder, `recorder_absent.rs` has the same functions, and says so once.
+
+mod about;
+mod anchors;
+mod clock;
+mod current;
+mod file;
+mod map;
+mod pen;
+mod places;
+mod ring;
+mod settings;
+mod sources;
+mod start;
+mod table;
+mod waiters;
+
+pub(super) use clock::{elapsed_ns, is_steady_with, now, reactor_ns, Rate};
+pub(super) use pen::{now_and_just_now, now_or_just_now, record};
+pub(super) use places::set_place;
+pub(super) use sources::{source_described, source_gone};
+pub(super) use start::listens;
+pub(super) use waiters::{timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits};

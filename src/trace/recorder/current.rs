@@ -1,0 +1,89 @@
+//! The process's recorder, and what becomes of it in a forked child.
+//!
+//! A child has its parent's mapping and its parent's rings, but may store into neither: it forgets
+//! both at once, and makes its own file when it first uses its reactor.
+//!
+//! This file may contain `unsafe`: it follows a pointer to a leaked recorder, and watches forks.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::Once;
+
+use ticks_format::layout::{counter, Section};
+
+use super::anchors::Anchors;
+use super::map::Map;
+use super::places::Places;
+use super::{pen, start};
+
+/// What records.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) map: Map,
+    pub(super) rings: Section,
+    pub(super) sources: Section,
+    pub(super) waiters: Section,
+    pub(super) anchors: Anchors,
+    pub(super) places: Places,
+}
+
+impl Recorder {
+    /// Counts one that found no place, in a word of the header.
+    #[cold]
+    pub(super) fn count(&self, counter: usize) {
+        self.map.header(counter).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a record that found no ring.
+    #[cold]
+    pub(super) fn lost_record(&self) {
+        self.count(counter::UNRECORDED);
+    }
+}
+
+/// Released when it is made, acquired by `get`.
+static CURRENT: AtomicPtr<Recorder> = AtomicPtr::new(ptr::null_mut());
+
+/// How far this process is with its recorder.
+pub(super) static STATE: AtomicU8 = AtomicU8::new(UNTRIED);
+
+pub(super) const UNTRIED: u8 = 0;
+pub(super) const STARTING: u8 = 1;
+pub(super) const ON: u8 = 2;
+pub(super) const OFF: u8 = 3;
+
+/// The recorder of this process, if it has one.
+#[inline]
+pub(super) fn get() -> Option<&'static Recorder> {
+    // SAFETY: null, or what `set` leaked.
+    unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
+}
+
+/// Makes it the recorder of this process, for good.
+pub(super) fn set(recorder: Recorder) {
+    CURRENT.store(Box::into_raw(Box::new(recorder)), Ordering::Release);
+}
+
+/// Has the system tell each child that it is one. `false`: it cannot, and a child would store into
+/// its parent's file.
+pub(super) fn watch_forks() -> bool {
+    static WATCHED: Once = Once::new();
+    static FAILED: AtomicU8 = AtomicU8::new(0);
+    extern "C" fn forked() {
+        // Only stores: nothing else is allowed between `fork` and `exec`. The thread that runs this is
+        // the only one that the child has.
+        CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+        STATE.store(UNTRIED, Ordering::Relaxed);
+        pen::forget_ring();
+        start::forget_listening();
+    }
+    WATCHED.call_once(|| {
+        // SAFETY: `forked` lives as long as the program and is async-signal-safe: it stores to statics
+        // and to a thread-local that needs neither making nor dropping.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+        FAILED.store((failed != 0).into(), Ordering::Relaxed);
+    });
+    FAILED.load(Ordering::Relaxed) == 0
+}

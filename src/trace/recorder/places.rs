@@ -1,0 +1,114 @@
+//! Places in the code: where a wait began, each kept once in the file.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use ticks_format::layout::{counter, Section};
+use ticks_format::tables::{string_bytes, text_words};
+
+use super::map::Map;
+
+/// How many places are remembered. A program has far fewer at which it waits.
+const PLACES_MAX: usize = 1024;
+const PROBES: usize = 8;
+
+thread_local! {
+    /// Where the poll under way was called from, if that is known.
+    static HERE: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// Notes from where the wait that may begin next was asked for.
+pub(in crate::trace) fn set_place(at: Option<&'static Location<'static>>) {
+    HERE.with(|here| here.set(at));
+}
+
+/// The places that the file holds.
+#[derive(Debug)]
+pub(super) struct Places {
+    section: Section,
+    known: Box<[Known]>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Names the place; null: nobody has this entry.
+    location: AtomicPtr<()>,
+    /// Where it is in the file; 0: not there, or not yet. Released when it is.
+    place: AtomicU64,
+}
+
+impl Places {
+    pub(super) fn new(section: Section) -> Places {
+        let known =
+            || Known { location: AtomicPtr::new(ptr::null_mut()), place: AtomicU64::new(0) };
+        Places { section, known: (0..PLACES_MAX).map(|_| known()).collect() }
+    }
+
+    /// The place of the poll under way; 0 if it is not known.
+    #[inline]
+    pub(super) fn here(&self, map: &Map) -> u64 {
+        match HERE.with(Cell::get) {
+            Some(location) => self.of(location, map),
+            None => 0,
+        }
+    }
+
+    fn of(&self, location: &'static Location<'static>, map: &Map) -> u64 {
+        let name = (location as *const Location<'_>).cast_mut().cast::<()>();
+        // Locations are multiples of eight bytes apart.
+        let home = (name as usize >> 3).wrapping_mul(0x9e37_79b1) >> 7;
+        for probe in 0..PROBES {
+            let known = &self.known[(home + probe) % PLACES_MAX];
+            let there = known.location.load(Ordering::Acquire);
+            if there == name {
+                return known.place.load(Ordering::Acquire);
+            }
+            if there.is_null() {
+                let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+                match known.location.compare_exchange(there, name, set, fetch) {
+                    Ok(_) => {
+                        let place = self.append(location, map);
+                        known.place.store(place, Ordering::Release);
+                        return place;
+                    }
+                    Err(other) if other == name => return known.place.load(Ordering::Acquire),
+                    Err(_) => {}
+                }
+            }
+        }
+        0
+    }
+
+    /// Puts a place into the file. Returns where; 0 if there is no room.
+    #[cold]
+    fn append(&self, location: &Location<'_>, map: &Map) -> u64 {
+        if is_own(location) {
+            return 0;
+        }
+        let text = location.to_string();
+        let bytes = string_bytes(&text);
+        let place = map.header(counter::STRINGS_TAKEN).fetch_add(bytes, Ordering::Relaxed);
+        let offset = (self.section.offset + place) as usize;
+        if place + bytes > self.section.len || !map.reserve_all(offset, bytes as usize) {
+            return 0;
+        }
+        let words = map.words(offset, bytes as usize);
+        let text = text_words(&text, bytes);
+        for (word, value) in words.iter().zip(&text).skip(1) {
+            word.store(*value, Ordering::Relaxed);
+        }
+        // Release: who sees the length sees the text.
+        words[0].store(text[0], Ordering::Release);
+        place
+    }
+}
+
+/// Whether the place is in this crate, which says nothing: an `async` function's own wait, or a poll
+/// that was called through a trait object, whose caller is not known.
+fn is_own(location: &Location<'_>) -> bool {
+    const OWN: [&str; 5] = ["async_io.rs", "net.rs", "readable.rs", "timer.rs", "unix.rs"];
+    let root = file!().strip_suffix("trace/recorder/places.rs").unwrap_or(file!());
+    location.file().strip_prefix(root).is_some_and(|file| OWN.contains(&file))
+}

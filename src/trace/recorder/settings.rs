@@ -1,0 +1,69 @@
+//! The switches: `ASYNC_IO_TRACE` and `ASYNC_IO_TRACE_MIB`.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use rustix::process::{getegid, geteuid, getgid, getuid};
+use ticks_format::layout::{FILE_BYTES_DEFAULT, FILE_BYTES_MAX, FILE_BYTES_MIN};
+
+use crate::trace::{warn_once, Warning};
+
+const MIB: u64 = 1 << 20;
+
+/// What the switches ask for.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) dir: PathBuf,
+    pub(super) file_bytes: u64,
+}
+
+/// What the switches asked for when this process, or the one it was forked from, first looked.
+/// `None`: nothing is to be recorded.
+pub(super) fn get() -> Option<&'static Settings> {
+    static SETTINGS: OnceLock<Option<Settings>> = OnceLock::new();
+    if SETTINGS.get().is_none() {
+        // Set at once: a fork while it is being made would leave the child waiting for ever.
+        let _ = SETTINGS.set(read());
+    }
+    SETTINGS.get().and_then(Option::as_ref)
+}
+
+fn read() -> Option<Settings> {
+    let dir = env::var_os("ASYNC_IO_TRACE").filter(|dir| !dir.is_empty())?;
+    if getuid() != geteuid() || getgid() != getegid() {
+        warn_once(
+            Warning::Recorder,
+            format_args!(
+                "ASYNC_IO_TRACE is ignored in a program that runs with another user's rights; \
+                 nothing is recorded"
+            ),
+        );
+        return None;
+    }
+    // Forked children record there as well, wherever they are by then.
+    let dir = env::current_dir().unwrap_or_default().join(dir);
+    Some(Settings { dir, file_bytes: file_bytes() })
+}
+
+fn file_bytes() -> u64 {
+    let Some(value) = env::var_os("ASYNC_IO_TRACE_MIB").filter(|value| !value.is_empty()) else {
+        return FILE_BYTES_DEFAULT;
+    };
+    let (min, max) = (FILE_BYTES_MIN / MIB, FILE_BYTES_MAX / MIB);
+    let mib = value.to_str().and_then(|text| text.trim().parse::<u64>().ok());
+    match mib {
+        Some(mib) if (min..=max).contains(&mib) => mib * MIB,
+        _ => {
+            warn_once(
+                Warning::RecorderSize,
+                format_args!(
+                    "ASYNC_IO_TRACE_MIB is {value:?}; expected a number of MiB from {min} to {max}; \
+                     going on with {}",
+                    FILE_BYTES_DEFAULT / MIB
+                ),
+            );
+            FILE_BYTES_DEFAULT
+        }
+    }
+}

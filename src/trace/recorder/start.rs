@@ -1,0 +1,115 @@
+//! Starting the recorder: once, when the process first uses its reactor.
+
+use std::sync::atomic::Ordering;
+
+use ticks_format::layout::{counter, Layout, SectionKind, HEADER_WORDS};
+use ticks_format::tables::{ring_word, text_words};
+use ticks_format::{schema_text, Header};
+
+use super::anchors::Anchors;
+use super::current::{self, Recorder, OFF, ON, STARTING, STATE, UNTRIED};
+use super::file::{cannot_fill, Unnamed};
+use super::map::Map;
+use super::places::Places;
+use super::settings::{self, Settings};
+use super::{about, clock};
+use crate::trace::{warn_once, Warning, LISTENERS, RECORDER};
+
+/// Whether the process records. The first call finds out, and starts the recorder.
+#[inline]
+pub(in crate::trace) fn listens() -> bool {
+    match STATE.load(Ordering::Relaxed) {
+        ON => true,
+        UNTRIED => start(),
+        _ => false,
+    }
+}
+
+/// A forked child has no recorder yet.
+pub(super) fn forget_listening() {
+    LISTENERS.fetch_and(!RECORDER, Ordering::Relaxed);
+}
+
+#[cold]
+fn start() -> bool {
+    let (from, to) = (UNTRIED, STARTING);
+    if STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        // Another thread is at it.
+        return false;
+    }
+    let started = settings::get().map(make);
+    if let Some(Err(why)) = &started {
+        warn_once(Warning::Recorder, format_args!("ASYNC_IO_TRACE: {why}; nothing is recorded"));
+    }
+    let is_on = matches!(started, Some(Ok(())));
+    STATE.store(if is_on { ON } else { OFF }, Ordering::Relaxed);
+    is_on
+}
+
+/// Makes the file and the recorder that writes to it.
+fn make(settings: &Settings) -> Result<(), String> {
+    if !current::watch_forks() {
+        return Err("no memory to watch for forks".to_owned());
+    }
+    let first = clock::begin();
+    let layout = Layout::new(settings.file_bytes);
+    let (dir, len) = (&settings.dir, layout.file_bytes);
+    let unnamed = Unnamed::create(dir, len)?;
+    let filled = |error| cannot_fill(dir, len, &error);
+    let map = Map::new(&unnamed.file, len as usize).map_err(filled)?;
+    let fixed = layout.section(SectionKind::Sources).offset;
+    if !map.reserve_all(0, fixed as usize) {
+        return Err(filled(rustix::io::Errno::NOSPC.into()));
+    }
+    fill(&map, &layout);
+    let (counter, units_per_second, second) = clock::calibrate(&first);
+    let anchors = layout.section(SectionKind::Anchors);
+    let anchors = Anchors::new(&map, anchors, &first, &second, units_per_second);
+    let process_start = about::process_start();
+    let mut header = Header::new(&layout, std::process::id().into(), process_start);
+    (header.counter, header.units_per_second) = (counter, units_per_second);
+    seal(&map, &header);
+    unnamed.publish(dir, process_start)?;
+    let places = Places::new(layout.section(SectionKind::Strings));
+    let section = |kind| layout.section(kind);
+    current::set(Recorder {
+        map,
+        rings: section(SectionKind::Rings),
+        sources: section(SectionKind::Sources),
+        waiters: section(SectionKind::Waiters),
+        anchors,
+        places,
+    });
+    Ok(())
+}
+
+/// The texts and the places of the rings.
+fn fill(map: &Map, layout: &Layout) {
+    for (kind, text) in [(SectionKind::About, about::text()), (SectionKind::Schema, schema_text())]
+    {
+        let section = layout.section(kind);
+        let words = map.words(section.offset as usize, section.len as usize);
+        for (word, value) in words.iter().zip(text_words(&text, section.len)) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+    let section = layout.section(SectionKind::Rings);
+    for (index, place) in layout.rings.iter().enumerate() {
+        let offset = section.offset + index as u64 * section.entry_bytes;
+        let entry = map.words(offset as usize, section.entry_bytes as usize);
+        entry[ring_word::OFFSET].store(place.offset, Ordering::Relaxed);
+        entry[ring_word::SLOTS].store(place.slots, Ordering::Relaxed);
+    }
+    // The first string's place must not be 0, which says that there is none.
+    map.header(counter::STRINGS_TAKEN).store(8, Ordering::Relaxed);
+}
+
+/// The header, and the magic when all else is in place.
+fn seal(map: &Map, header: &Header) {
+    let words = header.words();
+    for (word, value) in words.iter().enumerate().take(HEADER_WORDS).skip(2) {
+        map.header(word).store(*value, Ordering::Relaxed);
+    }
+    map.header(1).store(words[1], Ordering::Release);
+    map.header(0).store(words[0], Ordering::Release);
+}

@@ -1,0 +1,204 @@
+//! The table of who waits now.
+//!
+//! A wait for a source has its home at a place that follows from the source's index and direction, a
+//! timer at one that follows from its number; the entry is there or shortly behind. So no place need be
+//! remembered. Sources have the first half of the table, timers the second, so that a flood of timers
+//! hides no connection.
+//!
+//! An own waiter's entry, and a timer's, is changed by one thread at a time: who waits is who asks,
+//! cancels or is told. Tasks that share a direction's poll functions may meet at one entry; who comes
+//! second leaves it alone, and the next poll mends it.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ticks_format::layout::counter;
+use ticks_format::tables::{waiter_word as word, WAITER_WORDS};
+use ticks_format::{Awaited, Direction, Key, Ticks, Waiter};
+
+use super::current::{self, Recorder};
+use super::table::Writing;
+use crate::trace::thread_number;
+
+/// How far behind its home an entry is looked for.
+const PROBES: u64 = 8;
+const PROBE_LAST: u64 = PROBES - 1;
+
+/// The entries of timers that are looked at first; a power of two, fewer than any table has.
+const TIMERS_AT_HAND: u64 = 128;
+
+const ENTRY_BYTES: usize = 8 * WAITER_WORDS;
+
+/// The words that tell entries apart, besides the state.
+const NAME: usize = 2;
+
+/// The waiter that tasks share.
+pub(super) const SHARED: u64 = 0;
+
+thread_local! {
+    /// Whether the poll under way goes on with a wait, rather than begin one.
+    static GOES_ON: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What an entry is for.
+#[derive(Clone, Copy)]
+struct Name {
+    home: u64,
+    /// The state's low bytes, without the bit that says that there are ticks.
+    state: u64,
+    /// The key or the timer's number, and the waiter's number.
+    words: [u64; 2],
+}
+
+impl Name {
+    fn of_wait(key: Key, dir: Direction, waiter: u64) -> Name {
+        let home = u64::from(key.index()) * 2 + u64::from(dir.code());
+        let state = word::SOURCE | u64::from(dir.code()) << 8;
+        Name { home, state, words: [key.0, waiter] }
+    }
+
+    fn of_timer(id: u64) -> Name {
+        Name { home: id, state: word::TIMER, words: [id, 0] }
+    }
+
+    fn is_timer(&self) -> bool {
+        self.state == word::TIMER
+    }
+
+    /// Whether several threads may be at its entry.
+    fn is_shared(&self) -> bool {
+        !self.is_timer() && self.words[1] == SHARED
+    }
+
+    fn has_left(&self, entry: &[AtomicU64]) -> bool {
+        self.words.iter().zip(&entry[NAME..]).all(|(a, b)| b.load(Ordering::Relaxed) == *a)
+    }
+
+    fn holds(&self, entry: &[AtomicU64]) -> bool {
+        entry[word::STATE].load(Ordering::Relaxed) & 0xffff == self.state && self.has_left(entry)
+    }
+
+    /// The entries where this may be, in this order, as far as there is room for them. A few timers
+    /// keep to the few entries that the processor has at hand.
+    #[inline]
+    fn entries(self, recorder: &'static Recorder) -> impl Iterator<Item = &'static [AtomicU64]> {
+        let half = recorder.waiters.entries() / 2;
+        let first = if self.is_timer() { half } else { 0 };
+        let begin = recorder.waiters.offset as usize;
+        (0..2 * PROBES).map_while(move |probe| {
+            let at = self.home + probe;
+            let index = match (self.is_timer(), probe) {
+                (true, 0..=PROBE_LAST) => at % TIMERS_AT_HAND,
+                (false, 0..=PROBE_LAST) if at < half => at,
+                (true, _) | (false, 0..=PROBE_LAST) => at % half,
+                (false, _) => return None,
+            };
+            let offset = begin + (first + index) as usize * ENTRY_BYTES;
+            let roomy = recorder.map.reserve_all(offset, ENTRY_BYTES);
+            let entry = recorder.map.words(offset, ENTRY_BYTES);
+            (roomy && entry.len() == WAITER_WORDS).then_some(entry)
+        })
+    }
+
+    /// The entry that holds this.
+    fn find(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+        // Behind an entry that was never used there is none: they are claimed in this order.
+        let used = |entry: &&[AtomicU64]| entry[0].load(Ordering::Relaxed) != 0;
+        self.entries(recorder).take_while(used).find(|entry| self.holds(entry))
+    }
+}
+
+fn is_free(entry: &[AtomicU64]) -> bool {
+    entry[word::STATE].load(Ordering::Relaxed) & 0xff == word::NOBODY
+}
+
+/// A poll begins; `goes_on` if its waiter waits already.
+pub(in crate::trace) fn wait_begins_anew(anew: bool) {
+    GOES_ON.with(|goes_on| goes_on.set(!anew));
+}
+
+/// A waiter waits from now on, or goes on waiting, for another task maybe.
+#[allow(clippy::too_many_arguments)] // The words of an entry, as the hook has them.
+pub(in crate::trace) fn waits(
+    key: Key,
+    fd: i64,
+    dir: Direction,
+    waiter: u64,
+    ticks: Ticks,
+    task: u64,
+    time: u64,
+) {
+    let Some(recorder) = current::get() else { return };
+    let name = Name::of_wait(key, dir, waiter);
+    let goes_on = GOES_ON.with(Cell::get);
+    if (goes_on || waiter == SHARED) && !is_home_left(name, recorder) {
+        if let Some(entry) = name.find(recorder) {
+            // While the entry is held, the task may be stored alone.
+            return entry[word::TASK].store(task, Ordering::Relaxed);
+        }
+    }
+    let awaited = Awaited::Source { key, fd, dir, waiter, ticks: Some(ticks) };
+    let place = recorder.places.here(&recorder.map);
+    let tid = thread_number();
+    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid });
+}
+
+/// Whether the home is free and was this waiter's last: then no other entry is.
+fn is_home_left(name: Name, recorder: &'static Recorder) -> bool {
+    let home = name.entries(recorder).next();
+    home.is_some_and(|entry| is_free(entry) && name.has_left(entry))
+}
+
+/// A timer is armed. Called before anybody can fire it.
+pub(in crate::trace) fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: u64) {
+    let Some(recorder) = current::get() else { return };
+    let awaited = Awaited::Timer { id, deadline_ns };
+    let place = recorder.places.here(&recorder.map);
+    let tid = thread_number();
+    claim(recorder, Name::of_timer(id), &Waiter { awaited, task, since: time, place, tid });
+}
+
+/// Another task is to be woken by the timer.
+pub(in crate::trace) fn timer_task(id: u64, task: u64) {
+    let Some(recorder) = current::get() else { return };
+    if let Some(entry) = Name::of_timer(id).find(recorder) {
+        entry[word::TASK].store(task, Ordering::Relaxed);
+    }
+}
+
+/// The first free entry becomes the waiter's.
+fn claim(recorder: &'static Recorder, name: Name, waiter: &Waiter) {
+    for entry in name.entries(recorder) {
+        // Acquire: the state is of this sequence or a later one, for which the exchange fails.
+        let sequence = entry[0].load(Ordering::Acquire);
+        if !is_free(entry) {
+            continue;
+        }
+        if let Some(writing) = Writing::begin(entry, sequence) {
+            return writing.store_all(&waiter.words());
+        }
+    }
+    recorder.count(counter::WAITERS_LEFT_OUT);
+}
+
+/// A waiter waits no longer.
+pub(in crate::trace) fn wait_over(key: Key, dir: Direction, waiter: u64) {
+    end(Name::of_wait(key, dir, waiter));
+}
+
+/// A timer was disarmed, or fired.
+pub(in crate::trace) fn timer_over(id: u64) {
+    end(Name::of_timer(id));
+}
+
+fn end(name: Name) {
+    let Some(recorder) = current::get() else { return };
+    let Some(entry) = name.find(recorder) else { return };
+    let writing = match name.is_shared() {
+        true => Writing::begin(entry, entry[0].load(Ordering::Acquire)),
+        false => Some(Writing::begin_own(entry)),
+    };
+    if let Some(writing) = writing {
+        writing.store(word::STATE, word::NOBODY);
+    }
+}

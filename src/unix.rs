@@ -1,0 +1,222 @@
+//! Unix domain sockets: listeners, streams and datagrams.
+
+use std::io;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_lite::stream::{self, Stream};
+use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
+use ticks_format::Direction::{Read, Write};
+
+use crate::net::socket;
+use crate::reactor::source::Nature::{Plain, Unknown};
+use crate::{Async, Timer};
+
+/// How long a connect to a full backlog waits before it tries again, at first and at the most. The
+/// system reports nothing when there is room.
+const BACKLOG_WAIT_MIN: Duration = Duration::from_millis(1);
+const BACKLOG_WAIT_MAX: Duration = Duration::from_millis(50);
+
+impl Async<UnixListener> {
+    /// Listens on a path, at which the socket is made.
+    ///
+    /// # Errors
+    ///
+    /// If the path cannot be bound, because it exists for example, and as [`Async::new`].
+    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Async<UnixListener>> {
+        Async::new(UnixListener::bind(path)?)
+    }
+
+    /// Waits for a connection and takes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `accept(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A connection is taken only when the future completes.
+    pub async fn accept(&self) -> io::Result<(Async<UnixStream>, SocketAddr)> {
+        let (stream, peer) = self.operation(Read, Plain, UnixListener::accept).await?;
+        Ok((Async::new(stream)?, peer))
+    }
+
+    /// The connections, one after another; it never ends.
+    pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<UnixStream>>> + Send + '_ {
+        stream::unfold(self, |listener| async move {
+            let accepted = listener.accept().await.map(|(stream, _)| stream);
+            Some((accepted, listener))
+        })
+    }
+}
+
+/// The address of a path; on Linux one that begins with a NUL is an abstract name.
+fn address(path: &Path) -> io::Result<SocketAddrUnix> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let [0, name @ ..] = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()) {
+        return Ok(SocketAddrUnix::new_abstract_name(name)?);
+    }
+    Ok(SocketAddrUnix::new(path)?)
+}
+
+impl TryFrom<UnixListener> for Async<UnixListener> {
+    type Error = io::Error;
+
+    fn try_from(listener: UnixListener) -> io::Result<Self> {
+        Async::new(listener)
+    }
+}
+
+impl Async<UnixStream> {
+    /// Connects to a path. Waits while the listener's backlog is full, as a blocking connect does
+    /// (`unix(7)`: `EAGAIN` means that nothing was started).
+    ///
+    /// # Errors
+    ///
+    /// Those of `connect(2)`, and as [`Async::new`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<Async<UnixStream>> {
+        let address = address(path.as_ref())?;
+        let socket = socket::unix_stream()?;
+        let mut wait = BACKLOG_WAIT_MIN;
+        loop {
+            match rustix::net::connect(&socket, &address) {
+                Ok(()) => break,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    Timer::after(wait).await;
+                    wait = (wait * 2).min(BACKLOG_WAIT_MAX);
+                }
+                Err(Errno::INPROGRESS) => return Self::finish(socket.into()).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Async::new_nonblocking(socket.into())
+    }
+
+    /// Waits for an attempt to end; some systems make it in the background.
+    async fn finish(stream: UnixStream) -> io::Result<Async<UnixStream>> {
+        let stream = Async::new_nonblocking(stream)?;
+        stream.writable().await?;
+        match stream.get_ref().take_error()? {
+            None => Ok(stream),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Two streams that are connected with each other.
+    ///
+    /// # Errors
+    ///
+    /// Those of `socketpair(2)`, and as [`Async::new`].
+    pub fn pair() -> io::Result<(Async<UnixStream>, Async<UnixStream>)> {
+        let (a, b) = UnixStream::pair()?;
+        Ok((Async::new(a)?, Async::new(b)?))
+    }
+}
+
+impl TryFrom<UnixStream> for Async<UnixStream> {
+    type Error = io::Error;
+
+    fn try_from(stream: UnixStream) -> io::Result<Self> {
+        Async::new(stream)
+    }
+}
+
+impl Async<UnixDatagram> {
+    /// Binds a socket to a path, at which it is made.
+    ///
+    /// # Errors
+    ///
+    /// If the path cannot be bound, because it exists for example, and as [`Async::new`].
+    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Async<UnixDatagram>> {
+        Async::new(UnixDatagram::bind(path)?)
+    }
+
+    /// A socket without an address.
+    ///
+    /// # Errors
+    ///
+    /// Those of `socket(2)`, and as [`Async::new`].
+    pub fn unbound() -> io::Result<Async<UnixDatagram>> {
+        Async::new(UnixDatagram::unbound()?)
+    }
+
+    /// Two sockets that are connected with each other.
+    ///
+    /// # Errors
+    ///
+    /// Those of `socketpair(2)`, and as [`Async::new`].
+    pub fn pair() -> io::Result<(Async<UnixDatagram>, Async<UnixDatagram>)> {
+        let (a, b) = UnixDatagram::pair()?;
+        Ok((Async::new(a)?, Async::new(b)?))
+    }
+
+    /// Receives a datagram. Returns how many bytes, and from whom; what does not fit is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recvfrom(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A datagram is taken only when the future completes.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.operation(Read, Plain, |socket| socket.recv_from(buf)).await
+    }
+
+    /// Sends a datagram to a path. Returns how many bytes.
+    ///
+    /// While the receiver's queue is full the task gets one turn after another: the system says
+    /// nothing about another socket's queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendto(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// The datagram is sent only when the future completes.
+    pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
+        self.operation(Write, Unknown, |socket| socket.send_to(buf, &path)).await
+    }
+
+    /// Receives a datagram from the connected peer. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A datagram is taken only when the future completes.
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.operation(Read, Plain, |socket| socket.recv(buf)).await
+    }
+
+    /// Sends a datagram to the connected peer. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send(2)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// The datagram is sent only when the future completes.
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.operation(Write, Unknown, |socket| socket.send(buf)).await
+    }
+}
+
+impl TryFrom<UnixDatagram> for Async<UnixDatagram> {
+    type Error = io::Error;
+
+    fn try_from(socket: UnixDatagram) -> io::Result<Self> {
+        Async::new(socket)
+    }
+}

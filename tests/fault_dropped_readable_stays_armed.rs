@@ -1,0 +1,108 @@
+//! A task asks whether a socket is readable, is told to wait, and is cancelled or goes on to something
+//! else. Upstream has armed the source for it and leaves it armed, and arms it again for whoever asks
+//! next: one datagram that nobody fetches wakes the reactor once for each of 200 abandoned questions.
+//! The wakes are for nothing, since nobody waits any more. Ours arms nothing: an edge wakes the reactor at
+//! most once, whoever asks and leaves; and what asks later gets its answer from the kernel at once.
+#![cfg(target_os = "linux")]
+
+mod util;
+
+use std::fs;
+use std::net::UdpSocket;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::future::{block_on, Future};
+use util::{counting_waker, watchdog};
+
+const TIMES: u64 = 200;
+
+/// The helper thread may also wake up for its own sake now and then.
+const SLACK: u64 = 10;
+
+/// Both tests count the wakes of this process's one helper thread.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A socket known to the running reactor, and its peer.
+fn pair() -> (Async<UdpSocket>, UdpSocket) {
+    block_on(Timer::after(Duration::from_millis(10)));
+    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.connect(socket.get_ref().local_addr().unwrap()).unwrap();
+    (socket, peer)
+}
+
+/// How often the helper thread has gone to sleep, and so the rounds of the reactor that it drives here.
+fn rounds() -> u64 {
+    fs::read_dir("/proc/self/task")
+        .unwrap()
+        .map(|task| task.unwrap().path())
+        .filter(|task| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "async-io")
+        })
+        .map(|task| {
+            let status = fs::read_to_string(task.join("status")).unwrap();
+            let switches = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+                .expect("the kernel counts the switches of a thread");
+            switches.trim().parse::<u64>().unwrap()
+        })
+        .next()
+        .expect("a helper thread")
+}
+
+/// Asks whether the socket is readable and leaves without waiting for the answer.
+fn ask_and_leave(socket: &Async<UdpSocket>, waker: &Waker) -> bool {
+    let readable = pin!(socket.readable());
+    match readable.poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(result) => result.map(|()| true).unwrap(),
+        Poll::Pending => false,
+    }
+}
+
+/// Gives the reactor the time to react.
+fn a_moment() {
+    thread::sleep(Duration::from_millis(2));
+}
+
+#[test]
+fn one_datagram_wakes_the_reactor_once() {
+    let _watchdog = watchdog("one_datagram_wakes_the_reactor_once");
+    let _alone = ONE_AT_A_TIME.lock();
+    let (socket, peer) = pair();
+    let (waker, wakes) = counting_waker();
+    let before = rounds();
+    assert!(!ask_and_leave(&socket, &waker), "nothing has been sent");
+    peer.send(b"nobody fetches me").unwrap();
+    for _ in 0..TIMES {
+        a_moment();
+        ask_and_leave(&socket, &waker);
+    }
+    let rounds = rounds() - before;
+    assert!(rounds <= 1 + SLACK, "{rounds} rounds for one datagram");
+    assert_eq!(wakes.get(), 0, "a task was woken that no longer waits");
+    assert!(ask_and_leave(&socket, &waker), "the datagram is still there");
+}
+
+#[test]
+fn each_datagram_wakes_the_reactor_at_most_once() {
+    let _watchdog = watchdog("each_datagram_wakes_the_reactor_at_most_once");
+    let _alone = ONE_AT_A_TIME.lock();
+    let (socket, peer) = pair();
+    let (waker, wakes) = counting_waker();
+    let before = rounds();
+    for _ in 0..TIMES {
+        assert!(!ask_and_leave(&socket, &waker), "nothing is left");
+        peer.send(b"fetched without asking").unwrap();
+        a_moment();
+        socket.get_ref().recv(&mut [0; 32]).unwrap();
+    }
+    let rounds = rounds() - before;
+    assert!(rounds <= TIMES + SLACK, "{rounds} rounds for {TIMES} datagrams");
+    assert_eq!(wakes.get(), 0, "a task was woken that no longer waits");
+}

@@ -1,0 +1,177 @@
+//! What a program's own work costs in system calls, beside what the work itself needs. Upstream, counted
+//! with strace: a task that merely yields under `block_on` pays 5 system calls (tokio 1); a 64-byte
+//! ping-pong between two tasks of one thread 10.6 a round trip (tokio 5.8); a timeout put around an
+//! operation about 6, and a wake of the helper thread, because each timer is the earliest for a moment.
+//! Ours: 1 for a yield; 8 for a round trip (two waits, two writes, two reads, two reads that find
+//! nothing); none for a timeout that is never reached.
+#![cfg(target_os = "linux")]
+
+#[path = "util/child.rs"]
+mod child;
+#[path = "util/poller.rs"]
+mod poller;
+#[path = "util/strace.rs"]
+mod strace;
+mod util;
+
+use std::future::Future;
+use std::io;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use async_io::{block_on, Async, Timer};
+use futures_lite::future::{self, or, yield_now, zip};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use strace::PerOperation;
+use util::watchdog;
+
+/// Runs `work` in a child with N and 2N operations under strace; the cost of one, where it can be counted.
+fn cost(test: &str, count: usize, work: impl FnOnce(usize)) -> Option<PerOperation> {
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        work(child::count());
+        return None;
+    }
+    if !poller::is_epoll(test) {
+        return None;
+    }
+    strace::per_operation(test, "counted", count)
+}
+
+/// What the operations themselves cost: all but the helper thread's looks at whether somebody drives,
+/// which go by time, and so by how much strace slows the program down.
+fn own_calls(cost: &PerOperation) -> f64 {
+    cost.total() - cost.of(&["futex"])
+}
+
+/// Ends `operation` after half a minute, which no operation here takes.
+async fn guarded<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    or(operation, async {
+        Timer::after(Duration::from_secs(30)).await;
+        Err(io::ErrorKind::TimedOut.into())
+    })
+    .await
+}
+
+#[test]
+fn a_yield_is_one_call() {
+    let cost = cost("a_yield_is_one_call", 500, |count| {
+        block_on(async {
+            for _ in 0..count {
+                yield_now().await;
+            }
+        });
+    });
+    if let Some(cost) = cost {
+        assert!(cost.total() <= 1.05, "{cost}");
+    }
+}
+
+/// `count` round trips of 64 bytes between two tasks of this thread.
+fn ping_pong(count: usize) {
+    let (near, far) = util::tcp_pair().unwrap();
+    let (mut near, mut far) = (connected(near), connected(far));
+    let ping = async {
+        let mut message = [1; 64];
+        for _ in 0..count {
+            near.write_all(&message).await?;
+            near.read_exact(&mut message).await?;
+        }
+        io::Result::Ok(())
+    };
+    let pong = async {
+        let mut message = [0; 64];
+        for _ in 0..count {
+            far.read_exact(&mut message).await?;
+            far.write_all(&message).await?;
+        }
+        io::Result::Ok(())
+    };
+    let (ping, pong) = block_on(zip(ping, pong));
+    ping.and(pong).unwrap();
+}
+
+fn connected(stream: TcpStream) -> Async<TcpStream> {
+    stream.set_nodelay(true).unwrap();
+    Async::new(stream).unwrap()
+}
+
+#[test]
+fn a_round_trip_is_eight_calls() {
+    if let Some(cost) = cost("a_round_trip_is_eight_calls", 500, ping_pong) {
+        assert!(own_calls(&cost) <= 8.1, "{cost}");
+    }
+}
+
+/// An operation that another task completes while this thread is busy for a moment, long enough for
+/// another thread that the timer has woken to go through a round of its own.
+async fn operation() -> io::Result<()> {
+    yield_now().await;
+    thread::sleep(Duration::from_millis(2));
+    Ok(())
+}
+
+/// The calls of an [`operation`] apart from its own sleep.
+fn overhead(cost: &PerOperation) -> f64 {
+    cost.total() - cost.of(&["clock_nanosleep"])
+}
+
+#[test]
+fn a_timeout_under_block_on_is_free() {
+    let cost = cost("a_timeout_under_block_on_is_free", 100, |count| {
+        block_on(async {
+            for _ in 0..count {
+                guarded(operation()).await.unwrap();
+            }
+        });
+    });
+    if let Some(cost) = cost {
+        // The one that any yield costs.
+        assert!(overhead(&cost) <= 1.1, "{cost}");
+    }
+}
+
+#[test]
+fn a_timeout_under_a_foreign_executor_is_free() {
+    let cost = cost("a_timeout_under_a_foreign_executor_is_free", 100, |count| {
+        future::block_on(async {
+            for _ in 0..count {
+                guarded(operation()).await.unwrap();
+            }
+        });
+    });
+    if let Some(cost) = cost {
+        // The helper is woken for the first, for none after it.
+        assert!(overhead(&cost) <= 0.1, "{cost}");
+    }
+}
+
+#[test]
+fn a_timeout_around_a_round_trip_is_free() {
+    let cost = cost("a_timeout_around_a_round_trip_is_free", 500, |count| {
+        let (near, far) = util::tcp_pair().unwrap();
+        let (mut near, mut far) = (connected(near), connected(far));
+        let ping = async {
+            let mut message = [1; 64];
+            for _ in 0..count {
+                guarded(near.write_all(&message)).await?;
+                guarded(near.read_exact(&mut message)).await?;
+            }
+            io::Result::Ok(())
+        };
+        let pong = async {
+            let mut message = [0; 64];
+            for _ in 0..count {
+                guarded(far.read_exact(&mut message)).await?;
+                guarded(far.write_all(&message)).await?;
+            }
+            io::Result::Ok(())
+        };
+        let (ping, pong) = block_on(zip(ping, pong));
+        ping.and(pong).unwrap();
+    });
+    if let Some(cost) = cost {
+        assert!(own_calls(&cost) <= 8.1, "{cost}");
+    }
+}

@@ -1,0 +1,89 @@
+//! A forked child that runs a part of a test, and that is killed when it does not end.
+//!
+//! Only the forking thread exists in the child. Allocating there is safe, as the C library takes the
+//! allocator's locks over; what other threads held of anything else is lost, which is what is tested.
+
+// Every test file compiles its own copy and uses part of it.
+#![allow(dead_code)]
+
+use std::any::Any;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::bounded;
+
+/// How long a child may live: longer than its parent waits for it.
+const CHILD_LIMIT_S: libc::c_uint = 20;
+
+/// A child process. It is killed and reaped when this is dropped.
+#[must_use = "a child must be waited for"]
+pub struct Child {
+    pid: libc::pid_t,
+    what: String,
+    reaped: bool,
+}
+
+impl Child {
+    /// Runs `work` in a forked child, which succeeds if `work` does not panic. What `work` drops or
+    /// changes, it drops and changes in the child alone. `what` names it.
+    #[track_caller]
+    pub fn start(what: &str, work: impl FnOnce()) -> Child {
+        // SAFETY: the child runs `work` and exits without returning to the test harness. That it
+        // allocates and locks is covered by the note at the top: it may hang, and is killed then.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: asks the kernel to end this process, whatever hangs in it and whoever is left to
+            // kill it: an orphan would keep the harness's output open.
+            unsafe { libc::alarm(CHILD_LIMIT_S) };
+            let result = panic::catch_unwind(AssertUnwindSafe(work));
+            if let Err(panic) = &result {
+                report(what, panic.as_ref());
+            }
+            // SAFETY: ends the process at once; nothing of the parent's is flushed or run twice.
+            unsafe { libc::_exit(i32::from(result.is_err())) };
+        }
+        assert!(pid > 0, "fork: {}", io::Error::last_os_error());
+        Child { pid, what: what.to_owned(), reaped: false }
+    }
+
+    /// Waits until the child ends. Fails the test when it does not, or when it failed.
+    #[track_caller]
+    pub fn succeeds(mut self) {
+        let mut status = 0;
+        let what = format!("the end of the child, {}", self.what);
+        bounded::until(&what, || {
+            // SAFETY: `pid` is a child that is not reaped yet, and `status` outlives the call.
+            let reaped = unsafe { libc::waitpid(self.pid, &mut status, libc::WNOHANG) };
+            assert!(reaped >= 0, "waitpid: {}", io::Error::last_os_error());
+            self.reaped = reaped == self.pid;
+            self.reaped
+        });
+        let succeeded = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
+        assert!(succeeded, "{what} was a failure, wait status {status:#x}");
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // SAFETY: `pid` is a child that is not reaped, so the number is not another process's.
+            unsafe {
+                libc::kill(self.pid, libc::SIGKILL);
+                libc::waitpid(self.pid, std::ptr::null_mut(), 0);
+            }
+        }
+    }
+}
+
+/// Says on stderr why the child failed: the harness captures what a panic prints, and the child has no
+/// harness to show it.
+fn report(what: &str, panic: &(dyn Any + Send)) {
+    let reason = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(reason), _) => reason,
+        (None, Some(reason)) => *reason,
+        (None, None) => "an unknown panic",
+    };
+    let line = format!("child, {what}: {reason}\n");
+    // SAFETY: the buffer is `line`'s. Not through std: a thread that is gone may hold its lock.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
