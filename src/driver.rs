@@ -20,6 +20,7 @@ use crate::trace;
 
 pub(crate) mod right;
 pub(crate) mod signal;
+pub(crate) mod users;
 
 use right::{Driving, Holder, Right};
 use signal::Signal;
@@ -27,6 +28,13 @@ use signal::Signal;
 /// How often the helper looks whether somebody drives. Two looks without a round in between, and it
 /// sees to it: others' events are late by less than a millisecond while a driver is busy.
 const WATCH_PERIOD: Duration = Duration::from_micros(300);
+
+/// The same while there are no others, see [`users`]. It must look even then: what the thread polls
+/// may itself block on I/O, in another crate's `block_on`.
+const WATCH_PERIOD_OF_ONE: Duration = Duration::from_millis(10);
+
+/// How many looks at others' pace follow when the helper had to drive for the only thread.
+const WARY_LOOKS: u32 = 100;
 
 /// How long a future that keeps waking itself is polled without a look at the poller.
 const POLL_SPAN: Duration = Duration::from_micros(100);
@@ -108,6 +116,10 @@ impl Caller {
         // Nothing spare: the first call of this thread, a call within a call, or a call while the
         // thread's locals are being destroyed.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let driving = &current::get().driving;
+        if driving.users.enter_block_on() {
+            driving.unpark_helper();
+        }
         Caller { thread: Some(spare.unwrap_or_else(Thread::new)) }
     }
 
@@ -200,6 +212,7 @@ impl Drop for Caller {
         if driving.holder() == Holder::Nobody {
             driving.offer();
         }
+        driving.users.leave_block_on();
         trace::block_on_end();
         let thread = self.thread.take();
         // During the destruction of the thread's locals there is nowhere to keep it.
@@ -208,9 +221,13 @@ impl Drop for Caller {
 }
 
 impl Driving {
-    /// Starts the helper thread, if there is none yet: somebody is about to wait.
+    /// Somebody is about to wait: sees to it that the helper thread runs and watches as it must.
     #[inline]
     pub(crate) fn ensure_helper(&self) {
+        let driving = &current::get().driving;
+        if driving.users.wait() {
+            driving.unpark_helper();
+        }
         if self.must_start_helper() {
             start_helper(current::get());
         }
@@ -238,13 +255,19 @@ fn help(reactor: &Reactor) {
     let driving = &reactor.driving;
     driving.set_helper_unparker(unparker);
     let mut seen_tick = reactor.tick();
+    let mut wary_looks = 0u32;
     loop {
-        park_for(&parker, WATCH_PERIOD);
+        let of_one = wary_looks == 0 && driving.users.is_one();
+        park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
+        wary_looks = wary_looks.saturating_sub(1);
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;
         seen_tick = tick;
         match driving.holder() {
-            Holder::Nobody if stands_still && !driving.offer() => drive_for_others(reactor),
+            Holder::Nobody if stands_still && !driving.offer() => {
+                drive_for_others(reactor);
+                wary_looks = WARY_LOOKS;
+            }
             Holder::Nobody => {}
             _ if stands_still && driving.fall_asleep() => {
                 parker.park();

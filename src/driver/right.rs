@@ -14,6 +14,7 @@ use std::sync::Arc;
 use parking::Unparker;
 
 use super::signal::Signal;
+use super::users::Users;
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{full_fence, holds_right, Mutex};
 
@@ -50,6 +51,7 @@ pub(crate) struct Driving {
     line: Mutex<VecDeque<Arc<Signal>>>,
     /// The length of the line, for those who only want to know whether there is one.
     line_len: AtomicUsize,
+    pub(crate) users: Users,
 }
 
 /// The right to poll, held.
@@ -70,10 +72,12 @@ impl Driving {
             helper_unparker: Mutex::new(None),
             line: Mutex::new(VecDeque::new()),
             line_len: AtomicUsize::new(0),
+            users: Users::new(),
         }
     }
 
     /// Takes the right if it is free.
+    #[inline]
     pub(crate) fn try_acquire(&self, holder: Holder) -> Option<Right<'_>> {
         let (free, taken) = (Holder::Nobody as u8, holder as u8);
         let exchanged =
@@ -88,6 +92,7 @@ impl Driving {
         }
     }
 
+    #[inline]
     pub(crate) fn holder(&self) -> Holder {
         match self.holder.load(Ordering::Relaxed) {
             0 => Holder::Nobody,
@@ -113,6 +118,7 @@ impl Driving {
         self.line_len.store(line.len(), Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn has_line(&self) -> bool {
         self.line_len.load(Ordering::Relaxed) > 0
     }
@@ -135,6 +141,7 @@ impl Driving {
     }
 
     /// Wakes the helper if it sleeps: the right is free, or about to be for longer than a moment.
+    #[inline]
     pub(crate) fn rouse(&self) {
         if self.helper.load(Ordering::Relaxed) == ASLEEP {
             self.rouse_asleep();
@@ -146,9 +153,14 @@ impl Driving {
         let exchanged =
             self.helper.compare_exchange(ASLEEP, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
         if exchanged.is_ok() {
-            if let Some(unparker) = &*self.helper_unparker.lock() {
-                unparker.unpark();
-            }
+            self.unpark_helper();
+        }
+    }
+
+    /// Has the helper look at once, if there is one.
+    pub(crate) fn unpark_helper(&self) {
+        if let Some(unparker) = &*self.helper_unparker.lock() {
+            unparker.unpark();
         }
     }
 
