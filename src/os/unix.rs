@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags};
-
-use super::Received;
 use crate::reactor::current;
-use crate::reactor::registration::Registration;
 use crate::Async;
+
+mod receive;
+
+pub(crate) use receive::receive;
 
 /// The descriptor that becomes readable when the reactor has something to do: on Linux the epoll
 /// instance. `None` where the system's poller has none, or where it cannot be made.
@@ -91,19 +91,6 @@ pub(crate) fn is_plain(id: TypeId) -> bool {
 /// Whether a type is std's Unix stream, whose reads are done by [`receive`].
 pub(crate) fn is_unix_stream(id: TypeId) -> bool {
     id == TypeId::of::<UnixStream>()
-}
-
-/// Reads from a Unix stream as `read(2)` does, and learns more.
-///
-/// A read ends early where descriptors or credentials were sent along, though more may be queued;
-/// without room for them the system reports `MSG_CTRUNC` (`recvmsg(2)`, `unix(7)`).
-pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<Received> {
-    let fd = source.descriptor().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut bufs = [io::IoSliceMut::new(buf)];
-    let mut nothing_else = RecvAncillaryBuffer::default();
-    let received = rustix::net::recvmsg(fd, &mut bufs, &mut nothing_else, RecvFlags::empty())?;
-    let whole = !received.flags.contains(ReturnFlags::CTRUNC);
-    Ok(Received { len: received.bytes, whole })
 }
 
 /// Non-blocking mode.

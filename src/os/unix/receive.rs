@@ -1,0 +1,33 @@
+//! Reading a Unix stream so that one knows why a read was short.
+//!
+//! This file may contain `unsafe`: a system call that takes pointers.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::AsRawFd;
+use std::{io, mem};
+
+use crate::os::Received;
+use crate::reactor::registration::Registration;
+
+/// Reads from a Unix stream as `read(2)` does, and learns more.
+///
+/// A read ends early where descriptors or credentials were sent along, though more may be queued;
+/// without room for them the system reports `MSG_CTRUNC` (`recvmsg(2)`, `unix(7)`).
+///
+/// By hand: `rustix` asks for the sender's address too, which a tenth of the call goes into.
+pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<Received> {
+    let fd = source.descriptor().ok_or(io::ErrorKind::InvalidInput)?.as_raw_fd();
+    let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
+    // SAFETY: integers and pointers, of which zero is a value.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_iov = &mut part;
+    header.msg_iovlen = 1;
+    // SAFETY: `header` names one part, `buf`, which is ours to write to until the call returns, and
+    // no room for an address or anything sent along.
+    let length = unsafe { libc::recvmsg(fd, &mut header, 0) };
+    match usize::try_from(length) {
+        Ok(len) => Ok(Received { len, whole: header.msg_flags & libc::MSG_CTRUNC == 0 }),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
