@@ -90,15 +90,18 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    #[inline]
     pub(crate) fn readable(self) -> bool {
         self.flags & flags::READ != 0
     }
 
+    #[inline]
     pub(crate) fn writable(self) -> bool {
         self.flags & flags::WRITE != 0
     }
 
     /// The end of the stream, an error or urgent data came with it.
+    #[inline]
     pub(crate) fn hung_up(self) -> bool {
         self.flags & (flags::RDHUP | flags::HUP | flags::ERR | flags::PRI) != 0
     }
@@ -176,12 +179,14 @@ impl Poller {
         portable::Portable::new(Mode::Edge).map(Poller::Portable)
     }
 
+    #[inline]
     pub(crate) fn mode(&self) -> Mode {
         each!(self, poller => poller.mode())
     }
 
     /// Whether the end of a stream is told apart from data, so that a short read proves that nothing
     /// is left. `polling` does not tell.
+    #[inline]
     pub(crate) fn tells_the_end(&self) -> bool {
         !matches!(self, Poller::Portable(_))
     }
@@ -208,6 +213,7 @@ impl Poller {
         each!(self, poller => poller.delete(source))
     }
 
+    #[inline]
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.list.clear();
         each!(self, poller => poller.wait(events, timeout))

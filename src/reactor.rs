@@ -124,10 +124,12 @@ impl Reactor {
     }
 
     /// The number of the latest round.
+    #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.ticker.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn ticker(&self) -> &AtomicU64 {
         &self.ticker
     }
@@ -139,6 +141,7 @@ impl Reactor {
     }
 
     /// The poller, made if there is none yet.
+    #[inline]
     pub(crate) fn poller(&self) -> io::Result<&Poller> {
         if let Some(poller) = self.poller.get() {
             return Ok(poller);
@@ -179,6 +182,7 @@ impl Reactor {
 
     /// Waits in the poller. Without one, because the process is out of descriptors or something has
     /// closed them, it sleeps: timers go on.
+    #[inline]
     fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let lost = self.rebuilds.load(Ordering::Relaxed) >= REBUILDS_MAX;
         match self.poller() {
@@ -192,6 +196,7 @@ impl Reactor {
     }
 
     /// Hands an event to its source, or drops it if the source is gone.
+    #[inline]
     fn deliver(&self, tick: u64, event: Event, wakers: &mut Vec<Woken>) {
         let (readable, writable) = (event.readable(), event.writable());
         let Some(source) = self.registry.get(event.key) else {
@@ -204,6 +209,7 @@ impl Reactor {
         trace::react_event(tick, event, source.number(), taken);
     }
 
+    #[inline]
     fn fire_timers(&self, fired: &mut Vec<Fired>, wakers: &mut Vec<Woken>) {
         self.timers.wake(clock::now_ns, fired);
         for timer in fired.drain(..) {
@@ -293,11 +299,13 @@ impl Reactor {
     }
 
     /// Whether each wait must be armed.
+    #[inline]
     pub(crate) fn arms(&self) -> bool {
         self.poller.get().is_some_and(|poller| poller.mode() == Mode::OneShot)
     }
 
     /// Whether a short read of a stream proves that nothing is left.
+    #[inline]
     pub(crate) fn tells_the_end(&self) -> bool {
         self.poller.get().is_some_and(Poller::tells_the_end)
     }

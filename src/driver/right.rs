@@ -214,6 +214,7 @@ impl Right<'_> {
 
     /// Lets go of the right. `quiet`: the caller takes it again at once, or sees to the helper itself
     /// before it turns to anything else.
+    #[inline]
     pub(crate) fn release(self, quiet: bool) {
         let (driving, holder) = (self.driving, self.holder);
         drop(self);

@@ -47,20 +47,24 @@ impl Signal {
     }
 
     /// The future is about to be polled: wakes so far are served by that.
+    #[inline]
     pub(crate) fn reset(&self) {
         self.state.swap(RUNNING, Ordering::AcqRel);
     }
 
+    #[inline]
     pub(crate) fn is_woken(&self) -> bool {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
     /// The thread is about to wait in the poller. `false`: it must not, its future was woken.
+    #[inline]
     pub(crate) fn start_driving(&self) -> bool {
         self.exchange(RUNNING, DRIVING)
     }
 
     /// The wait is over: a wake needs no notification any more.
+    #[inline]
     pub(crate) fn stop_driving(&self) {
         self.exchange(DRIVING, RUNNING);
     }
@@ -80,11 +84,13 @@ impl Signal {
         self.unparker.unpark();
     }
 
+    #[inline]
     fn exchange(&self, from: u8, to: u8) -> bool {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Notes the wake. Returns what it takes to have the thread see it.
+    #[inline]
     pub(crate) fn mark(&self) -> Nudge {
         match self.state.swap(WOKEN, Ordering::AcqRel) {
             PARKED => Nudge::Unpark,

@@ -112,6 +112,7 @@ struct Blocked {
 
 impl Blocked {
     /// The rule.
+    #[inline]
     fn reason(&self, tick: u64, hung_up: bool) -> Reason {
         if tick != self.ticks.a && tick != self.ticks.b {
             Reason::LaterTick
@@ -143,6 +144,7 @@ struct Wait {
 }
 
 impl Wait {
+    #[inline]
     fn is_ready(&self, tick: u64, hung_up: bool) -> bool {
         self.begun.as_ref().is_some_and(|begun| is_ready(begun.reason(tick, hung_up)))
     }
@@ -153,6 +155,7 @@ fn is_ready(reason: Reason) -> bool {
 }
 
 impl Waits {
+    #[inline]
     fn get_mut(&mut self, id: WaiterId) -> Option<&mut Wait> {
         match id {
             WaiterId::SHARED => Some(&mut self.shared),
@@ -208,6 +211,7 @@ impl Readiness {
     ///
     /// Read *before* the operation, or before the kernel is asked: whatever was harvested by then,
     /// they will see for themselves.
+    #[inline]
     pub(crate) fn ticks(&self, ticker: &AtomicU64, dir: Direction) -> Ticks {
         Ticks {
             // Pairs with the Release of the bump after the wait.
@@ -217,6 +221,7 @@ impl Readiness {
     }
 
     /// Whether the shared waiter may be waiting; `false` is certain for the task that would know.
+    #[inline]
     pub(crate) fn shares(&self, dir: Direction) -> bool {
         // Relaxed: only the task that set it relies on it, another one that misses it merely tries
         // an operation too many.
@@ -299,6 +304,7 @@ impl Readiness {
     }
 
     /// Whether [`begin_blocked`](Self::begin_blocked) is worth a try.
+    #[inline]
     pub(crate) fn blocks(&self, dir: Direction) -> bool {
         // Relaxed: who misses it merely tries an operation too many, and who sees it looks again
         // under the lock.
@@ -329,6 +335,7 @@ impl Readiness {
 
     /// A short read has drained the queue: the next operation would find nothing unless an event is
     /// delivered that was harvested after `ticks`, which were read before it.
+    #[inline]
     pub(crate) fn drained(&self, dir: Direction, ticks: Ticks) {
         let mut state = self.state.lock();
         let state = &mut state[dir as usize];
@@ -340,6 +347,7 @@ impl Readiness {
         }
     }
 
+    #[inline]
     fn set_blocked(&self, dir: Direction, state: &mut State, blocked: Option<Blocked>) {
         state.blocked = blocked;
         // Relaxed: see `blocks`.
@@ -347,6 +355,7 @@ impl Readiness {
     }
 
     /// Puts a waiter in its place. Returns whether its waker was new there.
+    #[inline]
     fn store(
         &self,
         dir: Direction,
@@ -393,6 +402,7 @@ impl Readiness {
 
     /// Delivers an event: moves the wakers of every waiter that it makes ready to `wakers`. Returns
     /// how many they are.
+    #[inline]
     pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> usize {
         let before = wakers.len();
         let mut state = self.state.lock();
@@ -408,6 +418,7 @@ impl Readiness {
         wakers.len() - before
     }
 
+    #[inline]
     fn deliver_to(
         &self,
         dir: Direction,
@@ -468,6 +479,7 @@ impl Readiness {
         (wanted(Direction::Read), wanted(Direction::Write))
     }
 
+    #[inline]
     fn end(&self, dir: Direction, id: WaiterId, waits: &mut Waits) -> Option<Waker> {
         if id == WaiterId::SHARED {
             // Relaxed: see `shares`.

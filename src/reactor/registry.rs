@@ -86,6 +86,7 @@ impl Registry {
     }
 
     /// The source of an event; `None` if it was removed.
+    #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<Arc<Source>> {
         let table = self.table.lock();
         let entry = table.entries.get(key.index() as usize)?;

@@ -85,17 +85,20 @@ impl Source {
         Ok(source)
     }
 
+    #[inline]
     pub(crate) fn registration(&self) -> &Registration {
         &self.registration
     }
 
     /// The descriptor's number, for records.
+    #[inline]
     pub(crate) fn number(&self) -> i64 {
         self.registration.number()
     }
 
     // Relaxed: whoever holds the source has it from where the key was set, and a forked child sets
     // it anew under a lock.
+    #[inline]
     pub(crate) fn key(&self) -> Key {
         Key(self.key.load(Ordering::Relaxed))
     }
@@ -114,6 +117,7 @@ impl Source {
     }
 
     /// The reactor to wait with: in a forked child, the child's, which an inherited source joins now.
+    #[inline]
     fn reactor(self: &Arc<Source>) -> io::Result<&'static Reactor> {
         let home = self.home.get();
         match home.is_inherited() {
@@ -275,6 +279,7 @@ impl Source {
 
     /// Whether it is what its type says: a socket of another kind, put into std's type by hand, keeps
     /// messages apart, and a short read says nothing about the next. Asked once.
+    #[inline]
     fn is_byte_stream(&self) -> bool {
         match self.stream.load(Ordering::Relaxed) {
             UNKNOWN => {
@@ -312,6 +317,7 @@ impl Source {
 
     /// Whether a waiter may have begun to wait: not certain for the shared one, which another task
     /// may have ended or begun.
+    #[inline]
     fn may_wait(&self, dir: Direction, waiter: WaiterId) -> bool {
         match waiter {
             WaiterId::NONE => false,
@@ -413,6 +419,7 @@ impl Source {
     }
 
     /// What a poller that starts anew must watch.
+    #[inline]
     pub(crate) fn interest(&self, reactor: &Reactor) -> Interest {
         match reactor.arms() {
             true => Interest::NONE,
@@ -421,6 +428,7 @@ impl Source {
     }
 
     /// Has the poller watch the direction that somebody has begun to wait for.
+    #[inline]
     fn watch(&self, reactor: &Reactor, dir: Direction) -> io::Result<()> {
         if reactor.arms() {
             return self.arm(reactor);
