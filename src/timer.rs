@@ -145,7 +145,7 @@ impl Timer {
         self.disarm();
         (self.when, self.period) = (when, period);
         if let Some(waker) = self.waker.clone() {
-            self.arm(waker);
+            self.arm(self.deadline_ns(), waker);
         }
     }
 
@@ -163,9 +163,13 @@ impl Timer {
         self.armed.filter(|key| key.forks == current::forks())
     }
 
+    fn deadline_ns(&self) -> Option<u64> {
+        self.when.and_then(clock::ns_of)
+    }
+
     /// Has the task woken when the timer is due, if it ever is.
-    fn arm(&mut self, waker: Waker) {
-        match self.when.and_then(clock::ns_of) {
+    fn arm(&mut self, deadline_ns: Option<u64>, waker: Waker) {
+        match deadline_ns {
             Some(deadline_ns) => {
                 self.armed = Some(current::get().insert_timer(deadline_ns, waker));
             }
@@ -174,7 +178,7 @@ impl Timer {
     }
 
     /// Waits, or goes on waiting, for the polling task.
-    fn wait(&mut self, cx: &mut Context<'_>) {
+    fn wait(&mut self, deadline_ns: Option<u64>, cx: &mut Context<'_>) {
         let same_task = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if !same_task {
             let other = self.waker.replace(cx.waker().clone());
@@ -191,7 +195,7 @@ impl Timer {
                 // It has fired just now: this task is the one to be woken.
                 Err(waker) => waker.wake(),
             },
-            None => self.arm(cx.waker().clone()),
+            None => self.arm(deadline_ns, cx.waker().clone()),
         }
     }
 }
@@ -222,15 +226,16 @@ impl Stream for Timer {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
         trace::place_here();
         let this = self.get_mut();
+        let deadline_ns = this.deadline_ns();
         match this.when {
-            Some(when) if when <= Instant::now() => {
+            Some(when) if !clock::is_far(deadline_ns) && when <= Instant::now() => {
                 this.disarm();
                 wakes::drop_contained(this.waker.take());
                 this.when = when.checked_add(this.period);
                 Poll::Ready(Some(when))
             }
             _ => {
-                this.wait(cx);
+                this.wait(deadline_ns, cx);
                 Poll::Pending
             }
         }

@@ -12,7 +12,6 @@
 use std::sync::atomic::{fence, AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{clock_gettime, ClockId};
 use ticks_format::{Anchor, Counter};
 
 use crate::reactor::clock as reactor_clock;
@@ -43,9 +42,7 @@ pub(in crate::trace) fn now() -> u64 {
 
 #[inline(never)]
 fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    // Neither is negative.
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    reactor_clock::system::now_ns(libc::CLOCK_MONOTONIC)
 }
 
 /// By which counter something was timed.
