@@ -4,7 +4,7 @@
 //! parks and stands in line. The helper thread `async-io` drives when no `block_on` thread does. See
 //! [`right`] for how the right to poll changes hands, [`signal`] for how a thread is woken.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking::Parker;
 
-use crate::reactor::{current, Reactor};
+use crate::reactor::{current, Reactor, Round};
 use crate::sync::park_for;
 use crate::trace;
 
@@ -91,6 +91,8 @@ struct Thread {
     parker: Parker,
     signal: Arc<Signal>,
     waker: Waker,
+    /// Borrowed for the rounds of one `block_on`; one inside it has a `Thread` of its own.
+    round: RefCell<Round>,
 }
 
 thread_local! {
@@ -107,7 +109,8 @@ impl Thread {
     fn new() -> Thread {
         let (parker, unparker) = parking::pair();
         let signal = Arc::new(Signal::new(unparker));
-        Thread { parker, waker: Waker::from(signal.clone()), signal }
+        let waker = Waker::from(signal.clone());
+        Thread { parker, signal, waker, round: RefCell::default() }
     }
 }
 
@@ -137,7 +140,8 @@ impl Caller {
         *looked = Some(now);
         let reactor = current::get();
         if let Some(right) = reactor.driving.try_acquire(Holder::BlockOn) {
-            reactor.react(right, Some(Duration::ZERO), || {});
+            let round = &mut self.thread().round.borrow_mut();
+            reactor.react(right, round, Some(Duration::ZERO), || {});
             // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
             // it saw the right held, must watch.
             reactor.driving.rouse();
@@ -163,6 +167,7 @@ impl Caller {
     /// likely to be that thread's, it had better wait for its events itself.
     fn drive(&self, reactor: &Reactor, right: Right<'_>) -> bool {
         let (driving, signal) = (&reactor.driving, &self.thread().signal);
+        let round = &mut self.thread().round.borrow_mut();
         let mut gives = false;
         trace::drive_begin();
         let mut held = Some(right);
@@ -172,7 +177,7 @@ impl Caller {
             }
             // One that holds the right twice cannot give it away.
             let may_give = !right.is_nested();
-            let woken = reactor.react(right, None, || signal.stop_driving());
+            let woken = reactor.react(right, round, None, || signal.stop_driving());
             gives = may_give && woken > 0 && !signal.is_woken() && driving.offer();
             if gives || signal.is_woken() {
                 break;
@@ -280,6 +285,7 @@ fn help(reactor: &Reactor) {
 
 /// Does rounds until a `block_on` thread takes over.
 fn drive_for_others(reactor: &Reactor) {
+    let mut round = Round::default();
     trace::drive_begin();
     while let Some(right) = reactor.driving.try_acquire(Holder::Helper) {
         if reactor.driving.has_line() {
@@ -287,7 +293,7 @@ fn drive_for_others(reactor: &Reactor) {
             reactor.driving.offer();
             break;
         }
-        reactor.react(right, None, || {});
+        reactor.react(right, &mut round, None, || {});
     }
     trace::drive_end();
 }

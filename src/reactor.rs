@@ -14,7 +14,6 @@ use ticks_format::Key;
 use crate::driver::right::{Driving, Right};
 use crate::poller::{Event, Events, Mode, Poller};
 use crate::sync::atomic::AtomicU64;
-use crate::sync::Mutex;
 use crate::trace;
 
 pub(crate) mod clock;
@@ -54,16 +53,14 @@ pub(crate) struct Reactor {
     rebuilds: AtomicU32,
     registry: Registry,
     timers: Timers,
-    /// The buffers of a round, kept from one to the next.
-    spare: Mutex<Option<Box<Round>>>,
     /// Which fork made this reactor.
     forks: u32,
     pub(crate) driving: Driving,
 }
 
-/// What one round works with.
+/// The buffers that one round works with, kept by the driving thread from one to the next.
 #[derive(Debug, Default)]
-struct Round {
+pub(crate) struct Round {
     events: Events,
     fired: Vec<Fired>,
     wakers: Vec<Woken>,
@@ -77,7 +74,6 @@ impl Reactor {
             rebuilds: AtomicU32::new(0),
             registry: Registry::new(),
             timers: Timers::new(),
-            spare: Mutex::new(None),
             forks: current::forks(),
             driving: Driving::new(),
         }
@@ -92,11 +88,10 @@ impl Reactor {
     pub(crate) fn react(
         &self,
         right: Right<'_>,
+        round: &mut Round,
         timeout: Option<Duration>,
         awake: impl FnOnce(),
     ) -> usize {
-        let spare = self.spare.lock().take();
-        let mut round = spare.unwrap_or_default();
         trace::refresh();
 
         let (timeout, next_timer) = self.sleep_until(timeout);
@@ -119,7 +114,6 @@ impl Reactor {
         right.release(round.wakers.is_empty());
         let woken = round.wakers.len();
         wakes::wake_all(&mut round.wakers);
-        *self.spare.lock() = Some(round);
         woken
     }
 

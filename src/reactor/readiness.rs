@@ -516,15 +516,21 @@ impl Waits {
 
     /// Takes the wakers of those who are ready now. Returns whether anybody waits at all.
     fn take_ready(&mut self, tick: u64, hung_up: bool, by: Cause, wakers: &mut Vec<Woken>) -> bool {
-        if self.shared.is_ready(tick, hung_up) {
+        if !self.shared_others.is_empty() && self.shared.is_ready(tick, hung_up) {
             wakers.extend(self.shared_others.drain(..).map(Woken::by(by)));
         }
         let mut claimed = false;
-        for wait in self.iter_mut() {
+        let mut take = |wait: &mut Wait| {
+            let Some(begun) = wait.begun else { return };
             claimed = true;
-            if wait.is_ready(tick, hung_up) {
+            if is_ready(begun.reason(tick, hung_up)) {
                 wakers.extend(wait.waker.take().map(Woken::by(by)));
             }
+        };
+        take(&mut self.shared);
+        take(&mut self.first);
+        if !self.more.is_empty() {
+            self.more.iter_mut().for_each(|(_, wait)| take(wait));
         }
         claimed
     }
