@@ -3,49 +3,110 @@
 //! thread will drive the reactor, and naps for 50 µs to 10 ms after each batch of events; the idle thread
 //! does the same in its way. The round trip of the others' tasks rises from 8.6 to 118 µs, because of a
 //! thread that does nothing. Ours passes the driving on without naps: the idle thread changes nothing.
+//!
+//! What is counted is where the thread that woke the task sleeps next, 200 times. Upstream: each time in
+//! the poller when alone; beside an idle `block_on` 148 to 200 times in `futex`, where no event reaches
+//! it. Ours: once, when the helper hands the driving over, loaded machine or not.
+#![cfg(target_os = "linux")]
 
-#[path = "util/round_trips.rs"]
-mod round_trips;
+#[path = "util/asleep.rs"]
+mod asleep;
 mod util;
 
-use std::future::pending;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::future::{pending, Future};
+use std::io::{self, Write};
+use std::net::UdpSocket;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
 
-use async_io::block_on;
-use round_trips::Partners;
+use async_io::{block_on, Async};
+use rustix::thread::gettid;
 use util::watchdog;
 
-const WINDOW: Duration = Duration::from_millis(100);
-const WINDOWS: usize = 5;
+const MESSAGES: usize = 200;
 
-/// The best of more windows is compared, so that another program on the machine does not decide.
-const WINDOWS_BESIDE_MAX: usize = 20;
+/// The helper hands over to a new `block_on` thread, and takes over from one that the machine stalls in
+/// the midst of a round; each time it then sleeps elsewhere.
+const ELSEWHERE_MAX: usize = MESSAGES / 4;
 
-/// How many times fewer round trips are still "no change" on a machine with other things to do.
-/// Upstream makes a quarter of them or less.
-const FEWER_MAX: usize = 2;
+/// The task of a foreign executor on this thread: remembers who woke it.
+struct Task {
+    thread: Thread,
+    woken: AtomicBool,
+    woken_by: AtomicI32,
+}
 
-#[test]
-fn round_trips_are_as_many() {
-    let _watchdog = watchdog("round_trips_are_as_many");
-    let partners = Partners::new();
-    let window = || {
-        let end = Instant::now() + WINDOW;
-        partners.round_trips_while(|| Instant::now() < end)
-    };
-    let alone = (0..WINDOWS).map(|_| window()).max().unwrap();
-    thread::spawn(|| block_on(pending::<()>()));
-    let mut beside = 0;
-    for _ in 0..WINDOWS_BESIDE_MAX {
-        beside = beside.max(window());
-        if beside * FEWER_MAX >= alone {
-            break;
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.woken_by.store(own_tid(), Ordering::SeqCst);
+        self.woken.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+fn own_tid() -> i32 {
+    gettid().as_raw_nonzero().get()
+}
+
+/// Receives `MESSAGES` messages, each sent when the task waits for it. Returns how often the reactor's
+/// thread that woke the task then went to sleep elsewhere than in the poller.
+fn sleeps_elsewhere() -> io::Result<usize> {
+    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.connect(socket.get_ref().local_addr().unwrap()).unwrap();
+    let task = Arc::new(Task {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+        woken_by: AtomicI32::new(0),
+    });
+    let waker = Waker::from(task.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut elsewhere = 0;
+    for _ in 0..MESSAGES {
+        let mut buffer = [0; 8];
+        let mut receive = pin!(socket.recv(&mut buffer));
+        assert!(receive.as_mut().poll(&mut cx).is_pending(), "nothing has been sent");
+        peer.send(b"message").unwrap();
+        loop {
+            while !task.woken.swap(false, Ordering::SeqCst) {
+                thread::park();
+            }
+            let driver = task.woken_by.load(Ordering::SeqCst);
+            // A task may also wake itself, for another turn.
+            if driver != own_tid() {
+                elsewhere += usize::from(!asleep::in_a_poller(driver)?);
+            }
+            if receive.as_mut().poll(&mut cx).is_ready() {
+                break;
+            }
         }
     }
-    println!("at best {alone} round trips alone, {beside} beside an idle block_on");
-    assert!(
-        beside * FEWER_MAX >= alone,
-        "{beside} round trips beside an idle block_on, {alone} alone"
+    Ok(elsewhere)
+}
+
+#[test]
+fn whoever_drives_sleeps_in_the_poller() {
+    let test = "whoever_drives_sleeps_in_the_poller";
+    let _watchdog = watchdog(test);
+    let alone = match sleeps_elsewhere() {
+        Ok(elsewhere) => elsewhere,
+        Err(error) => {
+            let message = format!("{test}: left out, the kernel does not say who sleeps: {error}");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
+            // Not eprintln!: the test harness would keep it to itself, since the test passes.
+            let _ = writeln!(io::stderr(), "{message}");
+            return;
+        }
+    };
+    thread::spawn(|| block_on(pending::<()>()));
+    let beside = sleeps_elsewhere().unwrap();
+    let counts = format!(
+        "of {MESSAGES} times, whoever drove slept elsewhere {alone} times alone, {beside} times beside \
+         an idle block_on"
     );
+    println!("{counts}");
+    assert!(alone <= ELSEWHERE_MAX && beside <= ELSEWHERE_MAX, "{counts}");
 }
