@@ -33,9 +33,10 @@ fn threads_that_register_do_not_wait_for_each_other() {
         return;
     }
     if let Some(cost) = strace::per_operation(test, "counted", 500) {
-        // Two threads that each make a source and drop it: two registrations and two removals.
+        // Two threads that each make a source and drop it: two registrations and two removals. Once
+        // in a run both may find no poller, and each makes one.
         assert!(cost.of(&["futex"]) <= 0.1 * THREADS as f64, "{cost}");
-        assert!(cost.of(&["epoll_ctl"]) <= 2.0 * THREADS as f64, "{cost}");
+        assert!(cost.of(&["epoll_ctl"]) <= 2.01 * THREADS as f64, "{cost}");
     }
 }
 

@@ -39,11 +39,15 @@ fn cost(test: &str, count: usize, work: impl FnOnce(usize)) -> Option<PerOperati
     strace::per_operation(test, "counted", count)
 }
 
-/// What the operations themselves cost: all but the helper thread's looks at whether somebody drives,
-/// which go by time, and so by how much strace slows the program down.
+/// What the operations themselves cost, which send and receive: all but the helper thread's looks at
+/// whether somebody drives, its turns when the driver has been kept waiting, and the notifications that
+/// end them. Those go by time, and so by how much strace and other programs slow this one down.
 fn own_calls(cost: &PerOperation) -> f64 {
-    cost.total() - cost.of(&["futex"])
+    cost.total() - cost.of(&["futex", "write"])
 }
+
+/// For a turn of the helper thread now and then: eight, and a wait in the poller.
+const ROUND_TRIP_MAX: f64 = 8.3;
 
 /// Ends `operation` after half a minute, which no operation here takes.
 async fn guarded<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -100,7 +104,7 @@ fn connected(stream: TcpStream) -> Async<TcpStream> {
 #[test]
 fn a_round_trip_is_eight_calls() {
     if let Some(cost) = cost("a_round_trip_is_eight_calls", 500, ping_pong) {
-        assert!(own_calls(&cost) <= 8.1, "{cost}");
+        assert!(own_calls(&cost) <= ROUND_TRIP_MAX, "{cost}");
     }
 }
 
@@ -172,6 +176,6 @@ fn a_timeout_around_a_round_trip_is_free() {
         ping.and(pong).unwrap();
     });
     if let Some(cost) = cost {
-        assert!(own_calls(&cost) <= 8.1, "{cost}");
+        assert!(own_calls(&cost) <= ROUND_TRIP_MAX, "{cost}");
     }
 }
