@@ -27,7 +27,7 @@ use std::time::Duration;
 use alive::reactor_is_alive;
 use async_io::{block_on, Async, Timer};
 use foreign_waker::{foreign_waker, Call};
-use util::{tcp_pair, watchdog_for};
+use util::{tcp_pair, watchdog};
 
 fn connected() -> (Async<TcpStream>, TcpStream) {
     let (near, far) = tcp_pair().unwrap();
@@ -89,7 +89,7 @@ fn woken_by_a_timer() {
 
 #[test]
 fn a_task_woken_by_a_socket_may_block() {
-    let _watchdog = watchdog_for("a_task_woken_by_a_socket_may_block", 30);
+    let _watchdog = watchdog("a_task_woken_by_a_socket_may_block");
     for _ in 0..5 {
         woken_by_a_socket();
     }
@@ -98,7 +98,7 @@ fn a_task_woken_by_a_socket_may_block() {
 
 #[test]
 fn a_task_woken_by_a_timer_may_block() {
-    let _watchdog = watchdog_for("a_task_woken_by_a_timer_may_block", 30);
+    let _watchdog = watchdog("a_task_woken_by_a_timer_may_block");
     for _ in 0..5 {
         woken_by_a_timer();
     }
@@ -108,7 +108,7 @@ fn a_task_woken_by_a_timer_may_block() {
 /// A cancelled timer's wakers are dropped; which thread drops them is not said.
 #[test]
 fn a_dropped_waker_may_block() {
-    let _watchdog = watchdog_for("a_dropped_waker_may_block", 30);
+    let _watchdog = watchdog("a_dropped_waker_may_block");
     for _ in 0..5 {
         let (waker, done) = goodbye(Call::Drop);
         bounded::elsewhere("the end of a timer and its waker", move || {
@@ -124,7 +124,7 @@ fn a_dropped_waker_may_block() {
 /// The thread that drives is one in `block_on`, which is woken for others and blocks once more.
 #[test]
 fn a_thread_in_block_on_may_block_within_a_wake() {
-    let _watchdog = watchdog_for("a_thread_in_block_on_may_block_within_a_wake", 30);
+    let _watchdog = watchdog("a_thread_in_block_on_may_block_within_a_wake");
     let (near, mut far) = connected();
     let blocked = thread::spawn(move || {
         let read = near.read_with(|mut tcp| tcp.read(&mut [0; 2]));

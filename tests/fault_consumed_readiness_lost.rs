@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use async_io::{block_on, Async};
 use perf_ring::{Faulter, PerfRing};
-use util::watchdog_for;
+use util::watchdog;
 
 /// Long enough for the reactor to harvest what just happened, short enough to be slept a few dozen times.
 /// Nothing is asserted about it.
@@ -123,7 +123,7 @@ async fn read_samples(
 
 /// Both means of waiting, on a foreign executor and on ours.
 fn all_samples_are_read(test: &str, sample: Sample, count: usize) {
-    let _watchdog = watchdog_for(test, 30);
+    let _watchdog = watchdog(test);
     for wait in [Wait::Readable, Wait::PollReadable] {
         let Some((ring, faulter)) = ring(test) else {
             return;

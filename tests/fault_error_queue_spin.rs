@@ -47,9 +47,9 @@ fn with_a_timestamp_waiting() -> (Async<UdpSocket>, UdpSocket) {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
     socket.send_to(b"stamp me", peer.local_addr().unwrap()).unwrap();
 
-    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
     let mut asked = [PollFd::new(&socket, PollFlags::empty())];
-    poll(&mut asked, Some(&second)).unwrap();
+    poll(&mut asked, Some(&patience)).unwrap();
     assert_eq!(asked[0].revents(), PollFlags::ERR, "no timestamp came");
     (Async::new(socket).unwrap(), peer)
 }

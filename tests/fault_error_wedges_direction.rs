@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_io::{block_on, Async};
 use lent_fd::LentSocket;
-use util::{counting_waker, watchdog_for};
+use util::{counting_waker, watchdog};
 
 /// The means to wait: each begins a wait at the first call after the one before was ready.
 type Wait = fn(&Async<LentSocket>, &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -57,7 +57,7 @@ fn told(name: &str, wait: Wait, source: &Async<LentSocket>, waker: &Waker) {
 
 #[test]
 fn a_closed_number_is_told_every_time() {
-    let _watchdog = watchdog_for("a_closed_number_is_told_every_time", 30);
+    let _watchdog = watchdog("a_closed_number_is_told_every_time");
     let (waker, _wakes) = counting_waker();
     for (name, wait) in READ.into_iter().chain(WRITE) {
         let (source, _peer) = idle();
@@ -72,7 +72,7 @@ fn a_closed_number_is_told_every_time() {
 
 #[test]
 fn a_reader_of_a_number_put_back_is_woken() {
-    let _watchdog = watchdog_for("a_reader_of_a_number_put_back_is_woken", 30);
+    let _watchdog = watchdog("a_reader_of_a_number_put_back_is_woken");
     let (_, poll_readable) = READ[0];
     for (name, wait) in READ {
         let (source, mut peer) = idle();
@@ -93,7 +93,7 @@ fn a_reader_of_a_number_put_back_is_woken() {
 
 #[test]
 fn a_writer_to_a_number_put_back_is_woken() {
-    let _watchdog = watchdog_for("a_writer_to_a_number_put_back_is_woken", 30);
+    let _watchdog = watchdog("a_writer_to_a_number_put_back_is_woken");
     let (_, poll_writable) = WRITE[0];
     for (name, wait) in WRITE {
         let (source, mut peer) = idle();

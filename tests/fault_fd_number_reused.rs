@@ -21,7 +21,7 @@ use std::os::unix::net::UnixStream;
 
 use async_io::Async;
 use lent_fd::LentSocket;
-use util::{counting_waker, watchdog_for};
+use util::{counting_waker, watchdog};
 
 /// Returns when the reactor has gone through a round with an event that happened after this call.
 fn wait_for_an_event() {
@@ -35,7 +35,7 @@ fn wait_for_an_event() {
 
 #[test]
 fn the_next_owner_of_a_number_is_woken() {
-    let _watchdog = watchdog_for("the_next_owner_of_a_number_is_woken", 30);
+    let _watchdog = watchdog("the_next_owner_of_a_number_is_woken");
     for round in 0..5 {
         let (old, mut old_peer) = UnixStream::pair().unwrap();
         let old = Async::new(LentSocket::new(&old)).unwrap();
@@ -64,7 +64,7 @@ fn the_next_owner_of_a_number_is_woken() {
 /// The old owner goes after its number was given away: what it takes out is not its own any more.
 #[test]
 fn the_end_of_the_old_source_leaves_the_next_owner() {
-    let _watchdog = watchdog_for("the_end_of_the_old_source_leaves_the_next_owner", 30);
+    let _watchdog = watchdog("the_end_of_the_old_source_leaves_the_next_owner");
     for _ in 0..5 {
         let (old, _old_peer) = UnixStream::pair().unwrap();
         let old = Async::new(LentSocket::new(&old)).unwrap();
@@ -82,7 +82,7 @@ fn the_end_of_the_old_source_leaves_the_next_owner() {
 
 #[test]
 fn what_a_removed_source_left_behind_reaches_nobody() {
-    let _watchdog = watchdog_for("what_a_removed_source_left_behind_reaches_nobody", 30);
+    let _watchdog = watchdog("what_a_removed_source_left_behind_reaches_nobody");
     for round in 0..5 {
         let (old, mut old_peer) = UnixStream::pair().unwrap();
         let old = Async::new(LentSocket::new(&old)).unwrap();

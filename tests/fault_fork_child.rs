@@ -30,7 +30,7 @@ use alive::reactor_is_alive;
 use async_io::{block_on, Async, Timer};
 use fork::Child;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use util::{counting_waker, tcp_pair, watchdog_for};
+use util::{counting_waker, tcp_pair, watchdog};
 
 const FAR: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(2);
@@ -45,7 +45,7 @@ fn connected() -> (Async<TcpStream>, TcpStream) {
 
 #[test]
 fn timers_fire_in_a_child() {
-    let _watchdog = watchdog_for("timers_fire_in_a_child", 30);
+    let _watchdog = watchdog("timers_fire_in_a_child");
     reactor_is_alive();
     let child = Child::start("which waits for timers", || {
         bounded::finish("a timer under a foreign executor", Timer::after(SHORT));
@@ -63,7 +63,7 @@ fn timers_fire_in_a_child() {
 
 #[test]
 fn new_sources_work_in_a_child_and_in_its_child() {
-    let _watchdog = watchdog_for("new_sources_work_in_a_child_and_in_its_child", 30);
+    let _watchdog = watchdog("new_sources_work_in_a_child_and_in_its_child");
     reactor_is_alive();
     let child = Child::start("which makes sources and forks", || {
         reactor_is_alive();
@@ -78,7 +78,7 @@ fn new_sources_work_in_a_child_and_in_its_child() {
 /// the answer to the one before is there, so that it must wait for each.
 #[test]
 fn an_inherited_source_works_in_a_child() {
-    let _watchdog = watchdog_for("an_inherited_source_works_in_a_child", 30);
+    let _watchdog = watchdog("an_inherited_source_works_in_a_child");
     let (near, mut far) = connected();
     // The parent waited before it forked, and still does.
     let (waker, _wakes) = counting_waker();
@@ -109,7 +109,7 @@ fn an_inherited_source_works_in_a_child() {
 /// The child waits for, reads from and drops what it inherited; the parent's waits go on as if nothing was.
 #[test]
 fn what_a_child_does_leaves_its_parent_alone() {
-    let _watchdog = watchdog_for("what_a_child_does_leaves_its_parent_alone", 30);
+    let _watchdog = watchdog("what_a_child_does_leaves_its_parent_alone");
     let (near, mut far) = connected();
     let (waker, wakes) = counting_waker();
     bounded::pending("the socket", &waker, |cx| near.poll_readable(cx));
@@ -141,7 +141,7 @@ fn what_a_child_does_leaves_its_parent_alone() {
 
 #[test]
 fn what_a_child_drops_stays_registered_in_its_parent() {
-    let _watchdog = watchdog_for("what_a_child_drops_stays_registered_in_its_parent", 30);
+    let _watchdog = watchdog("what_a_child_drops_stays_registered_in_its_parent");
     let (waker, wakes) = counting_waker();
     let mut waiting = Vec::new();
     let mut idle = Vec::new();
@@ -189,7 +189,7 @@ fn what_a_child_drops_stays_registered_in_its_parent() {
 /// A child of a thread that is itself within `block_on`, and so perhaps the one that drives.
 #[test]
 fn a_fork_within_block_on_works_on_both_sides() {
-    let _watchdog = watchdog_for("a_fork_within_block_on_works_on_both_sides", 30);
+    let _watchdog = watchdog("a_fork_within_block_on_works_on_both_sides");
     bounded::elsewhere("block_on around a fork", || {
         block_on(async {
             Timer::after(SHORT).await;
@@ -207,7 +207,7 @@ fn a_fork_within_block_on_works_on_both_sides() {
 /// Whatever the other threads held when it was forked is gone in the child, and must not be missed.
 #[test]
 fn children_of_a_busy_parent_work() {
-    let _watchdog = watchdog_for("children_of_a_busy_parent_work", 30);
+    let _watchdog = watchdog("children_of_a_busy_parent_work");
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
     let busy = thread::spawn(move || {

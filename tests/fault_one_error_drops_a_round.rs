@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 use lent_fd::LentSocket;
-use util::{counting_waker, watchdog_for};
+use util::{counting_waker, watchdog};
 
 /// A task that keeps the thread that wakes it, so that what happens meanwhile is all found in its next
 /// round. Nothing is asserted about how long.
@@ -97,12 +97,12 @@ fn round(closed_first: bool) {
 
 #[test]
 fn the_round_goes_on_after_the_closed_source() {
-    let _watchdog = watchdog_for("the_round_goes_on_after_the_closed_source", 30);
+    let _watchdog = watchdog("the_round_goes_on_after_the_closed_source");
     (0..5).for_each(|_| round(true));
 }
 
 #[test]
 fn the_round_is_kept_before_the_closed_source() {
-    let _watchdog = watchdog_for("the_round_is_kept_before_the_closed_source", 30);
+    let _watchdog = watchdog("the_round_is_kept_before_the_closed_source");
     (0..5).for_each(|_| round(false));
 }

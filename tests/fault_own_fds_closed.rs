@@ -24,6 +24,9 @@ use futures_lite::future;
 use rustix::time::{clock_gettime, ClockId};
 use util::watchdog;
 
+/// How long a child tries what works at once, if at all.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Of one second in which there is nothing to do. A spin takes 900.
 const CPU_MS_MAX: u64 = 300;
 
@@ -110,8 +113,8 @@ fn live_on_after(sabotage: impl FnOnce(Vec<RawFd>)) {
     sabotage(descriptors.clone());
     let taken: Vec<_> = descriptors.iter().map(|&number| target_of(number)).collect();
     peer.send(b"wake up").unwrap();
-    let old = old.recv_timeout(Duration::from_secs(2));
-    let _ = timer.recv_timeout(Duration::from_secs(2));
+    let old = old.recv_timeout(PATIENCE);
+    let _ = timer.recv_timeout(PATIENCE);
 
     let before_ns = cpu_ns();
     thread::sleep(Duration::from_secs(1));
@@ -141,7 +144,7 @@ fn live_on_after(sabotage: impl FnOnce(Vec<RawFd>)) {
         ),
     ];
     for (what, attempt) in attempts {
-        let result = match attempt.recv_timeout(Duration::from_secs(5)) {
+        let result = match attempt.recv_timeout(PATIENCE) {
             Ok(Ok(())) => "works".to_owned(),
             Ok(Err(error)) => format!("{:?}", error.kind()),
             Err(_) => "hangs".to_owned(),

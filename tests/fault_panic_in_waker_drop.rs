@@ -30,7 +30,7 @@ use std::time::Duration;
 use alive::reactor_is_alive;
 use async_io::{block_on, Async, Timer};
 use foreign_waker::{foreign_waker, Call};
-use util::{counting_waker, tcp_pair, watchdog_for};
+use util::{counting_waker, tcp_pair, watchdog};
 
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -80,7 +80,7 @@ fn given_to<T: Debug>(
 
 #[test]
 fn a_cancelled_timer_may_free_a_task_that_panics() {
-    let _watchdog = watchdog_for("a_cancelled_timer_may_free_a_task_that_panics", 30);
+    let _watchdog = watchdog("a_cancelled_timer_may_free_a_task_that_panics");
     let freed = Arc::default();
     for round in 1..=3 {
         let mut timer = Timer::after(FAR);
@@ -95,7 +95,7 @@ fn a_cancelled_timer_may_free_a_task_that_panics() {
 
 #[test]
 fn a_replaced_task_may_panic() {
-    let _watchdog = watchdog_for("a_replaced_task_may_panic", 30);
+    let _watchdog = watchdog("a_replaced_task_may_panic");
     let freed = Arc::default();
     let (near, mut far) = connected();
     let mut timer = Timer::after(FAR);
@@ -119,7 +119,7 @@ fn a_replaced_task_may_panic() {
 
 #[test]
 fn a_source_and_its_tasks_may_end_in_panics() {
-    let _watchdog = watchdog_for("a_source_and_its_tasks_may_end_in_panics", 30);
+    let _watchdog = watchdog("a_source_and_its_tasks_may_end_in_panics");
     let freed = Arc::default();
     let (near, _far) = connected();
     let mut readable = Box::pin(near.readable());
@@ -187,7 +187,7 @@ fn round_with_panics() {
 
 #[test]
 fn a_woken_task_that_panics_takes_no_other_with_it() {
-    let _watchdog = watchdog_for("a_woken_task_that_panics_takes_no_other_with_it", 30);
+    let _watchdog = watchdog("a_woken_task_that_panics_takes_no_other_with_it");
     for _ in 0..3 {
         round_with_panics();
     }
@@ -197,7 +197,7 @@ fn a_woken_task_that_panics_takes_no_other_with_it() {
 /// Whoever waits in `block_on` drives for all, and so wakes and frees strangers' tasks.
 #[test]
 fn a_stranger_that_panics_does_not_end_block_on() {
-    let _watchdog = watchdog_for("a_stranger_that_panics_does_not_end_block_on", 30);
+    let _watchdog = watchdog("a_stranger_that_panics_does_not_end_block_on");
     let (near, mut far) = connected();
     let blocked = thread::spawn(move || {
         block_on(near.read_with(|mut tcp| tcp.read(&mut [0; 2]))).expect("the end comes")

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{block_on, Async};
-use util::{counting_waker, tcp_pair, watchdog_for};
+use util::{counting_waker, tcp_pair, watchdog};
 
 /// What a poll of these tasks costs.
 const COST: Duration = Duration::from_micros(100);
@@ -73,7 +73,7 @@ fn polls_until_ready(
 
 #[test]
 fn a_readable_socket_is_ready_at_once() {
-    let _watchdog = watchdog_for("a_readable_socket_is_ready_at_once", 30);
+    let _watchdog = watchdog("a_readable_socket_is_ready_at_once");
     let (near, mut far) = tcp_pair().unwrap();
     far.write_all(b"x").unwrap();
     near.peek(&mut [0]).unwrap();
@@ -84,7 +84,7 @@ fn a_readable_socket_is_ready_at_once() {
 
 #[test]
 fn a_writable_socket_is_ready_at_once() {
-    let _watchdog = watchdog_for("a_writable_socket_is_ready_at_once", 30);
+    let _watchdog = watchdog("a_writable_socket_is_ready_at_once");
     let socket = Async::<UdpSocket>::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let polls = [(); ROUNDS].map(|()| polls_until_ready(|cx| socket.poll_writable(cx), || ()));
     assert_eq!(polls, [1; ROUNDS], "polls in each round");
@@ -92,7 +92,7 @@ fn a_writable_socket_is_ready_at_once() {
 
 #[test]
 fn a_socket_that_becomes_readable_is_ready_at_the_second_poll() {
-    let _watchdog = watchdog_for("a_socket_that_becomes_readable_is_ready_at_the_second_poll", 30);
+    let _watchdog = watchdog("a_socket_that_becomes_readable_is_ready_at_the_second_poll");
     let (near, mut far) = tcp_pair().unwrap();
     let near = Async::new(near).unwrap();
     let polls = [(); ROUNDS].map(|()| {
@@ -106,7 +106,7 @@ fn a_socket_that_becomes_readable_is_ready_at_the_second_poll() {
 
 #[test]
 fn a_listener_accepts_in_two_polls() {
-    let _watchdog = watchdog_for("a_listener_accepts_in_two_polls", 30);
+    let _watchdog = watchdog("a_listener_accepts_in_two_polls");
     let listener = Async::<TcpListener>::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.get_ref().local_addr().unwrap();
     let polls = [(); ROUNDS].map(|()| {
@@ -124,7 +124,7 @@ fn a_listener_accepts_in_two_polls() {
 /// poll, and one more poll begins the first wait. Upstream has not received the first after 2,000 polls.
 #[test]
 fn a_message_costs_one_wake_and_one_poll() {
-    let _watchdog = watchdog_for("a_message_costs_one_wake_and_one_poll", 30);
+    let _watchdog = watchdog("a_message_costs_one_wake_and_one_poll");
     const MESSAGES: usize = 50;
     let (near, mut far) = tcp_pair().unwrap();
     let near = Async::new(near).unwrap();

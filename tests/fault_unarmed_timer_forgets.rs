@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use util::{counting_waker, watchdog_for};
+use util::{counting_waker, watchdog};
 
 /// Long enough for the test to poll a timer before it fires. Nothing is asserted about it.
 const SOON: Duration = Duration::from_millis(50);
@@ -55,13 +55,13 @@ fn the_last_task_is_woken(mut unarmed: impl FnMut() -> Timer) {
 
 #[test]
 fn a_timer_that_was_never_set_wakes_its_task() {
-    let _watchdog = watchdog_for("a_timer_that_was_never_set_wakes_its_task", 30);
+    let _watchdog = watchdog("a_timer_that_was_never_set_wakes_its_task");
     the_last_task_is_woken(Timer::never);
 }
 
 #[test]
 fn a_timer_that_fired_wakes_its_task_when_set_again() {
-    let _watchdog = watchdog_for("a_timer_that_fired_wakes_its_task_when_set_again", 30);
+    let _watchdog = watchdog("a_timer_that_fired_wakes_its_task_when_set_again");
     the_last_task_is_woken(|| {
         let mut timer = Timer::after(Duration::ZERO);
         bounded::finish("a timer without delay", &mut timer);
@@ -72,7 +72,7 @@ fn a_timer_that_fired_wakes_its_task_when_set_again() {
 
 #[test]
 fn a_cleared_timer_wakes_its_task_when_set_again() {
-    let _watchdog = watchdog_for("a_cleared_timer_wakes_its_task_when_set_again", 30);
+    let _watchdog = watchdog("a_cleared_timer_wakes_its_task_when_set_again");
     the_last_task_is_woken(|| {
         let mut timer = Timer::after(FAR);
         timer.clear();
@@ -83,7 +83,7 @@ fn a_cleared_timer_wakes_its_task_when_set_again() {
 
 #[test]
 fn a_cleared_timer_wakes_the_task_that_polled_last() {
-    let _watchdog = watchdog_for("a_cleared_timer_wakes_the_task_that_polled_last", 30);
+    let _watchdog = watchdog("a_cleared_timer_wakes_the_task_that_polled_last");
     for (name, arm) in ARMS {
         let mut timer = Timer::after(FAR);
         let (older, older_wakes) = counting_waker();
@@ -103,7 +103,7 @@ fn a_cleared_timer_wakes_the_task_that_polled_last() {
 /// The timer moves to another task in between, unarmed: the task that it left is none of its business.
 #[test]
 fn a_timer_moved_while_unarmed_wakes_its_new_task() {
-    let _watchdog = watchdog_for("a_timer_moved_while_unarmed_wakes_its_new_task", 30);
+    let _watchdog = watchdog("a_timer_moved_while_unarmed_wakes_its_new_task");
     let mut timer = Timer::never();
     let (left, left_wakes) = counting_waker();
     pending(&mut timer, &left);
@@ -120,7 +120,7 @@ fn a_timer_moved_while_unarmed_wakes_its_new_task() {
 /// No poll comes between. Upstream keeps the waker here, and the repair must not lose it.
 #[test]
 fn a_timer_cleared_and_set_wakes_without_another_poll() {
-    let _watchdog = watchdog_for("a_timer_cleared_and_set_wakes_without_another_poll", 30);
+    let _watchdog = watchdog("a_timer_cleared_and_set_wakes_without_another_poll");
     for (name, arm) in ARMS {
         let mut timer = Timer::after(FAR);
         let (waker, wakes) = counting_waker();

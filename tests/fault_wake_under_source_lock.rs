@@ -27,7 +27,7 @@ use std::time::Duration;
 use alive::reactor_is_alive;
 use async_io::{Async, Timer};
 use foreign_waker::{foreign_waker, Call};
-use util::{counting_waker, tcp_pair, watchdog_for};
+use util::{counting_waker, tcp_pair, watchdog};
 
 /// More tasks than a source can remember apart, so that some are replaced.
 const TASKS: usize = 64;
@@ -56,7 +56,7 @@ fn owner_dropped_when_woken(source: &Arc<Async<TcpStream>>, count: Arc<AtomicUsi
 
 #[test]
 fn a_woken_task_may_drop_its_wait_for_the_same_source() {
-    let _watchdog = watchdog_for("a_woken_task_may_drop_its_wait_for_the_same_source", 30);
+    let _watchdog = watchdog("a_woken_task_may_drop_its_wait_for_the_same_source");
     let dropped = Arc::new(AtomicUsize::new(0));
     let (source, mut far) = connected();
     let polls = {
@@ -157,18 +157,18 @@ fn meddle(at: Call) {
 
 #[test]
 fn a_waker_may_use_the_reactor_while_it_is_woken() {
-    let _watchdog = watchdog_for("a_waker_may_use_the_reactor_while_it_is_woken", 30);
+    let _watchdog = watchdog("a_waker_may_use_the_reactor_while_it_is_woken");
     meddle(Call::Wake);
 }
 
 #[test]
 fn a_waker_may_use_the_reactor_while_it_is_dropped() {
-    let _watchdog = watchdog_for("a_waker_may_use_the_reactor_while_it_is_dropped", 30);
+    let _watchdog = watchdog("a_waker_may_use_the_reactor_while_it_is_dropped");
     meddle(Call::Drop);
 }
 
 #[test]
 fn a_waker_may_use_the_reactor_while_it_is_cloned() {
-    let _watchdog = watchdog_for("a_waker_may_use_the_reactor_while_it_is_cloned", 30);
+    let _watchdog = watchdog("a_waker_may_use_the_reactor_while_it_is_cloned");
     meddle(Call::Clone);
 }

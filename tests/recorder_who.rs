@@ -201,7 +201,8 @@ fn timers_wait_with_their_deadlines() {
         let due = recording.clock().reactor_to_utc_ns(deadline_ns).expect("an anchor");
         let since = recording.clock().utc_ns(all[0].since);
         let ahead = Duration::from_nanos(due - since);
-        assert!(ahead <= FAR && ahead > FAR / 2, "due in {ahead:?}");
+        // Two clocks are read one after the other, and the thread may be kept waiting in between.
+        assert!(ahead > FAR / 2 && ahead < FAR * 2, "due in {ahead:?}");
         let place = place_of(&all[0]);
         assert!(place.starts_with(&format!("{}:", file!())), "{place}");
 
