@@ -105,6 +105,12 @@ pub fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
     }
 }
 
+/// Whether a wait for what the caller has taken before is told to wait. The reactor's thread may be about
+/// to deliver the event of just that, which then counts as new; once, and no more.
+pub async fn waits<F: Future>(mut begin: impl FnMut() -> F) -> bool {
+    future::poll_once(begin()).await.is_none() || future::poll_once(begin()).await.is_none()
+}
+
 /// Polls `future` once in the task of `waker`.
 pub fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
