@@ -1,53 +1,69 @@
 //! A timeline in Chrome's trace event format: JSON that chrome://tracing and Perfetto load.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde_json::{json, Map, Value as Json};
+use serde_json::{json, Value as Json};
 
 use crate::input::Input;
-use crate::timeline::{Event, Phase, Timeline, Track};
+use crate::progress::Progress;
+use crate::timeline::{Event, TaskId, Timeline, Track, TrackId};
+use crate::units;
 
-/// Colours that the viewers know by name.
+/// Colours that chrome://tracing knows by name, each unlike the others. Perfetto makes its own of the
+/// slices' names.
 const COLOURS: [&str; 12] = [
-    "thread_state_uninterruptible",
-    "thread_state_iowait",
     "thread_state_running",
+    "thread_state_iowait",
     "thread_state_runnable",
-    "rail_response",
+    "detailed_memory_dump",
+    "background_memory_dump",
     "rail_animation",
-    "rail_idle",
-    "rail_load",
+    "yellow",
     "good",
-    "bad",
+    "light_memory_dump",
     "terrible",
-    "generic_work",
+    "bad",
+    "thread_state_uninterruptible",
 ];
 
-/// Where a track is: the viewers know processes and threads only, so sources and tasks are threads
-/// of processes of their own.
-struct Places(BTreeMap<Track, (u64, u64)>);
+/// Beyond all numbers that a system gives to processes, and small enough for the viewers, which keep
+/// them in 32 bits.
+const FIRST_PID: u64 = 1_000_000_000;
+
+/// Where the tracks are: the viewers know processes and threads only, so that sources and tasks are
+/// threads of processes of their own.
+struct Places {
+    /// The file's process, and those of its sources and its tasks.
+    pids: Vec<[u64; 3]>,
+    /// The process and thread of each track.
+    tracks: Vec<(u64, u64)>,
+}
 
 impl Places {
     fn new(timeline: &Timeline, inputs: &[Input]) -> Places {
-        let used = timeline.events.iter().map(|event| event.track.clone());
-        let used: std::collections::BTreeSet<Track> = used.collect();
-        let mut places = BTreeMap::new();
-        for (number, track) in (1..).zip(used) {
-            let pid = |input: usize| inputs[input].recording.header().pid;
-            let place = match track {
-                Track::Thread { input, tid } => (pid(input), tid),
-                // Beyond all numbers that a system gives.
-                Track::Source { input, .. } => (1 << 32 | pid(input), number),
-                Track::Task { input, .. } => (2 << 32 | pid(input), number),
-            };
-            places.insert(track, place);
+        let mut pids: Vec<[u64; 3]> = Vec::new();
+        for (input, own) in inputs.iter().zip((FIRST_PID..).step_by(3)) {
+            let pid = input.recording.header().pid;
+            // Two files may be of processes with the same number, on two hosts or one after the
+            // other, or of one process; their slices must not get into each other.
+            let taken = pids.iter().any(|[other, ..]| *other == pid) || pid >= FIRST_PID;
+            pids.push([if taken { own } else { pid }, own + 1, own + 2]);
         }
-        Places(places)
+        let all = timeline.tracks();
+        let mut tracks = vec![(0, 0); all.len()];
+        for (number, (id, track)) in (1..).zip(all) {
+            let [process, sources, tasks] = pids[track.input()];
+            tracks[id.index()] = match track {
+                Track::Thread { tid, .. } => (process, tid),
+                Track::Source { .. } => (sources, number),
+                Track::Task { .. } => (tasks, number),
+            };
+        }
+        Places { pids, tracks }
     }
 
-    fn of(&self, track: &Track) -> (u64, u64) {
-        self.0.get(track).copied().unwrap_or_default()
+    fn of(&self, track: TrackId) -> (u64, u64) {
+        self.tracks[track.index()]
     }
 }
 
@@ -55,92 +71,86 @@ impl Places {
 pub fn write(out: &mut dyn Write, timeline: &Timeline, inputs: &[Input]) -> io::Result<()> {
     let places = Places::new(timeline, inputs);
     let begin_ns = timeline.events.first().map_or(0, |event| event.utc_ns);
-    writeln!(out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
-    for (name, pid, tid, args) in metadata(timeline, &places, inputs) {
-        let object = json!({"ph": "M", "name": name, "pid": pid, "tid": tid, "args": args});
-        writeln!(out, "{object},")?;
+    let about = json!({"begin_utc": units::time(begin_ns), "begin_utc_ns": begin_ns.to_string()});
+    writeln!(out, "{{\"displayTimeUnit\":\"ns\",\"otherData\":{about},\"traceEvents\":[")?;
+    let mut separator = "";
+    for object in metadata(timeline, &places, inputs) {
+        write!(out, "{separator}{object}")?;
+        separator = ",\n";
     }
+    let mut progress = Progress::new(timeline.events.len() as u64, "writing");
     for event in &timeline.events {
-        for object in objects(event, &places, begin_ns) {
-            writeln!(out, "{},", Json::Object(object))?;
-        }
+        write!(out, "{separator}")?;
+        write_event(out, timeline, &places, event, begin_ns)?;
+        separator = ",\n";
+        progress.step();
     }
-    // No comma may follow the last one.
-    let end = json!({"ph": "M", "name": "trace_begin_utc_ns", "pid": 0, "tid": 0,
-        "args": {"utc_ns": begin_ns}});
-    writeln!(out, "{end}]}}")
+    writeln!(out, "]}}")
 }
 
-type Meta = (&'static str, u64, u64, Json);
-
-fn metadata(timeline: &Timeline, places: &Places, inputs: &[Input]) -> Vec<Meta> {
+fn metadata(timeline: &Timeline, places: &Places, inputs: &[Input]) -> Vec<Json> {
     let mut all = Vec::new();
-    for input in inputs {
-        let (pid, process) = (input.recording.header().pid, input.process_name());
-        for (order, (pid, name)) in [
-            (pid, process.clone()),
-            (1 << 32 | pid, format!("sources of {process}")),
-            (2 << 32 | pid, format!("tasks of {process}")),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            all.push(("process_name", pid, 0, json!({ "name": name })));
-            all.push(("process_sort_index", pid, 0, json!({ "sort_index": order })));
+    let mut say = |name: &str, (pid, tid): (u64, u64), args: Json| {
+        all.push(json!({"ph": "M", "name": name, "pid": pid, "tid": tid, "args": args}));
+    };
+    let mut order = 0;
+    for (input, pids) in inputs.iter().zip(&places.pids) {
+        let process = input.process_name();
+        let names =
+            [process.clone(), format!("sources of {process}"), format!("tasks of {process}")];
+        for (pid, name) in pids.iter().zip(names) {
+            say("process_name", (*pid, 0), json!({ "name": name }));
+            say("process_sort_index", (*pid, 0), json!({ "sort_index": order }));
+            order += 1;
         }
     }
-    for (track, (pid, tid)) in &places.0 {
-        let name = timeline.names.get(track).cloned().unwrap_or_default();
-        all.push(("thread_name", *pid, *tid, json!({ "name": name })));
+    for (order, (id, _)) in timeline.tracks().into_iter().enumerate() {
+        say("thread_name", places.of(id), json!({ "name": timeline.track_name(id) }));
+        say("thread_sort_index", places.of(id), json!({ "sort_index": order }));
     }
     all
 }
 
 /// The event, and its arrows' ends, which the viewers take for parts of the slice that is open.
-fn objects(event: &Event, places: &Places, begin_ns: u64) -> Vec<Map<String, Json>> {
-    let (pid, tid) = places.of(&event.track);
-    let ts = microseconds(event.utc_ns - begin_ns);
-    let object = |phase: &str| {
-        let mut object = Map::new();
-        object.insert("ph".into(), phase.into());
-        object.insert("pid".into(), pid.into());
-        object.insert("tid".into(), tid.into());
-        object.insert("ts".into(), ts.clone());
-        object
+fn write_event(
+    out: &mut dyn Write,
+    timeline: &Timeline,
+    places: &Places,
+    event: &Event,
+    begin_ns: u64,
+) -> io::Result<()> {
+    let (pid, tid) = places.of(event.track);
+    // Microseconds, exactly.
+    let ns = event.utc_ns - begin_ns;
+    let place = format!("\"pid\":{pid},\"tid\":{tid},\"ts\":{}.{:03}", ns / 1000, ns % 1000);
+    let Some(slice) = event.begins else {
+        return write!(out, "{{\"ph\":\"E\",{place}}}");
     };
-    let Phase::Begin { name, args } = &event.phase else {
-        return vec![object("E")];
-    };
-    let mut begin = object("B");
-    begin.insert("name".into(), name.as_str().into());
-    begin.insert("cat".into(), category(&event.track).into());
-    if let Some(colour) = colour(&event.track) {
-        begin.insert("cname".into(), colour.into());
+    let text = |text: &str| Json::from(text).to_string();
+    let name = text(&timeline.name(event.track, slice));
+    let category = category(timeline.track(event.track));
+    write!(out, "{{\"ph\":\"B\",{place},\"name\":{name},\"cat\":\"{category}\"")?;
+    if let Some(task) = timeline.task(slice) {
+        write!(out, ",\"cname\":\"{}\"", colour(task))?;
     }
-    begin.insert("args".into(), Json::Object(args.clone()));
-    let mut all = vec![begin];
-    let arrows = event.arrows_in.iter().map(|id| ("f", id));
-    for (phase, id) in arrows.chain(event.arrows_out.iter().map(|id| ("s", id))) {
-        let mut arrow = object(phase);
-        arrow.insert("name".into(), "causes".into());
-        arrow.insert("cat".into(), "cause".into());
-        arrow.insert("id".into(), (*id).into());
-        if phase == "f" {
-            // Bound to the slice that is open, not to the next one.
-            arrow.insert("bp".into(), "e".into());
-        }
-        all.push(arrow);
+    write!(out, ",\"args\":{{")?;
+    for (index, (name, value)) in timeline.args(slice).iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        write!(out, "{comma}{}:{value}", text(name))?;
     }
-    all
+    write!(out, "}}}}")?;
+    let arrow = "\"name\":\"causes\",\"cat\":\"cause\"";
+    // `bp`: bound to the slice that is open, not to the next one.
+    for id in timeline.arrows_in(slice) {
+        write!(out, ",\n{{\"ph\":\"f\",{place},{arrow},\"id\":{id},\"bp\":\"e\"}}")?;
+    }
+    for id in timeline.arrows_out(slice) {
+        write!(out, ",\n{{\"ph\":\"s\",{place},{arrow},\"id\":{id}}}")?;
+    }
+    Ok(())
 }
 
-/// Microseconds with three digits behind the point, exactly.
-fn microseconds(ns: u64) -> Json {
-    let text = format!("{}.{:03}", ns / 1000, ns % 1000);
-    serde_json::from_str(&text).unwrap_or(Json::Null)
-}
-
-fn category(track: &Track) -> &'static str {
+fn category(track: Track) -> &'static str {
     match track {
         Track::Thread { .. } => "thread",
         Track::Source { .. } => "source",
@@ -148,11 +158,7 @@ fn category(track: &Track) -> &'static str {
     }
 }
 
-/// A task's colour, the same in every export.
-fn colour(track: &Track) -> Option<&'static str> {
-    let Track::Task { task, .. } = track else {
-        return None;
-    };
-    let hash = task.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    Some(COLOURS[hash as usize % COLOURS.len()])
+/// A task's colour. The first twelve differ.
+fn colour(task: TaskId) -> &'static str {
+    COLOURS[task.0 as usize % COLOURS.len()]
 }

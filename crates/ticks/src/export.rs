@@ -10,7 +10,7 @@ use crate::input::Input;
 use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::timeline::Timeline;
+use crate::timeline::Builder;
 use crate::{chrome, perfetto, units};
 
 /// Make a timeline for a trace viewer
@@ -44,14 +44,14 @@ Examples:
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let inputs = Input::open_all(&args.files)?;
     let mut merge = Merge::new(&inputs)?;
-    let mut timeline = Timeline::new(&inputs)?;
+    let mut builder = Builder::new(&inputs)?;
     let mut progress = Progress::new(merge.slots(), "reading");
     while let Some(moment) = merge.advance()? {
-        timeline.add(&moment);
+        builder.add(&moment);
         progress.step();
     }
     drop(progress);
-    let timeline = timeline.finish();
+    let timeline = builder.finish(&inputs)?;
     let mut damaged = merge.report_losses();
     for input in &inputs {
         damaged |= input.report_problems();
@@ -70,8 +70,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         let mut out = BufWriter::new(file);
         write(&mut out).with_context(context)?;
         out.flush().with_context(context)?;
-        let (count, place) = (units::count(timeline.events.len() as u64), args.output.display());
-        anstream::eprintln!("ticks: {place}: {count} events");
+        let place = args.output.display();
+        let [slices, tracks, arrows] = timeline.counts().map(|count| units::count(count as u64));
+        anstream::eprintln!("ticks: {place}: {slices} slices on {tracks} tracks, {arrows} arrows");
     }
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
 }

@@ -3,14 +3,13 @@
 //! The messages and field numbers are those of Perfetto's published `trace_packet.proto`,
 //! `track_descriptor.proto`, `track_event.proto` and `debug_annotation.proto`.
 
-use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 
 use serde_json::Value as Json;
 
 use crate::input::Input;
-use crate::timeline::{Event, Phase, Timeline, Track};
+use crate::progress::Progress;
+use crate::timeline::{Event, Timeline, Track, TrackId};
 
 /// `TracePacket.trusted_packet_sequence_id`: we write one sequence.
 const SEQUENCE: u64 = 1;
@@ -60,33 +59,40 @@ impl Message {
 
 /// Writes the timeline.
 pub fn write(out: &mut dyn Write, timeline: &Timeline, inputs: &[Input]) -> io::Result<()> {
-    for input in inputs {
-        let (pid, name) = (input.recording.header().pid, input.process_name());
-        let process = Message::default().number(1, pid).text(6, &name);
-        let descriptor = Message::default().number(1, group(pid, 0)).message(3, process);
+    for input in 0..inputs.len() {
+        packet(out, Message::default().message(60, describe_process(input, inputs)))?;
+    }
+    for (rank, (id, track)) in timeline.tracks().into_iter().enumerate() {
+        let descriptor = Message::default().number(1, track_uuid(id, inputs));
+        let name = timeline.track_name(id);
+        let descriptor = match track {
+            Track::Thread { input, tid } if owns_its_number(input, inputs) => {
+                let pid = inputs[input].recording.header().pid;
+                let thread = Message::default().number(1, pid).number(2, tid).text(5, &name);
+                descriptor.message(4, thread)
+            }
+            _ => descriptor.text(2, &name).number(5, process_uuid(track.input())),
+        };
+        // In this order, and never two as one, which the viewer does to tracks of the same name.
+        let descriptor = descriptor.number(12, rank as u64).number(15, MERGE_NONE);
         packet(out, Message::default().message(60, descriptor))?;
-        for (number, what) in [(1, "sources"), (2, "tasks")] {
-            let descriptor = Message::default()
-                .number(1, group(pid, number))
-                .text(2, what)
-                .number(5, group(pid, 0));
-            packet(out, Message::default().message(60, descriptor))?;
-        }
     }
-    let used: BTreeSet<&Track> = timeline.events.iter().map(|event| &event.track).collect();
-    for track in used {
-        let name = timeline.names.get(track).map_or("", String::as_str);
-        packet(out, Message::default().message(60, describe(track, name, inputs)))?;
-    }
+    let mut progress = Progress::new(timeline.events.len() as u64, "writing");
     for event in &timeline.events {
         let packet_of_event = Message::default()
             .number(8, event.utc_ns)
             .number(58, CLOCK)
-            .message(11, track_event(event));
+            .message(11, track_event(timeline, event, inputs));
         packet(out, packet_of_event)?;
+        progress.step();
     }
     Ok(())
 }
+
+/// `SiblingMergeBehavior.SIBLING_MERGE_BEHAVIOR_NONE`.
+const MERGE_NONE: u64 = 2;
+/// `ChildTracksOrdering.EXPLICIT`.
+const ORDER_EXPLICIT: u64 = 3;
 
 /// `Trace.packet`.
 fn packet(out: &mut dyn Write, packet: Message) -> io::Result<()> {
@@ -94,52 +100,53 @@ fn packet(out: &mut dyn Write, packet: Message) -> io::Result<()> {
     out.write_all(&Message::default().message(1, packet).0)
 }
 
-fn uuid(of: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    // 0 means none.
-    hasher.finish() | 1
+/// Whether this file is the first with its process's number. Of two, on two hosts or one after the
+/// other or of one process, the viewer would take the threads for the same.
+fn owns_its_number(input: usize, inputs: &[Input]) -> bool {
+    let pid = |input: &Input| input.recording.header().pid;
+    inputs[..input].iter().all(|other| pid(other) != pid(&inputs[input]))
 }
 
-/// The track that holds a process's threads (0), sources (1) or tasks (2).
-fn group(pid: u64, number: u64) -> u64 {
-    uuid(&("group", pid, number))
+/// Files first, then tracks; 0 means none.
+fn process_uuid(input: usize) -> u64 {
+    1 + input as u64
 }
 
-/// `TrackDescriptor`.
-fn describe(track: &Track, name: &str, inputs: &[Input]) -> Message {
-    let pid = |input: &usize| inputs[*input].recording.header().pid;
-    let descriptor = Message::default().number(1, uuid(track));
-    match track {
-        Track::Thread { input, tid } => {
-            let thread = Message::default().number(1, pid(input)).number(2, *tid).text(5, name);
-            descriptor.message(4, thread)
-        }
-        Track::Source { input, .. } => descriptor.text(2, name).number(5, group(pid(input), 1)),
-        Track::Task { input, .. } => descriptor.text(2, name).number(5, group(pid(input), 2)),
+fn track_uuid(id: TrackId, inputs: &[Input]) -> u64 {
+    1 + (inputs.len() + id.index()) as u64
+}
+
+/// `TrackDescriptor` of what holds a process's tracks.
+fn describe_process(input: usize, inputs: &[Input]) -> Message {
+    let (pid, name) = (inputs[input].recording.header().pid, inputs[input].process_name());
+    let descriptor = Message::default().number(1, process_uuid(input)).number(11, ORDER_EXPLICIT);
+    if owns_its_number(input, inputs) {
+        descriptor.message(3, Message::default().number(1, pid).text(6, &name))
+    } else {
+        descriptor.text(2, &name)
     }
 }
 
 /// `TrackEvent`.
-fn track_event(event: &Event) -> Message {
-    let message = Message::default().number(11, uuid(&event.track));
-    let Phase::Begin { name, args } = &event.phase else {
+fn track_event(timeline: &Timeline, event: &Event, inputs: &[Input]) -> Message {
+    let message = Message::default().number(11, track_uuid(event.track, inputs));
+    let Some(slice) = event.begins else {
         return message.number(9, 2);
     };
-    // The viewer colours by name: a task's slices get its name, so that each task has its colour.
-    let name = match &event.track {
-        Track::Task { task, .. } => format!("{task:#x} {name}"),
-        _ => name.clone(),
-    };
+    let name = timeline.name(event.track, slice);
     let mut message = message.number(9, 1).text(23, &name);
-    for (name, value) in args {
-        message = message.message(4, annotation(name, value));
+    if let Some(task) = timeline.task(slice) {
+        // `correlation_id_str`: the viewer gives all slices of a task, on all tracks, one colour.
+        message = message.text(53, &timeline.task_name(task));
     }
-    for arrow in &event.arrows_out {
-        message = message.fixed(47, *arrow);
+    for (name, value) in timeline.args(slice) {
+        message = message.message(4, annotation(&name, &value));
     }
-    for arrow in &event.arrows_in {
-        message = message.fixed(48, *arrow);
+    for arrow in timeline.arrows_out(slice) {
+        message = message.fixed(47, arrow);
+    }
+    for arrow in timeline.arrows_in(slice) {
+        message = message.fixed(48, arrow);
     }
     message
 }

@@ -8,13 +8,16 @@ use std::fs;
 use serde_json::Value as Json;
 use ticks_format::image::Image;
 use ticks_format::records::*;
-use util::{accept, empty, path, record, stdout, Sample};
+use ticks_format::*;
+use util::{accept, empty, path, record, stdout, Sample, KEY, TASK};
 
 fn chrome(image: &Image) -> Vec<Json> {
     let sample = Sample::new(image);
-    let out = sample.dir.path().join("t.json");
-    stdout(["export", "--chrome", path(&sample.path), "-o", path(&out)]);
-    let text = fs::read_to_string(out).expect("readable");
+    chrome_of(&[path(&sample.path)])
+}
+
+fn chrome_of(files: &[&str]) -> Vec<Json> {
+    let text = stdout(["export", "--chrome", "-o", "-"].iter().chain(files));
     let trace: Json = serde_json::from_str(&text).expect("JSON");
     let events = trace["traceEvents"].as_array().expect("events").clone();
     check_chrome(&events);
@@ -32,6 +35,9 @@ fn check_chrome(events: &[Json]) {
         let number = |name: &str| event[name].as_u64().unwrap_or_else(|| panic!("{name}: {event}"));
         let phase = event["ph"].as_str().expect("a phase");
         let track = (number("pid"), number("tid"));
+        // Perfetto keeps both in 32 bits. Numbers above had it show all sources and tasks as one
+        // process 0, and their slices on top of each other.
+        assert!(track.0 < 1 << 31 && track.1 < 1 << 31, "too large: {event}");
         if phase == "M" {
             assert!(event["args"].is_object());
             continue;
@@ -63,6 +69,47 @@ fn check_chrome(events: &[Json]) {
     assert_eq!(arrows.len(), ended.len(), "arrows without end");
 }
 
+/// The tracks' names by process and thread.
+fn tracks(events: &[Json]) -> BTreeMap<(u64, u64), &str> {
+    let named = events.iter().filter(|event| event["name"] == "thread_name");
+    named.map(|event| (place(event), event["args"]["name"].as_str().expect("a name"))).collect()
+}
+
+fn place(event: &Json) -> (u64, u64) {
+    (event["pid"].as_u64().expect("pid"), event["tid"].as_u64().expect("tid"))
+}
+
+/// Each slice with the beginning of its track's name.
+fn slices(events: &[Json]) -> Vec<(String, String)> {
+    let tracks = tracks(events);
+    let begins = events.iter().filter(|event| event["ph"] == "B");
+    begins
+        .map(|event| {
+            let words: Vec<&str> = tracks[&place(event)].split(' ').take(2).collect();
+            (words.join(" "), event["name"].as_str().expect("a name").to_owned())
+        })
+        .collect()
+}
+
+/// Each arrow with the names of its slices, which stand right before its ends.
+fn arrows(events: &[Json]) -> Vec<(String, String)> {
+    let mut arrows: BTreeMap<u64, (String, String)> = BTreeMap::new();
+    let mut slice = String::new();
+    for event in events {
+        match event["ph"].as_str() {
+            Some("B") => slice = event["name"].as_str().expect("a name").to_owned(),
+            Some("s") => {
+                arrows.entry(event["id"].as_u64().expect("id")).or_default().0 = slice.clone()
+            }
+            Some("f") => {
+                arrows.entry(event["id"].as_u64().expect("id")).or_default().1 = slice.clone()
+            }
+            _ => {}
+        }
+    }
+    arrows.into_values().collect()
+}
+
 fn names(events: &[Json], phase: &str) -> Vec<String> {
     let some = events.iter().filter(|event| event["ph"] == phase);
     some.map(|event| event["name"].as_str().unwrap_or("").to_owned()).collect()
@@ -71,36 +118,43 @@ fn names(events: &[Json], phase: &str) -> Vec<String> {
 #[test]
 fn the_accept_as_chrome_json() {
     let events = chrome(&accept());
-    let slices = names(&events, "B");
+    let (task, event) = ("task A", "round 2: IN");
     let expected = [
-        "block_on",
-        "round",
-        "wait",
-        "poll",
-        "poll fd 4 read: Pending",
-        "waited for",
-        "event fd 4",
-        "wake 0x55a8a668d970",
-        "poll",
-        "poll fd 4 read: Ready",
-        "timer fires",
-        "poll",
-        "poll fd 4 read: Pending",
-        "waited for",
+        ("main", "block_on"),
+        ("async-io", "round 2"),
+        ("async-io", "wait"),
+        ("main", "poll fd 4 read: Pending"),
+        (task, "poll fd 4 read: Pending"),
+        (task, "waits for fd 4 read"),
+        ("fd 4", "waited for by task A"),
+        ("fd 4", event),
+        ("async-io", "wake task A: fd 4 read, round 2"),
+        (task, "woken by fd 4 read, round 2"),
+        ("main", "poll fd 4 read: Ready"),
+        (task, "poll fd 4 read: Ready"),
+        ("async-io", "timer 7 fires"),
+        ("main", "poll fd 4 read: Pending"),
+        (task, "poll fd 4 read: Pending"),
+        (task, "waits for fd 4 read"),
+        ("fd 4", "waited for by task A"),
     ];
-    assert_eq!(slices, expected);
-    // From the event to the wake, from the wake to the poll.
-    assert_eq!(names(&events, "s").len(), 2);
-    let tracks: Vec<&str> = events
-        .iter()
-        .filter(|event| event["name"] == "thread_name")
-        .filter_map(|event| event["args"]["name"].as_str())
-        .collect();
+    assert_eq!(slices(&events), expected.map(|(track, name)| (track.into(), name.into())));
+    let expected = [
+        (event.into(), "wake task A: fd 4 read, round 2".into()),
+        ("wake task A: fd 4 read, round 2".into(), "poll fd 4 read: Ready".into()),
+    ];
+    assert_eq!(arrows(&events), expected);
+    let tracks: Vec<&str> = tracks(&events).into_values().collect();
     let expected =
-        ["main", "async-io", "fd 4 read tcp-listener 127.0.0.1:4001", "task 0x55a8a668d970"];
+        ["main", "async-io", "fd 4 read tcp-listener 127.0.0.1:4001", "task A 0x55a8a668d970"];
     assert_eq!(tracks, expected);
-    let waited = events.iter().find(|event| event["name"] == "waited for").expect("a wait");
-    assert_eq!(waited["ts"].as_f64(), Some(8_000.2));
+    let waited: Vec<&Json> =
+        events.iter().filter(|event| event["name"] == "waited for by task A").collect();
+    assert_eq!(waited[0]["ts"].as_f64(), Some(8_000.2));
+    // The last one goes on; the table knows where.
+    assert_eq!(waited[0]["args"]["place"], Json::Null);
+    assert_eq!(waited[1]["args"]["place"], "src/main.rs:76:9");
+    assert_eq!(waited[1]["args"]["waits_since"], "2022-05-03T18:37:52.142518Z");
 }
 
 /// Beginnings that were overwritten, ends that never came, ends in the wrong order.
@@ -119,6 +173,92 @@ fn halves_are_made_whole() {
     let events = chrome(&image);
     assert_eq!(names(&events, "B"), ["block_on", "drive", "wait", "park"]);
     assert_eq!(names(&chrome(&empty(1, 1)), "B"), [""; 0]);
+}
+
+/// Two hosts, or two containers: both processes have the number 4711 and their threads too. One's
+/// slices once fell onto the other's tracks.
+#[test]
+fn two_processes_of_one_number() {
+    let samples = [Sample::new(&accept()), Sample::new(&accept())];
+    let events = chrome_of(&[path(&samples[0].path), path(&samples[1].path)]);
+    let names: Vec<&str> = tracks(&events).into_values().collect();
+    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "main").count(), 2);
+    let tasks: Vec<&str> = names.iter().copied().filter(|name| name.starts_with("task ")).collect();
+    assert_eq!(tasks, ["task A 0x55a8a668d970", "task B 0x55a8a668d970"]);
+    let alone = slices(&chrome(&accept()));
+    assert_eq!(slices(&events).len(), 2 * alone.len());
+    let colour = |task: &str| {
+        let name = format!("waited for by {task}");
+        let slice = events.iter().find(|event| event["name"] == *name).expect("a slice");
+        slice["cname"].as_str().expect("a colour").to_owned()
+    };
+    assert_ne!(colour("task A"), colour("task B"));
+}
+
+/// A server whose one task has waited for hours while others filled the ring: no record of the wait is
+/// left, but the table has it.
+#[test]
+fn a_wait_whose_beginning_was_overwritten() {
+    let mut image = accept();
+    let ring = image.claim(4720, "busy", 0).expect("a ring");
+    record(&mut image, ring, 2_000_000_000, ParkBegin { thread: 4720 });
+    let ticks = Some(Ticks { a: 1, b: 1 });
+    let (dir, fd, key) = (Direction::Write, 9, Key(5));
+    let awaited = Awaited::Source { key, fd, dir, waiter: 3, ticks };
+    let place = image.place("src/relay.rs:9:5");
+    image.waiter(2, &Waiter { awaited, task: 0x77, since: 4, place, tid: 4720 });
+    let events = chrome(&image);
+    let expected = [
+        ("fd 9".to_owned(), "waited for by task B".to_owned()),
+        ("task B".to_owned(), "waits for fd 9 write".to_owned()),
+    ];
+    let slices = slices(&events);
+    assert!(expected.iter().all(|slice| slices.contains(slice)), "{slices:?}");
+    let wait = events.iter().find(|event| event["name"] == "waits for fd 9 write").expect("one");
+    // Since before the first record, which is where the timeline begins.
+    assert_eq!(wait["args"]["waits_since"], "2022-05-03T18:37:51.139518Z");
+    assert_eq!(wait["ts"].as_f64(), Some(0.0));
+    assert_eq!(wait["args"]["place"], "src/relay.rs:9:5");
+}
+
+/// A thread wakes the task while another one still polls it, after its waker was stored: that wake
+/// leads to the next poll, not to this one.
+#[test]
+fn a_wake_during_a_poll_causes_the_next() {
+    let mut image = empty(1, 1);
+    let [main, helper] = [(1, "main"), (2, "async-io")]
+        .map(|(tid, name)| image.claim(tid, name, 0).expect("a ring"));
+    let (dir, key, fd, waiter) = (Direction::Read, KEY, 4, 0);
+    let begin = PollBegin { dir, tick: 0, ticks: None, key, fd, waiter };
+    let stored = SourceWaker { change: WakerChange::Stored, dir, key, fd, waiter, task: TASK };
+    let end = |result, reason| PollEnd {
+        dir,
+        tick: 1,
+        ticks: None,
+        result,
+        key,
+        fd,
+        waiter,
+        reason,
+        upstream: None,
+    };
+    let by = WakeCause::Source;
+    let wake = Wake { task: TASK, by, key: Some(key), dir: Some(dir), tick: Some(1), timer: None };
+    record(&mut image, main, 10, begin.clone());
+    record(&mut image, main, 12, stored);
+    record(&mut image, helper, 14, wake);
+    record(&mut image, main, 16, end(Verdict::Pending, Reason::NoEvent));
+    record(&mut image, main, 20, begin);
+    record(&mut image, main, 22, end(Verdict::Ready, Reason::LaterTick));
+    let events = chrome(&image);
+    let wake = "wake task A: fd 4 read, round 1".to_owned();
+    assert_eq!(arrows(&events), [(wake, "poll fd 4 read: Ready".into())]);
+    let of_task: Vec<_> =
+        slices(&events).into_iter().filter(|(track, _)| track == "task A").collect();
+    let names: Vec<&str> = of_task.iter().map(|(_, name)| name.as_str()).collect();
+    let woken = "woken by fd 4 read, round 1";
+    assert_eq!(names, [woken, "poll fd 4 read: Pending", "poll fd 4 read: Ready"]);
 }
 
 /// The fields of a protobuf message: number and value, a varint's, a fixed one's, or bytes.
@@ -166,7 +306,7 @@ fn the_accept_as_perfetto_trace() {
     let trace = fs::read(out).expect("readable");
     let mut tracks = HashSet::new();
     let mut open: HashMap<u64, u64> = HashMap::new();
-    let (mut out, mut into, mut slices) = (HashSet::new(), HashSet::new(), 0);
+    let (mut out, mut into, mut slices, mut coloured) = (HashSet::new(), HashSet::new(), 0, 0);
     for (field, _, packet) in protobuf(&trace) {
         assert_eq!(field, 1, "Trace.packet");
         let packet = protobuf(&packet);
@@ -181,6 +321,9 @@ fn the_accept_as_perfetto_trace() {
                 let track = first(11).expect("track_uuid").1;
                 assert!(tracks.contains(&track), "a track without description");
                 let depth = open.entry(track).or_default();
+                // `correlation_id_str`, of which the viewer makes a colour.
+                let about = first(53).map(|(.., text)| String::from_utf8_lossy(text).into_owned());
+                coloured += usize::from(about.as_deref() == Some("task A"));
                 match first(9).expect("type").1 {
                     1 => (*depth, slices) = (*depth + 1, slices + 1),
                     2 => *depth = depth.checked_sub(1).expect("something to end"),
@@ -193,7 +336,9 @@ fn the_accept_as_perfetto_trace() {
         }
     }
     assert!(open.values().all(|depth| *depth == 0));
-    assert_eq!(slices, 14);
+    assert_eq!(slices, 17);
+    // All but block_on, the round, its wait, its event and the timer.
+    assert_eq!(coloured, 12);
     assert_eq!(out.len(), 2);
     assert_eq!(out, into);
 }

@@ -1,0 +1,238 @@
+//! The tracks of tasks: waits, woken, polled.
+
+use std::collections::HashMap;
+
+use ticks_format::{Direction, Key, Verdict};
+
+use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
+
+/// A waiter: which file, source, direction's number, and its own number.
+pub type WaiterId = (usize, Key, u8, u64);
+
+/// What the open slice of a task's track says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Waits(SliceId),
+    Woken { since_ns: u64 },
+}
+
+#[derive(Default)]
+struct Task {
+    state: Option<State>,
+    /// What it waits for.
+    waits: Vec<WaiterId>,
+    /// When the last slice of its track ended.
+    ended_ns: u64,
+    wakes: Vec<PendingWake>,
+}
+
+/// A wake that led to no poll yet.
+struct PendingWake {
+    /// The direction of a source that it is for; none when a timer or the driver woke.
+    by: Option<(Key, u8)>,
+    slice: SliceId,
+    at_ns: u64,
+}
+
+/// A poll that is over.
+pub struct Poll {
+    pub waiter: WaiterId,
+    pub fd: i64,
+    pub dir: Direction,
+    pub begin_ns: u64,
+    pub end_ns: u64,
+    pub begin: Option<RecordId>,
+    pub end: RecordId,
+    pub result: Verdict,
+}
+
+/// What each task does.
+#[derive(Default)]
+pub struct Tasks {
+    numbers: HashMap<(usize, u64), TaskId>,
+    tasks: Vec<(usize, Task)>,
+}
+
+impl Tasks {
+    /// The task with this waker's data pointer.
+    pub fn number(&mut self, timeline: &mut Timeline, input: usize, task: u64) -> TaskId {
+        *self.numbers.entry((input, task)).or_insert_with(|| {
+            timeline.tasks.push(task);
+            self.tasks.push((input, Task::default()));
+            TaskId(self.tasks.len() as u32 - 1)
+        })
+    }
+
+    fn get(&mut self, id: TaskId, timeline: &mut Timeline) -> (&mut Task, TrackId) {
+        let (input, task) = &mut self.tasks[id.0 as usize];
+        let track = Track::Task { input: *input, task: id };
+        (task, timeline.id(track))
+    }
+
+    /// The task is woken by the record of `wake`'s slice.
+    pub fn woken(
+        &mut self,
+        timeline: &mut Timeline,
+        id: TaskId,
+        by: Option<(Key, u8)>,
+        wake: SliceId,
+        at: u64,
+    ) {
+        if self.tasks[id.0 as usize].1.waits.is_empty() {
+            // Of a task that waits for no source there will be no poll to show.
+            return;
+        }
+        let (task, track) = self.get(id, timeline);
+        // Another wake for the same replaces one that led to no poll.
+        task.wakes.retain(|other| other.by != by);
+        task.wakes.push(PendingWake { by, slice: wake, at_ns: at });
+        if let Some(State::Waits(_)) = task.state {
+            timeline.end(track, at);
+        }
+        if !matches!(task.state, Some(State::Woken { .. })) {
+            let begin = timeline.slices[wake.0 as usize].begin;
+            let slice = Slice { label: Label::Woken, begin, end: None, task: Some(id) };
+            timeline.begin(track, at, slice);
+            task.state = Some(State::Woken { since_ns: at });
+        }
+    }
+
+    /// The task has polled a source.
+    pub fn polled(&mut self, timeline: &mut Timeline, id: TaskId, poll: &Poll) {
+        let (task, track) = self.get(id, timeline);
+        // One task's polls follow each other; where two tasks share a number, the later one's slice
+        // begins when the earlier one's ends.
+        let mut begin_ns = poll.begin_ns.max(task.ended_ns);
+        match task.state {
+            Some(State::Woken { since_ns }) if since_ns <= begin_ns => {
+                // Ahead of the poll: chrome://tracing would take the poll's arrow for this slice's.
+                timeline.end(track, begin_ns.saturating_sub(1).max(since_ns));
+                task.state = None;
+            }
+            // Woken during this poll, so that there will be another one.
+            Some(State::Woken { since_ns }) => begin_ns = since_ns,
+            Some(State::Waits(_)) | None => {}
+        }
+        let end_ns = poll.end_ns.max(begin_ns);
+        let slice = Slice {
+            label: Label::Record,
+            begin: poll.begin.or(Some(poll.end)),
+            end: Some(poll.end),
+            task: Some(id),
+        };
+        let slice = timeline.begin(track, begin_ns, slice);
+        timeline.end(track, end_ns);
+        task.ended_ns = end_ns;
+        let of = Some((poll.waiter.1, poll.waiter.2));
+        task.wakes.retain(|wake| {
+            // One that came during the poll causes the next.
+            let caused = (wake.by.is_none() || wake.by == of) && wake.at_ns <= poll.begin_ns;
+            if caused {
+                timeline.arrow(wake.slice, slice);
+            }
+            !caused
+        });
+        match poll.result {
+            Verdict::Pending => self.waits(id, poll.waiter),
+            _ => self.stops_waiting(timeline, id, poll.waiter, end_ns),
+        }
+        self.goes_on_waiting(timeline, id, poll, end_ns);
+    }
+
+    /// The task waits for this: its waker is stored there.
+    pub fn waits(&mut self, id: TaskId, waiter: WaiterId) {
+        let waits = &mut self.tasks[id.0 as usize].1.waits;
+        if !waits.contains(&waiter) {
+            waits.push(waiter);
+        }
+    }
+
+    /// Begins the slice that tells what the task waits for, or adds to it.
+    fn goes_on_waiting(&mut self, timeline: &mut Timeline, id: TaskId, poll: &Poll, at: u64) {
+        let (task, track) = self.get(id, timeline);
+        let Some(others) = task.waits.len().checked_sub(1) else {
+            return;
+        };
+        match task.state {
+            None => {
+                // Named for the source just polled if it is one of them, else for any.
+                let (fd, dir) = match task.waits.contains(&poll.waiter) {
+                    true => (poll.fd, poll.dir),
+                    false => {
+                        let (input, key, dir, _) = task.waits[0];
+                        let fd = timeline.fds.get(&(input, key)).copied();
+                        (fd.unwrap_or(-1), Direction::from_code(dir).unwrap_or(Direction::Read))
+                    }
+                };
+                let label = Label::WaitsFor { fd, dir, more: others as u32 };
+                let slice = Slice { label, begin: Some(poll.end), end: None, task: Some(id) };
+                task.state = Some(State::Waits(timeline.begin(track, at, slice)));
+            }
+            Some(State::Waits(slice)) => {
+                if let Label::WaitsFor { more, .. } = &mut timeline.slice_mut(slice).label {
+                    *more = (*more).max(others as u32);
+                }
+            }
+            Some(State::Woken { .. }) => {}
+        }
+    }
+
+    /// The task waits no longer for this: it is ready, or the future was dropped.
+    pub fn stops_waiting(
+        &mut self,
+        timeline: &mut Timeline,
+        id: TaskId,
+        waiter: WaiterId,
+        at: u64,
+    ) {
+        let (task, track) = self.get(id, timeline);
+        task.waits.retain(|other| *other != waiter);
+        if task.waits.is_empty() && task.state.take().is_some() {
+            timeline.end(track, at.max(task.ended_ns));
+        }
+        if task.waits.is_empty() {
+            task.wakes.clear();
+        }
+    }
+
+    /// The table of who waits names a wait whose beginning was overwritten.
+    pub fn found_waiting(
+        &mut self,
+        timeline: &mut Timeline,
+        id: TaskId,
+        (fd, dir): (i64, Direction),
+        waiter: WaiterId,
+        at: u64,
+    ) -> Option<SliceId> {
+        let (task, track) = self.get(id, timeline);
+        if task.waits.contains(&waiter) || task.state.is_some() {
+            return None;
+        }
+        task.waits.push(waiter);
+        let label = Label::WaitsFor { fd, dir, more: 0 };
+        let slice = Slice { label, begin: None, end: None, task: Some(id) };
+        let slice = timeline.begin(track, at.max(task.ended_ns), slice);
+        task.state = Some(State::Waits(slice));
+        Some(slice)
+    }
+
+    /// The slice that says that the task waits, if it does.
+    pub fn wait(&self, id: TaskId) -> Option<SliceId> {
+        match self.tasks[id.0 as usize].1.state {
+            Some(State::Waits(slice)) => Some(slice),
+            _ => None,
+        }
+    }
+
+    /// Ends what is still open.
+    pub fn finish(&mut self, timeline: &mut Timeline, ends_ns: &[u64]) {
+        for number in 0..self.tasks.len() {
+            let id = TaskId(number as u32);
+            if self.tasks[number].1.state.take().is_some() {
+                let at = ends_ns[self.tasks[number].0];
+                let (task, track) = self.get(id, timeline);
+                timeline.end(track, at.max(task.ended_ns));
+            }
+        }
+    }
+}
