@@ -162,6 +162,8 @@ fn the_repro_in_a_trace_viewer() {
     let recording = files.next().expect("a recording").expect("an entry").path();
     let (counts, threads) = records(path(&recording));
 
+    let pid = recording.file_stem().and_then(|stem| stem.to_str()).expect("a number");
+    let name = format!("tcp_accept ({pid})");
     let exported = [("--chrome", "repro.json"), ("--perfetto", "repro.pftrace")];
     let [chrome, perfetto] = exported.map(|(format, name)| {
         let out = dir.path().join(name);
@@ -202,6 +204,19 @@ fn the_repro_in_a_trace_viewer() {
             "{picture}: the importer's complaints"
         );
         assert_eq!(found["said"].as_array(), Some(&nothing), "{picture}: the page's complaints");
+        // With numbers beyond 32 bits the sources' and the tasks' process were one, by the name of the
+        // later one.
+        let processes = found["processes"].as_array().expect("rows");
+        let mut processes: Vec<_> = processes.iter().map(|row| row["name"].as_str()).collect();
+        processes.sort_unstable();
+        let expected = match picture {
+            "chrome.png" => {
+                vec![format!("sources of {name}"), format!("tasks of {name}"), name.clone()]
+            }
+            _ => vec![name.clone()],
+        };
+        let expected: Vec<_> = expected.iter().map(|name| Some(name.as_str())).collect();
+        assert_eq!(processes, expected, "{picture}");
         let titles = found["titles"].to_string().replace("\\n", "");
         for track in &tracks {
             // The page cuts names in two to shorten them.
