@@ -80,7 +80,8 @@ fn run(options: &Options) -> io::Result<Summary> {
     let (executor, spawner) = executor();
     spawner.spawn(server.serve(options.clients, accepts));
     drop(spawner);
-    let (clients, spacing, limit) = (options.clients, options.spacing, options.deadline);
+    let clients = options.clients.saturating_sub(options.absent);
+    let (spacing, limit) = (options.spacing, options.deadline);
     thread::Builder::new()
         .name("clients".into())
         .spawn(move || start_clients(address, clients, spacing, limit, &waiting, &connects))?;
@@ -416,6 +417,7 @@ Accepts connections as libp2p did, and says how that went.
 
   --clients <n>       connections to make, 1 to 1000 (default 30)
   --spacing-ms <ms>   from one client's start to the next's (default 5)
+  --absent <n>        how many of them never call, the last ones (default 0)
   --cost-us <us>      what each poll of the server's task computes (default 1000)
   --deadline-ms <ms>  give up after this long (default 3000)
 
@@ -426,6 +428,7 @@ Exit code: 0 all accepted, 1 some not, 2 the run was not possible.
 #[derive(Clone)]
 struct Options {
     clients: usize,
+    absent: usize,
     spacing: Duration,
     cost: Duration,
     deadline: Duration,
@@ -434,11 +437,13 @@ struct Options {
 impl Options {
     /// None: help was asked for.
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let (mut clients, mut spacing_ms, mut cost_us, mut deadline_ms) = (30, 5, 1000, 3000);
+        let (mut clients, mut absent) = (30, 0);
+        let (mut spacing_ms, mut cost_us, mut deadline_ms) = (5, 1000, 3000);
         while let Some(name) = args.next() {
             let (value, range) = match name.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--clients" => (&mut clients, 1..=1000),
+                "--absent" => (&mut absent, 0..=1000),
                 "--spacing-ms" => (&mut spacing_ms, 0..=1000),
                 "--cost-us" => (&mut cost_us, 0..=1_000_000),
                 "--deadline-ms" => (&mut deadline_ms, 1..=600_000),
@@ -460,6 +465,7 @@ impl Options {
         }
         Ok(Some(Options {
             clients: clients as usize,
+            absent: absent as usize,
             spacing: Duration::from_millis(spacing_ms),
             cost: Duration::from_micros(cost_us),
             deadline: Duration::from_millis(deadline_ms),
