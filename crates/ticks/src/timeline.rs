@@ -66,7 +66,7 @@ impl Track {
 pub struct TaskId(pub u32);
 
 /// A track by its place in [`Timeline::tracks`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TrackId(u32);
 
 impl TrackId {

@@ -37,7 +37,7 @@ pub struct Builder {
     timeline: Timeline,
     tasks: Tasks,
     /// The open slices of a thread's track, outermost first, each with the kind that ends it.
-    open: HashMap<TrackId, Vec<(SliceId, Kind)>>,
+    open: BTreeMap<TrackId, Vec<(SliceId, Kind)>>,
     last_ns: u64,
     /// When each file's first and last records were made.
     spans: BTreeMap<usize, (u64, u64)>,
@@ -50,7 +50,7 @@ pub struct Builder {
     polling: HashMap<(usize, u64), Polling>,
     /// The task that last stored its waker with a waiter.
     stored: HashMap<WaiterId, TaskId>,
-    waiting: HashMap<(usize, Key, u8), Waiting>,
+    waiting: BTreeMap<(usize, Key, u8), Waiting>,
 }
 
 impl Builder {

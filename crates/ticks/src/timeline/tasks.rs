@@ -21,8 +21,8 @@ struct Task {
     state: Option<State>,
     /// What it waits for.
     waits: Vec<WaiterId>,
-    /// When the last slice of its track ended.
-    ended_ns: u64,
+    /// When a slice of its track last began or ended.
+    last_ns: u64,
     wakes: Vec<PendingWake>,
 }
 
@@ -32,6 +32,14 @@ struct PendingWake {
     by: Option<(Key, u8)>,
     slice: SliceId,
     at_ns: u64,
+}
+
+impl Task {
+    /// The time at which the next thing on its track is drawn: now, and never before the last one.
+    fn next(&mut self, at: u64) -> u64 {
+        self.last_ns = self.last_ns.max(at);
+        self.last_ns
+    }
 }
 
 /// A poll that is over.
@@ -86,6 +94,7 @@ impl Tasks {
         // Another wake for the same replaces one that led to no poll.
         task.wakes.retain(|other| other.by != by);
         task.wakes.push(PendingWake { by, slice: wake, at_ns: at });
+        let at = task.next(at);
         if let Some(State::Waits(_)) = task.state {
             timeline.end(track, at);
         }
@@ -100,20 +109,18 @@ impl Tasks {
     /// The task has polled a source.
     pub fn polled(&mut self, timeline: &mut Timeline, id: TaskId, poll: &Poll) {
         let (task, track) = self.get(id, timeline);
+        // One that was woken during this poll will be polled again.
+        if let Some(State::Woken { since_ns }) =
+            task.state.filter(|_| poll.begin_ns >= task.last_ns)
+        {
+            // Ahead of the poll: chrome://tracing would take the poll's arrow for this slice's.
+            timeline.end(track, poll.begin_ns.saturating_sub(1).max(since_ns));
+            task.state = None;
+        }
         // One task's polls follow each other; where two tasks share a number, the later one's slice
         // begins when the earlier one's ends.
-        let mut begin_ns = poll.begin_ns.max(task.ended_ns);
-        match task.state {
-            Some(State::Woken { since_ns }) if since_ns <= begin_ns => {
-                // Ahead of the poll: chrome://tracing would take the poll's arrow for this slice's.
-                timeline.end(track, begin_ns.saturating_sub(1).max(since_ns));
-                task.state = None;
-            }
-            // Woken during this poll, so that there will be another one.
-            Some(State::Woken { since_ns }) => begin_ns = since_ns,
-            Some(State::Waits(_)) | None => {}
-        }
-        let end_ns = poll.end_ns.max(begin_ns);
+        let begin_ns = task.next(poll.begin_ns);
+        let end_ns = task.next(poll.end_ns);
         let slice = Slice {
             label: Label::Record,
             begin: poll.begin.or(Some(poll.end)),
@@ -122,7 +129,6 @@ impl Tasks {
         };
         let slice = timeline.begin(track, begin_ns, slice);
         timeline.end(track, end_ns);
-        task.ended_ns = end_ns;
         let of = Some((poll.waiter.1, poll.waiter.2));
         task.wakes.retain(|wake| {
             // One that came during the poll causes the next.
@@ -166,6 +172,7 @@ impl Tasks {
                 };
                 let label = Label::WaitsFor { fd, dir, more: others as u32 };
                 let slice = Slice { label, begin: Some(poll.end), end: None, task: Some(id) };
+                let at = task.next(at);
                 task.state = Some(State::Waits(timeline.begin(track, at, slice)));
             }
             Some(State::Waits(slice)) => {
@@ -188,7 +195,7 @@ impl Tasks {
         let (task, track) = self.get(id, timeline);
         task.waits.retain(|other| *other != waiter);
         if task.waits.is_empty() && task.state.take().is_some() {
-            timeline.end(track, at.max(task.ended_ns));
+            timeline.end(track, task.next(at));
         }
         if task.waits.is_empty() {
             task.wakes.clear();
@@ -211,7 +218,7 @@ impl Tasks {
         task.waits.push(waiter);
         let label = Label::WaitsFor { fd, dir, more: 0 };
         let slice = Slice { label, begin: None, end: None, task: Some(id) };
-        let slice = timeline.begin(track, at.max(task.ended_ns), slice);
+        let slice = timeline.begin(track, task.next(at), slice);
         task.state = Some(State::Waits(slice));
         Some(slice)
     }
@@ -231,7 +238,7 @@ impl Tasks {
             if self.tasks[number].1.state.take().is_some() {
                 let at = ends_ns[self.tasks[number].0];
                 let (task, track) = self.get(id, timeline);
-                timeline.end(track, at.max(task.ended_ns));
+                timeline.end(track, task.next(at));
             }
         }
     }

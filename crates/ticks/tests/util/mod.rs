@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Not every test binary needs all of it.
 
+pub mod chrome;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
