@@ -37,7 +37,8 @@ pub mod counter {
     pub const WAITERS_LEFT_OUT: usize = 258;
     /// Bytes taken from the strings' section so far; it may exceed the section's size.
     pub const STRINGS_TAKEN: usize = 259;
-    /// 0 while the program records, 1 when it has ended the recording itself.
+    /// The counter when the program ended by `exit` or by returning from `main`. 0 while it runs, and
+    /// for ever if it was killed, aborted, or left by `_exit` or `exec`.
     pub const CLOSED: usize = 260;
 }
 

@@ -3,12 +3,16 @@
 //! A child has its parent's mapping and its parent's rings, but may store into neither: it forgets
 //! both at once, and makes its own file when it first uses its reactor.
 //!
-//! This file may contain `unsafe`: it follows a pointer to a leaked recorder, and watches forks.
+//! At a normal end of the process the recording is marked as closed, so that a reader can tell an end
+//! from a killing.
+//!
+//! This file may contain `unsafe`: it follows a pointer to a leaked recorder, and has the system call
+//! back at a fork and at the end.
 
 #![allow(unsafe_code)]
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 use std::sync::Once;
 
 use ticks_format::layout::{counter, Section};
@@ -16,7 +20,7 @@ use ticks_format::layout::{counter, Section};
 use super::anchors::Anchors;
 use super::map::Map;
 use super::places::Places;
-use super::{pen, start};
+use super::{clock, pen, start};
 
 /// What records.
 #[derive(Debug)]
@@ -86,4 +90,23 @@ pub(super) fn watch_forks() -> bool {
         FAILED.store((failed != 0).into(), Ordering::Relaxed);
     });
     FAILED.load(Ordering::Relaxed) == 0
+}
+
+/// Has the recording marked when the process ends by `exit` or by returning from `main`. If the system
+/// has no room to remember that, an end looks like a killing.
+pub(super) fn watch_end() {
+    /// A forked child inherits what the system remembers, and this.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    extern "C" fn ending() {
+        // A forked child that does not record has none. The other threads may go on meanwhile, and
+        // leave records that are later than this.
+        if let Some(recorder) = get() {
+            recorder.map.header(counter::CLOSED).store(clock::now().max(1), Ordering::Relaxed);
+        }
+    }
+    if !WATCHED.swap(true, Ordering::Relaxed) {
+        // SAFETY: `ending` lives as long as this code is loaded: if a library that contains it is
+        // unloaded, the system calls it then. It neither panics nor uses thread-locals.
+        let _ = unsafe { libc::atexit(ending) };
+    }
 }

@@ -47,11 +47,11 @@ impl Unnamed {
     pub(super) fn publish(mut self, dir: &Path, process_start: u64) -> Result<(), String> {
         for number in 0..NAMES_MAX {
             let name = dir.join(name(number));
-            match rustix::fs::link(&self.path, &name) {
-                // Removed by dropping `self`: the file has its name.
+            match rename_to_new(&self.path, &name) {
+                // If it has two names now, dropping `self` removes the other.
                 Ok(()) => return Ok(()),
                 Err(Errno::EXIST) if is_of_this_process(&name, process_start) => continue,
-                // It is an old one; or the file system has no links.
+                // It is an old one; or the file system can neither refuse to replace nor link.
                 Err(_) => {}
             }
             rustix::fs::rename(&self.path, &name)
@@ -73,6 +73,23 @@ impl Drop for Unnamed {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Gives a file a name that nothing has yet.
+///
+/// Renamed rather than linked, where that can be refused if the name is taken: `/proc/<pid>/maps`
+/// shows the name by which a file was mapped, and follows it through a rename only.
+fn rename_to_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{renameat_with, RenameFlags, CWD};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // The kernel or the file system does not know how.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return result,
+        }
+    }
+    rustix::fs::link(from, to)
 }
 
 /// The name of this process's file, or of a further one.

@@ -80,6 +80,7 @@ fn make(settings: &Settings) -> Result<(), String> {
         anchors,
         places,
     });
+    current::watch_end();
     Ok(())
 }
 
