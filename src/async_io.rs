@@ -15,13 +15,14 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use ticks_format::Direction;
 
+use crate::captures::Captures;
 use crate::io_safe::IoSafe;
 use crate::os::{nonblocking, Received};
 use crate::reactor::readiness::WaiterId;
 use crate::reactor::registration::Registration;
 use crate::reactor::source::{Nature, Source};
 use crate::readable::{Readable, ReadableOwned, Writable, WritableOwned};
-use crate::trace;
+use crate::trace::{self, Place};
 
 /// Makes a socket, a pipe or anything else that the system can poll asynchronous.
 ///
@@ -203,13 +204,13 @@ impl<T> Async<T> {
     /// ```
     #[track_caller]
     pub fn readable(&self) -> Readable<'_, T> {
-        Readable::new(self)
+        Readable::new(self, Place::here())
     }
 
     /// As [`readable`](Self::readable), as a future that owns its `Async`.
     #[track_caller]
     pub fn readable_owned(self: Arc<Self>) -> ReadableOwned<T> {
-        ReadableOwned::new(self)
+        ReadableOwned::new(self, Place::here())
     }
 
     /// Waits until writing does not block: there is room, the connection is made, or writing gives
@@ -232,13 +233,13 @@ impl<T> Async<T> {
     /// ```
     #[track_caller]
     pub fn writable(&self) -> Writable<'_, T> {
-        Writable::new(self)
+        Writable::new(self, Place::here())
     }
 
     /// As [`writable`](Self::writable), as a future that owns its `Async`.
     #[track_caller]
     pub fn writable_owned(self: Arc<Self>) -> WritableOwned<T> {
-        WritableOwned::new(self)
+        WritableOwned::new(self, Place::here())
     }
 
     /// Asks whether reading does not block, and registers the task to be woken when it does not.
@@ -316,8 +317,13 @@ impl<T> Async<T> {
     /// let (stream, peer) = listener.read_with(|listener| listener.accept()).await?;
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
-    pub async fn read_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.operation(Direction::Read, Nature::Unknown, op).await
+    #[track_caller]
+    pub fn read_with<R>(
+        &self,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
+        let place = Place::here();
+        async move { self.operation(place, Direction::Read, Nature::Unknown, op).await }
     }
 
     /// As [`read_with`](Self::read_with), with the inner value to change.
@@ -325,11 +331,13 @@ impl<T> Async<T> {
     /// # Safety
     ///
     /// `op` must not do with the inner value what [`get_mut`](Self::get_mut) forbids.
-    pub async unsafe fn read_with_mut<R>(
+    #[track_caller]
+    pub unsafe fn read_with_mut<R>(
         &mut self,
         op: impl FnMut(&mut T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.operation_mut(Direction::Read, op).await
+    ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
+        let place = Place::here();
+        async move { self.operation_mut(place, Direction::Read, op).await }
     }
 
     /// Calls `op` until it gives something other than `WouldBlock`, waiting for writability between
@@ -344,8 +352,13 @@ impl<T> Async<T> {
     /// # Cancel safety
     ///
     /// As safe as `op`: nothing happens between its calls.
-    pub async fn write_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.operation(Direction::Write, Nature::Unknown, op).await
+    #[track_caller]
+    pub fn write_with<R>(
+        &self,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
+        let place = Place::here();
+        async move { self.operation(place, Direction::Write, Nature::Unknown, op).await }
     }
 
     /// As [`write_with`](Self::write_with), with the inner value to change.
@@ -353,35 +366,39 @@ impl<T> Async<T> {
     /// # Safety
     ///
     /// `op` must not do with the inner value what [`get_mut`](Self::get_mut) forbids.
-    pub async unsafe fn write_with_mut<R>(
+    #[track_caller]
+    pub unsafe fn write_with_mut<R>(
         &mut self,
         op: impl FnMut(&mut T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.operation_mut(Direction::Write, op).await
+    ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
+        let place = Place::here();
+        async move { self.operation_mut(place, Direction::Write, op).await }
     }
 
-    /// The future of an operation on a shared value. `Nature::Plain` promises that `op` is one
-    /// non-blocking system call.
+    /// The future of an operation on a shared value that was asked for at `place`. `Nature::Plain`
+    /// promises that `op` is one non-blocking system call.
     pub(crate) fn operation<'a, R: 'a>(
         &'a self,
+        place: Place,
         dir: Direction,
         nature: Nature,
         mut op: impl FnMut(&'a T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.get_ref();
         let op = move || op(io);
-        Operation { source: &self.source, dir, waiter: WaiterId::NONE, nature, op }
+        Operation { source: &self.source, place, dir, waiter: WaiterId::NONE, nature, op }
     }
 
     fn operation_mut<'a, R: 'a>(
         &'a mut self,
+        place: Place,
         dir: Direction,
         mut op: impl FnMut(&mut T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.io.as_mut().expect("only a value that is being dropped is without");
         let op = move || op(io);
         let (source, waiter, nature) = (&self.source, WaiterId::NONE, Nature::Unknown);
-        Operation { source, dir, waiter, nature, op }
+        Operation { source, place, dir, waiter, nature, op }
     }
 }
 
@@ -404,6 +421,7 @@ impl<T> AsRef<T> for Async<T> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub(crate) struct Operation<'a, F> {
     source: &'a Arc<Source>,
+    place: Place,
     dir: Direction,
     waiter: WaiterId,
     nature: Nature,
@@ -416,8 +434,8 @@ impl<R, F: FnMut() -> io::Result<R>> Future for Operation<'_, F> {
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let Operation { source, dir, waiter, nature, op } = &mut *self;
-        trace::place_unknown();
+        let Operation { source, place, dir, waiter, nature, op } = &mut *self;
+        trace::place_at(*place);
         source.poll_operation(*dir, waiter, *nature, cx, op, |_| false)
     }
 }

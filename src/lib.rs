@@ -49,6 +49,7 @@
 #![deny(unsafe_code)]
 
 mod async_io;
+mod captures;
 mod driver;
 mod io_safe;
 mod net;

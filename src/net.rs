@@ -1,13 +1,17 @@
 //! Internet sockets: TCP listeners and streams, UDP sockets.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use futures_lite::stream::{self, Stream};
 use ticks_format::Direction::{Read, Write};
 
+use crate::captures::Captures;
 use crate::reactor::source::Nature::Plain;
-use crate::{trace, Async};
+use crate::readable::Writable;
+use crate::trace::{self, Place};
+use crate::Async;
 
 pub(crate) mod socket;
 
@@ -46,8 +50,15 @@ impl Async<TcpListener> {
     /// # Cancel safety
     ///
     /// A connection is taken only when the future completes.
-    pub async fn accept(&self) -> io::Result<(Async<TcpStream>, SocketAddr)> {
-        let (stream, peer) = self.operation(Read, Plain, socket::accept).await?;
+    #[track_caller]
+    pub fn accept(
+        &self,
+    ) -> impl Future<Output = io::Result<(Async<TcpStream>, SocketAddr)>> + Captures<&'_ ()> {
+        self.accept_at(Place::here())
+    }
+
+    async fn accept_at(&self, place: Place) -> io::Result<(Async<TcpStream>, SocketAddr)> {
+        let (stream, peer) = self.operation(place, Read, Plain, socket::accept).await?;
         Ok((Async::new_nonblocking(stream)?, peer))
     }
 
@@ -68,9 +79,11 @@ impl Async<TcpListener> {
     /// }
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
+    #[track_caller]
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + '_ {
-        stream::unfold(self, |listener| async move {
-            let accepted = listener.accept().await.map(|(stream, _)| stream);
+        let place = Place::here();
+        stream::unfold(self, move |listener| async move {
+            let accepted = listener.accept_at(place).await.map(|(stream, _)| stream);
             Some((accepted, listener))
         })
     }
@@ -106,10 +119,20 @@ impl Async<TcpStream> {
     /// let stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
-    pub async fn connect<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<TcpStream>> {
+    #[track_caller]
+    pub fn connect<A: Into<SocketAddr>>(
+        addr: A,
+    ) -> impl Future<Output = io::Result<Async<TcpStream>>> {
+        Self::connect_at(addr, Place::here())
+    }
+
+    async fn connect_at<A: Into<SocketAddr>>(
+        addr: A,
+        place: Place,
+    ) -> io::Result<Async<TcpStream>> {
         let stream = Async::new_nonblocking(socket::connect(addr.into())?)?;
         // The system says writable when the attempt has ended, one way or the other.
-        stream.writable().await?;
+        Writable::new(&stream, place).await?;
         match stream.get_ref().take_error()? {
             None => {
                 trace::source_connected(&stream.source);
@@ -129,8 +152,13 @@ impl Async<TcpStream> {
     /// # Cancel safety
     ///
     /// Nothing happens before the future completes.
-    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operation(Read, Plain, |stream| stream.peek(buf)).await
+    #[track_caller]
+    pub fn peek<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |stream| stream.peek(buf)).await }
     }
 }
 
@@ -161,8 +189,13 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// A datagram is taken only when the future completes.
-    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.operation(Read, Plain, |socket| socket.recv_from(buf)).await
+    #[track_caller]
+    pub fn recv_from<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.recv_from(buf)).await }
     }
 
     /// As [`recv_from`](Self::recv_from), and leaves the datagram in the queue.
@@ -174,8 +207,13 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// Nothing happens before the future completes.
-    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.operation(Read, Plain, |socket| socket.peek_from(buf)).await
+    #[track_caller]
+    pub fn peek_from<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.peek_from(buf)).await }
     }
 
     /// Sends a datagram to an address. Returns how many bytes.
@@ -187,9 +225,17 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// The datagram is sent only when the future completes.
-    pub async fn send_to<A: Into<SocketAddr>>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
-        let addr = addr.into();
-        self.operation(Write, Plain, move |socket| socket.send_to(buf, addr)).await
+    #[track_caller]
+    pub fn send_to<'a, 'b, A: Into<SocketAddr>>(
+        &'a self,
+        buf: &'b [u8],
+        addr: A,
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move {
+            let addr = addr.into();
+            self.operation(place, Write, Plain, move |socket| socket.send_to(buf, addr)).await
+        }
     }
 
     /// Receives a datagram from the connected peer. Returns how many bytes.
@@ -201,8 +247,13 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// A datagram is taken only when the future completes.
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operation(Read, Plain, |socket| socket.recv(buf)).await
+    #[track_caller]
+    pub fn recv<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.recv(buf)).await }
     }
 
     /// As [`recv`](Self::recv), and leaves the datagram in the queue.
@@ -214,8 +265,13 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// Nothing happens before the future completes.
-    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operation(Read, Plain, |socket| socket.peek(buf)).await
+    #[track_caller]
+    pub fn peek<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.peek(buf)).await }
     }
 
     /// Sends a datagram to the connected peer. Returns how many bytes.
@@ -227,8 +283,13 @@ impl Async<UdpSocket> {
     /// # Cancel safety
     ///
     /// The datagram is sent only when the future completes.
-    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.operation(Write, Plain, |socket| socket.send(buf)).await
+    #[track_caller]
+    pub fn send<'a, 'b>(
+        &'a self,
+        buf: &'b [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Write, Plain, |socket| socket.send(buf)).await }
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use ticks_format::Direction;
 
 use crate::reactor::readiness::WaiterId;
-use crate::trace;
+use crate::trace::{self, Place};
 use crate::Async;
 
 macro_rules! waiting_future {
@@ -20,13 +20,13 @@ macro_rules! waiting_future {
         pub struct $name<$($lifetime,)? T> {
             handle: $handle,
             waiter: WaiterId,
-            place: trace::Place,
+            place: Place,
         }
 
         impl<$($lifetime,)? T> $name<$($lifetime,)? T> {
-            #[track_caller]
-            pub(crate) fn new(handle: $handle) -> Self {
-                $name { handle, waiter: WaiterId::NONE, place: trace::Place::here() }
+            /// Asked for at `place`.
+            pub(crate) fn new(handle: $handle, place: Place) -> Self {
+                $name { handle, waiter: WaiterId::NONE, place }
             }
         }
 

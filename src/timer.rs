@@ -9,7 +9,7 @@ use futures_lite::stream::Stream;
 
 use crate::reactor::timers::TimerKey;
 use crate::reactor::{clock, current, wakes};
-use crate::trace;
+use crate::trace::{self, Place};
 
 /// A future that completes at an instant, or a stream that yields at intervals.
 ///
@@ -49,6 +49,8 @@ pub struct Timer {
     waker: Option<Waker>,
     /// Where it is armed, with the reactor of this fork.
     armed: Option<TimerKey>,
+    /// Where it was made.
+    place: Place,
 }
 
 impl Timer {
@@ -67,32 +69,42 @@ impl Timer {
     /// timer.await;
     /// # });
     /// ```
+    #[track_caller]
     pub fn never() -> Timer {
-        Timer::new(None, Duration::MAX)
+        Timer::new(None, Duration::MAX, Place::here())
     }
 
     /// A timer that fires once, after a duration. One that [`Instant`] cannot hold never passes.
+    #[track_caller]
     pub fn after(duration: Duration) -> Timer {
-        Timer::new(Instant::now().checked_add(duration), Duration::MAX)
+        Timer::after_at(duration, Place::here())
     }
 
     /// A timer that fires once, at an instant; at once if that has passed.
+    #[track_caller]
     pub fn at(instant: Instant) -> Timer {
-        Timer::new(Some(instant), Duration::MAX)
+        Timer::new(Some(instant), Duration::MAX, Place::here())
     }
 
     /// A timer that fires again and again, for the first time after one period.
+    #[track_caller]
     pub fn interval(period: Duration) -> Timer {
-        Timer::new(Instant::now().checked_add(period), period)
+        Timer::new(Instant::now().checked_add(period), period, Place::here())
     }
 
     /// A timer that fires at an instant, and again after each period.
+    #[track_caller]
     pub fn interval_at(start: Instant, period: Duration) -> Timer {
-        Timer::new(Some(start), period)
+        Timer::new(Some(start), period, Place::here())
     }
 
-    fn new(when: Option<Instant>, period: Duration) -> Timer {
-        Timer { when, period, waker: None, armed: None }
+    /// As [`after`](Self::after), asked for at `place`.
+    pub(crate) fn after_at(duration: Duration, place: Place) -> Timer {
+        Timer::new(Instant::now().checked_add(duration), Duration::MAX, place)
+    }
+
+    fn new(when: Option<Instant>, period: Duration, place: Place) -> Timer {
+        Timer { when, period, waker: None, armed: None, place }
     }
 
     /// Whether the timer is going to fire: it is set, and has not fired for the last time.
@@ -171,6 +183,7 @@ impl Timer {
     fn arm(&mut self, deadline_ns: Option<u64>, waker: Waker) {
         match deadline_ns {
             Some(deadline_ns) => {
+                trace::place_at(self.place);
                 self.armed = Some(current::get().insert_timer(deadline_ns, waker));
             }
             None => wakes::drop_contained(Some(waker)),
@@ -210,7 +223,6 @@ impl Drop for Timer {
 impl Future for Timer {
     type Output = Instant;
 
-    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
         match self.as_mut().poll_next(cx) {
             Poll::Ready(Some(when)) => Poll::Ready(when),
@@ -222,9 +234,7 @@ impl Future for Timer {
 impl Stream for Timer {
     type Item = Instant;
 
-    #[track_caller]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
-        trace::place_here();
         let this = self.get_mut();
         let deadline_ns = this.deadline_ns();
         match this.when {

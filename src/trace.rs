@@ -32,12 +32,15 @@
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
 //! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
 //!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on.
+//! - A program that ends by `exit`, or returns from `main`, says so in the file.
 //! - What cannot be done, because there is no such directory or the disk is full for example, is said
 //!   once on standard error, and the program goes on without.
 //!
-//! Who waits is told by the place from which `readable`, `writable`, `poll_readable`, `poll_writable`
-//! or a trait's poll function was called, or a [`Timer`](crate::Timer) was awaited. It is not known for
-//! the `async` functions, such as `accept` and `read_with`.
+//! Who waits is told by a place in the code: where the function was called whose future waits
+//! (`accept`, `connect`, `read_with`, `readable`, …), where a [`Timer`](crate::Timer) was made, or from
+//! where a poll function was called. There is none for a stream that is read or written through
+//! `AsyncReadExt` and its like, or through a trait object: between such a call and the stream is code
+//! that only passes polls on.
 //!
 //! There is a flight recorder on Linux, Android, FreeBSD and Apple's systems.
 //!
@@ -99,7 +102,7 @@ mod spans;
 mod tracing;
 mod upstream;
 
-pub(crate) use place::{place_at, place_here, place_unknown, Place};
+pub(crate) use place::{place_at, place_here, Place};
 use spans::{begun, since};
 
 /// Who listens, a bit each. Relaxed: a listener that comes or goes may miss or get a few records.

@@ -1,5 +1,6 @@
 //! Unix domain sockets: listeners, streams and datagrams.
 
+use std::future::Future;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -10,8 +11,11 @@ use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use ticks_format::Direction::{Read, Write};
 
+use crate::captures::Captures;
 use crate::net::socket;
 use crate::reactor::source::Nature::{Plain, Unknown};
+use crate::readable::Writable;
+use crate::trace::Place;
 use crate::{Async, Timer};
 
 /// How long a connect to a full backlog waits before it tries again, at first and at the most. The
@@ -38,15 +42,24 @@ impl Async<UnixListener> {
     /// # Cancel safety
     ///
     /// A connection is taken only when the future completes.
-    pub async fn accept(&self) -> io::Result<(Async<UnixStream>, SocketAddr)> {
-        let (stream, peer) = self.operation(Read, Plain, UnixListener::accept).await?;
+    #[track_caller]
+    pub fn accept(
+        &self,
+    ) -> impl Future<Output = io::Result<(Async<UnixStream>, SocketAddr)>> + Captures<&'_ ()> {
+        self.accept_at(Place::here())
+    }
+
+    async fn accept_at(&self, place: Place) -> io::Result<(Async<UnixStream>, SocketAddr)> {
+        let (stream, peer) = self.operation(place, Read, Plain, UnixListener::accept).await?;
         Ok((Async::new(stream)?, peer))
     }
 
     /// The connections, one after another; it never ends.
+    #[track_caller]
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<UnixStream>>> + Send + '_ {
-        stream::unfold(self, |listener| async move {
-            let accepted = listener.accept().await.map(|(stream, _)| stream);
+        let place = Place::here();
+        stream::unfold(self, move |listener| async move {
+            let accepted = listener.accept_at(place).await.map(|(stream, _)| stream);
             Some((accepted, listener))
         })
     }
@@ -80,7 +93,12 @@ impl Async<UnixStream> {
     /// # Cancel safety
     ///
     /// Dropping the future closes the socket.
-    pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<Async<UnixStream>> {
+    #[track_caller]
+    pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<Async<UnixStream>>> {
+        Self::connect_at(path, Place::here())
+    }
+
+    async fn connect_at<P: AsRef<Path>>(path: P, place: Place) -> io::Result<Async<UnixStream>> {
         let address = address(path.as_ref())?;
         let socket = socket::unix_stream()?;
         let mut wait = BACKLOG_WAIT_MIN;
@@ -89,10 +107,10 @@ impl Async<UnixStream> {
                 Ok(()) => break,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    Timer::after(wait).await;
+                    Timer::after_at(wait, place).await;
                     wait = (wait * 2).min(BACKLOG_WAIT_MAX);
                 }
-                Err(Errno::INPROGRESS) => return Self::finish(socket.into()).await,
+                Err(Errno::INPROGRESS) => return Self::finish(socket.into(), place).await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -100,9 +118,9 @@ impl Async<UnixStream> {
     }
 
     /// Waits for an attempt to end; some systems make it in the background.
-    async fn finish(stream: UnixStream) -> io::Result<Async<UnixStream>> {
+    async fn finish(stream: UnixStream, place: Place) -> io::Result<Async<UnixStream>> {
         let stream = Async::new_nonblocking(stream)?;
-        stream.writable().await?;
+        Writable::new(&stream, place).await?;
         match stream.get_ref().take_error()? {
             None => Ok(stream),
             Some(error) => Err(error),
@@ -166,8 +184,13 @@ impl Async<UnixDatagram> {
     /// # Cancel safety
     ///
     /// A datagram is taken only when the future completes.
-    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.operation(Read, Plain, |socket| socket.recv_from(buf)).await
+    #[track_caller]
+    pub fn recv_from<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.recv_from(buf)).await }
     }
 
     /// Sends a datagram to a path. Returns how many bytes.
@@ -182,8 +205,14 @@ impl Async<UnixDatagram> {
     /// # Cancel safety
     ///
     /// The datagram is sent only when the future completes.
-    pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        self.operation(Write, Unknown, |socket| socket.send_to(buf, &path)).await
+    #[track_caller]
+    pub fn send_to<'a, 'b, P: AsRef<Path>>(
+        &'a self,
+        buf: &'b [u8],
+        path: P,
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Write, Unknown, |socket| socket.send_to(buf, &path)).await }
     }
 
     /// Receives a datagram from the connected peer. Returns how many bytes.
@@ -195,8 +224,13 @@ impl Async<UnixDatagram> {
     /// # Cancel safety
     ///
     /// A datagram is taken only when the future completes.
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operation(Read, Plain, |socket| socket.recv(buf)).await
+    #[track_caller]
+    pub fn recv<'a, 'b>(
+        &'a self,
+        buf: &'b mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Read, Plain, |socket| socket.recv(buf)).await }
     }
 
     /// Sends a datagram to the connected peer. Returns how many bytes.
@@ -208,8 +242,13 @@ impl Async<UnixDatagram> {
     /// # Cancel safety
     ///
     /// The datagram is sent only when the future completes.
-    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.operation(Write, Unknown, |socket| socket.send(buf)).await
+    #[track_caller]
+    pub fn send<'a, 'b>(
+        &'a self,
+        buf: &'b [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
+        let place = Place::here();
+        async move { self.operation(place, Write, Unknown, |socket| socket.send(buf)).await }
     }
 }
 

@@ -30,6 +30,12 @@ fn own_path() -> std::path::PathBuf {
     recording::path(dir.as_ref(), std::process::id())
 }
 
+/// Sends this process a signal.
+fn kill(signal: libc::c_int) {
+    // SAFETY: neither call touches memory.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
 /// Runs this test in a child as `role`. Returns whether its recording says that it ended.
 fn ends(test: &str, role: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
@@ -60,14 +66,10 @@ fn a_recording_says_whether_its_program_left_in_order() {
         match role.as_str() {
             "returns" => {}
             "exits" => exit(3),
-            // SAFETY: all three end the process.
+            // SAFETY: ends the process at once.
             "_exits" => unsafe { libc::_exit(0) },
-            "is killed" => unsafe {
-                libc::kill(libc::getpid(), libc::SIGKILL);
-            },
-            "is terminated" => unsafe {
-                libc::kill(libc::getpid(), libc::SIGTERM);
-            },
+            "is killed" => kill(libc::SIGKILL),
+            "is terminated" => kill(libc::SIGTERM),
             "aborts" => std::process::abort(),
             "goes on as another program" => panic!("{}", Command::new("true").exec()),
             other => panic!("{other}"),

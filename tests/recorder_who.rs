@@ -14,14 +14,15 @@ mod recording;
 
 use std::fs::File;
 use std::future::Future;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
-use futures_lite::future;
+use futures_lite::{future, AsyncRead, AsyncReadExt, StreamExt};
 use ticks_format::layout::counter;
 use ticks_format::{Awaited, Direction, Recording, SourceKind, Waiter};
 use util::{counting_waker, eventually, tcp_pair, watchdog};
@@ -276,5 +277,112 @@ fn what_finds_no_place_is_counted() {
         assert_eq!(waiting_now + left_out, timers.len());
         drop(timers);
         assert!(waiting().is_empty());
+    });
+}
+
+/// Of a server that hangs one wants to know at which of its waits. An `async fn` cannot note where it was
+/// called from, so that all operations once waited at an unknown place.
+#[test]
+fn every_wait_names_its_place() {
+    recorded("every_wait_names_its_place", || {
+        let (waker, _) = counting_waker();
+        let mut cx = Context::from_waker(&waker);
+        let mut waits = |what: &str, line: u32, wait: &mut dyn PollOnce| {
+            assert!(wait.poll_once(&mut cx), "{what} waits");
+            let all = waiting();
+            assert_eq!(all.len(), 1, "{what}: {all:?}");
+            let place = place_of(&all[0]);
+            assert!(place.starts_with(&format!("{}:{line}:", file!())), "{what} at {place:?}");
+        };
+        /// Polls each expression's future, which is made in the expression's line.
+        macro_rules! waits {
+            ($($made:expr;)*) => {
+                $(waits(stringify!($made), line!(), &mut Box::pin($made));)*
+            };
+        }
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let (near, _far) = tcp_pair().unwrap();
+        let mut near = Async::new(near).unwrap();
+        let udp = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let mut bytes = [0; 8];
+        waits! { listener.accept(); }
+        waits! { listener.readable(); }
+        waits! { near.peek(&mut bytes); }
+        waits! { near.read_with(|mut stream| stream.read(&mut [0])); }
+        // SAFETY: the stream is read from and stays where it is.
+        waits! { unsafe { near.read_with_mut(|stream| stream.read(&mut [0])) }; }
+        waits! { udp.recv_from(&mut bytes); }
+        waits! { udp.recv(&mut bytes); }
+        waits! { udp.peek(&mut bytes); }
+        waits! { udp.peek_from(&mut bytes); }
+        waits! { Timer::after(FAR); }
+        // Whoever polls it, and though it is polled through a pointer to what it is.
+        waits! { future::or(Timer::after(FAR), Timer::never()); }
+        let boxed: Pin<Box<dyn Future<Output = _>>> = Box::pin(listener.accept());
+        waits("boxed", line!() - 1, &mut Box::pin(boxed));
+        let mut incoming = Box::pin(listener.incoming());
+        waits("incoming", line!() - 1, &mut Box::pin(incoming.next()));
+        drop(incoming);
+        // TCP may find room in what was full.
+        let (near, _far) = UnixStream::pair().unwrap();
+        let mut near = Async::new(near).unwrap();
+        util::fill(near.get_ref()).unwrap();
+        waits! { near.writable(); }
+        waits! { near.write_with(|mut stream| stream.write(b"x")); }
+        // SAFETY: as above.
+        waits! { unsafe { near.write_with_mut(|stream| stream.write(b"x")) }; }
+        assert!(waiting().is_empty());
+    });
+}
+
+/// A future whose output does not matter.
+trait PollOnce {
+    /// Whether it waits.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> bool;
+}
+
+impl<F: Future> PollOnce for Pin<Box<F>> {
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> bool {
+        self.as_mut().poll(cx).is_pending()
+    }
+}
+
+/// Who reads a stream through `AsyncReadExt`, or through a trait object, is behind code that only passes
+/// the poll on. The place of that says nothing, and none is better.
+#[test]
+fn a_place_that_says_nothing_is_left_out() {
+    recorded("a_place_that_says_nothing_is_left_out", || {
+        let (near, _far) = tcp_pair().unwrap();
+        let mut near = Async::new(near).unwrap();
+        let (waker, _) = counting_waker();
+        let mut cx = Context::from_waker(&waker);
+        let mut bytes = [0; 8];
+        let mut place = |stream: &mut dyn FnMut(&mut Context<'_>) -> bool| {
+            assert!(stream(&mut cx), "it waits");
+            let all = waiting();
+            assert_eq!(all.len(), 1, "{all:?}");
+            place_of(&all[0])
+        };
+        let line = line!() + 1;
+        let direct = place(&mut |cx| Pin::new(&mut near).poll_read(cx, &mut bytes).is_pending());
+        assert!(direct.starts_with(&format!("{}:{line}:", file!())), "{direct:?}");
+        drop(near);
+        let (near, _far) = tcp_pair().unwrap();
+        let mut near = Async::new(near).unwrap();
+        let through =
+            place(&mut |cx| Box::pin(near.read(&mut bytes)).as_mut().poll(cx).is_pending());
+        assert_eq!(through, "");
+        drop(near);
+        let (near, _far) = tcp_pair().unwrap();
+        let mut boxed: Box<dyn AsyncRead + Unpin> = Box::new(Async::new(near).unwrap());
+        let through = place(&mut |cx| Pin::new(&mut boxed).poll_read(cx, &mut bytes).is_pending());
+        assert_eq!(through, "");
+        drop(boxed);
+        let (near, _far) = tcp_pair().unwrap();
+        let mut borrowed = Async::new(near).unwrap();
+        let mut borrowed = &mut borrowed;
+        let through =
+            place(&mut |cx| Pin::new(&mut borrowed).poll_read(cx, &mut bytes).is_pending());
+        assert_eq!(through, "");
     });
 }

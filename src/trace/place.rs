@@ -22,7 +22,7 @@ impl Place {
 #[track_caller]
 pub(crate) fn place_here() {
     if is_recording() {
-        recorder::set_place(Some(Location::caller()));
+        recorder::set_place(Location::caller());
     }
 }
 
@@ -30,14 +30,6 @@ pub(crate) fn place_here() {
 #[inline(always)]
 pub(crate) fn place_at(place: Place) {
     if is_recording() {
-        recorder::set_place(Some(place.0));
-    }
-}
-
-/// It is not known who asks for the poll that begins.
-#[inline(always)]
-pub(crate) fn place_unknown() {
-    if is_recording() {
-        recorder::set_place(None);
+        recorder::set_place(place.0);
     }
 }

@@ -70,7 +70,7 @@ pub(in crate::trace) fn reactor_ns(count: u64) -> u64 {
 }
 
 pub(in crate::trace) fn record<R: Direct>(_: &R, _: u64) {}
-pub(in crate::trace) fn set_place(_: Option<&'static Location<'static>>) {}
+pub(in crate::trace) fn set_place(_: &'static Location<'static>) {}
 pub(in crate::trace) fn source_described(_: &SourceNew, _: u64) {}
 pub(in crate::trace) fn source_gone(_: &SourceDrop, _: u64) {}
 pub(in crate::trace) fn wait_begins_anew(_: bool) {}

@@ -1,11 +1,14 @@
 //! The files that are read, and the processes that write them.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
+use ticks_format::layout::counter;
 use ticks_format::{Address, Entry, Key, Recording, Source};
+
+use crate::process::{self, State};
 
 /// One recording with its place.
 #[derive(Debug)]
@@ -28,9 +31,33 @@ impl Input {
         Ok(Input { path, recording })
     }
 
-    /// Opens all files.
-    pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
-        paths.iter().map(|path| Input::open(path)).collect()
+    /// What is meant: the file, or the recordings of the live process with this number.
+    pub fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+        let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
+        match pid {
+            Some(pid) if !file_or_pid.is_file() => {
+                let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
+                let inputs = found.into_iter();
+                Ok(inputs.map(|(path, recording)| Input { path, recording }).collect())
+            }
+            None if file_or_pid.is_dir() => bail!(
+                "{}: expected a recording, found a directory; name a file in it",
+                file_or_pid.display()
+            ),
+            None if !file_or_pid.exists() => {
+                bail!("{}: neither a file nor the number of a process", file_or_pid.display())
+            }
+            _ => Ok(vec![Input::open(file_or_pid)?]),
+        }
+    }
+
+    /// All that is meant.
+    pub fn open_all(files_or_pids: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        for file_or_pid in files_or_pids {
+            inputs.extend(Input::find(file_or_pid)?);
+        }
+        Ok(inputs)
     }
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
@@ -52,11 +79,25 @@ impl Input {
         }
     }
 
-    /// Whether the process that writes the file is still there, and still the same.
+    /// What the process that writes the file is doing.
+    pub fn state(&self) -> State {
+        if self.recording.counter(counter::CLOSED).is_ok_and(|closed| closed != 0) {
+            return State::Ended;
+        }
+        let about = self.recording.about();
+        let boot_id = about.iter().find(|(name, _)| name == "boot_id").map(|(_, id)| id.as_str());
+        State::of(self.recording.header(), boot_id, self.recording.file(), &self.path)
+    }
+
+    /// Whether more may be recorded.
     pub fn is_live(&self) -> bool {
-        let header = self.recording.header();
-        let closed = self.recording.counter(ticks_format::layout::counter::CLOSED);
-        closed.unwrap_or(1) == 0 && process_start(header.pid) == Some(header.process_start)
+        self.state() == State::Runs
+    }
+
+    /// When the program ended, if it said so.
+    pub fn ended_ns(&self) -> Option<u64> {
+        let closed = self.recording.counter(counter::CLOSED).ok().filter(|closed| *closed != 0)?;
+        Some(self.recording.clock().utc_ns(closed))
     }
 
     /// The sources that the table describes, by key.
@@ -78,39 +119,4 @@ pub fn addresses(local: &Address, peer: &Address) -> String {
         (local, Address::None) => local.to_string(),
         (local, peer) => format!("{local} → {peer}"),
     }
-}
-
-/// When the process began: field 22 of its `stat`, counted behind the name, which may hold spaces.
-fn process_start(pid: u64) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
-}
-
-/// The recording of `file_or_pid`: a file, or that of the live process with this number.
-pub fn find(file_or_pid: &str) -> anyhow::Result<PathBuf> {
-    let path = PathBuf::from(file_or_pid);
-    if path.exists() {
-        return Ok(path);
-    }
-    let Ok(pid) = file_or_pid.parse::<u32>() else {
-        bail!("{file_or_pid}: neither a file nor the number of a process");
-    };
-    mapped_file(pid).with_context(|| format!("process {pid}"))
-}
-
-/// The recording that the process has in its memory.
-fn mapped_file(pid: u32) -> anyhow::Result<PathBuf> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-    let mut files = maps.lines().filter_map(|line| {
-        let path = line.find('/').map(|at| &line[at..])?;
-        let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-        path.ends_with(".ticks").then(|| PathBuf::from(path))
-    });
-    let Some(path) = files.next() else {
-        bail!("it does not record; start it with ASYNC_IO_TRACE=<dir>, or by `ticks record -- …`");
-    };
-    // The path is that of the process's own root directory.
-    let own_root = PathBuf::from(format!("/proc/{pid}/root{}", path.display()));
-    Ok(if path.exists() { path } else { own_root })
 }

@@ -16,6 +16,7 @@ mod line;
 mod merge;
 mod outcome;
 mod perfetto;
+mod process;
 mod progress;
 mod record;
 mod show;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use ticks_format::{Awaited, Entry, Key, Source, Waiter};
 
 use crate::input::{self, Input};
 use crate::outcome::Outcome;
+use crate::process::State;
 use crate::{table, units};
 
 /// Show who waits now, or waited when the program ended
@@ -21,7 +23,7 @@ use crate::{table, units};
 pub struct Args {
     /// A recording, or the number of a process that records
     #[arg(value_name = "FILE|PID")]
-    target: String,
+    target: PathBuf,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -38,30 +40,40 @@ Examples:
 
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let path = input::find(&args.target)?;
-    let mut input = Input::open(&path)?;
+    let mut inputs = Input::find(&args.target)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut is_first = true;
     loop {
-        let view = View::of(&input)?;
-        if args.json {
-            view.write_json(&mut out)?;
-        } else {
-            view.write_table(&mut out, &input)?;
+        let mut runs = false;
+        for input in &mut inputs {
+            input.recording.refresh_clock()?;
+            let view = View::of(input)?;
+            runs |= view.state == State::Runs;
+            if args.json {
+                view.write_json(&mut out, input)?;
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                writeln!(out)?;
+            }
+            view.write_table(&mut out, input)?;
         }
         out.flush()?;
         match args.every {
-            Some(pause) if view.live => sleep(pause),
+            Some(pause) if runs => sleep(pause),
             _ => break,
         }
-        input.recording.refresh_clock()?;
     }
-    let damaged = input.report_problems();
+    let mut damaged = false;
+    for input in &inputs {
+        damaged |= input.report_problems();
+    }
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
 }
 
 /// Everybody who waits, at one moment.
 struct View {
-    live: bool,
+    state: State,
     at_ns: u64,
     waits: Vec<Wait>,
     torn: u64,
@@ -82,7 +94,7 @@ impl View {
     fn of(input: &Input) -> anyhow::Result<View> {
         let recording = &input.recording;
         let sources: HashMap<Key, Source> = input.sources()?;
-        let live = input.is_live();
+        let state = input.state();
         let (mut waits, mut torn) = (Vec::new(), 0);
         for entry in recording.waiters() {
             let Entry::Whole(waiter) = entry? else {
@@ -103,20 +115,23 @@ impl View {
             });
         }
         waits.sort_by_key(|wait| wait.since_ns);
-        let at_ns = match live {
-            true => units::now_ns(),
-            false => last_ns(input, &waits)?,
+        let at_ns = match state {
+            State::Runs => units::now_ns(),
+            _ => last_ns(input, &waits)?,
         };
         let left_out = recording.counter(counter::WAITERS_LEFT_OUT)?;
-        Ok(View { live, at_ns, waits, torn, left_out })
+        Ok(View { state, at_ns, waits, torn, left_out })
     }
 
     fn write_table(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
         let process = input.process_name();
         let at = units::time(self.at_ns);
-        let state = match self.live {
-            true => "runs",
-            false => "has ended; as it was",
+        let state = match self.state {
+            State::Runs => "runs",
+            State::Ended => "has ended; as it was",
+            State::Gone => "was killed, or ended without exit; as it was",
+            State::Left => "goes on elsewhere (by exec, or this is a copy); as it was",
+            State::Unknown => "may have ended; as it was",
         };
         let count = self.waits.len();
         writeln!(out, "{process} {state}, {at}: {count} waiting")?;
@@ -137,9 +152,23 @@ impl View {
         Ok(())
     }
 
-    fn write_json(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+    fn write_json(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
+        let pid = input.recording.header().pid;
+        let state = match self.state {
+            State::Runs => "runs",
+            State::Ended => "ended",
+            State::Gone => "gone",
+            State::Left => "left",
+            State::Unknown => "unknown",
+        };
         for wait in &self.waits {
-            writeln!(out, "{}", wait.json(self.at_ns))?;
+            let mut object = json!({ "time": units::time(self.at_ns), "pid": pid, "state": state });
+            if let (Some(object), Json::Object(more)) =
+                (object.as_object_mut(), wait.json(self.at_ns))
+            {
+                object.extend(more);
+            }
+            writeln!(out, "{object}")?;
         }
         Ok(())
     }
@@ -149,7 +178,7 @@ impl Wait {
     fn row(&self, at_ns: u64) -> [String; 8] {
         let since = units::duration(at_ns.saturating_sub(self.since_ns));
         let task = format!("{:#x}", self.waiter.task);
-        let place = self.place.clone().unwrap_or_default();
+        let place = self.place.as_deref().map_or("", short).to_owned();
         match self.waiter.awaited {
             Awaited::Source { fd, dir, ticks, key, .. } => {
                 let source = self.source.as_ref();
@@ -173,7 +202,6 @@ impl Wait {
 
     fn json(&self, at_ns: u64) -> Json {
         let mut object = json!({
-            "time": units::time(at_ns),
             "since": units::time(self.since_ns),
             "waited_ns": at_ns.saturating_sub(self.since_ns),
             "task": self.waiter.task,
@@ -205,12 +233,24 @@ impl Wait {
     }
 }
 
+/// A place without the machine's part: a dependency's begins with the package's name and version, the
+/// standard library's with the crate's.
+fn short(place: &str) -> &str {
+    // `/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smol-2.0.2/src/lib.rs:1:1`.
+    let dependency = || Some(place.split_once("/registry/src/")?.1.split_once('/')?.1);
+    // `/home/x/.cargo/git/checkouts/smol-0123456789abcdef/0123456/src/lib.rs:1:1`.
+    let checkout = || Some(place.split_once("/git/checkouts/")?.1);
+    let std = || Some(place.strip_prefix("/rustc/")?.split_once("/library/")?.1);
+    dependency().or_else(checkout).or_else(std).unwrap_or(place)
+}
+
 /// The time of the last thing that a program now ended recorded.
 fn last_ns(input: &Input, waits: &[Wait]) -> anyhow::Result<u64> {
     /// Enough slots to hold a whole record.
     const TAIL_SLOTS: u64 = 64;
     let recording = &input.recording;
     let mut last = waits.iter().map(|wait| wait.since_ns).max().unwrap_or(0);
+    last = last.max(input.ended_ns().unwrap_or(0));
     let anchors = recording.clock().anchors();
     last = last.max(anchors.last().map_or(0, |anchor| anchor.utc_ns));
     for ring in recording.rings()? {
@@ -220,4 +260,19 @@ fn last_ns(input: &Input, waits: &[Wait]) -> anyhow::Result<u64> {
         }
     }
     Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_dependencies_are_short() {
+        let registry = "/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let place = format!("{registry}/smol-2.0.2/src/lib.rs:1:1");
+        assert_eq!(short(&place), "smol-2.0.2/src/lib.rs:1:1");
+        let hash = "59807616e1ab0ed5d0d5e1d5d29a0d4d6e3a9e1b";
+        assert_eq!(short(&format!("/rustc/{hash}/library/core/src/a.rs:1:1")), "core/src/a.rs:1:1");
+        assert_eq!(short("src/main.rs:12:5"), "src/main.rs:12:5");
+    }
 }

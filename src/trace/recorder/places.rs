@@ -20,8 +20,8 @@ thread_local! {
 }
 
 /// Notes from where the wait that may begin next was asked for.
-pub(in crate::trace) fn set_place(at: Option<&'static Location<'static>>) {
-    HERE.with(|here| here.set(at));
+pub(in crate::trace) fn set_place(at: &'static Location<'static>) {
+    HERE.with(|here| here.set(Some(at)));
 }
 
 /// The places that the file holds.
@@ -84,7 +84,7 @@ impl Places {
     /// Puts a place into the file. Returns where; 0 if there is no room.
     #[cold]
     fn append(&self, location: &Location<'_>, map: &Map) -> u64 {
-        if is_own(location) {
+        if says_nothing(location) {
             return 0;
         }
         let text = location.to_string();
@@ -105,10 +105,13 @@ impl Places {
     }
 }
 
-/// Whether the place is in this crate, which says nothing: an `async` function's own wait, or a poll
-/// that was called through a trait object, whose caller is not known.
-fn is_own(location: &Location<'_>) -> bool {
-    const OWN: [&str; 5] = ["async_io.rs", "net.rs", "readable.rs", "timer.rs", "unix.rs"];
+/// Whether the place is in this crate, as for a poll that was called through a trait object, whose
+/// caller is not known; or in code that only passes a poll on, as for a boxed stream.
+fn says_nothing(location: &Location<'_>) -> bool {
+    const OWN: [&str; 4] = ["async_io.rs", "net.rs", "timer.rs", "unix.rs"];
     let root = file!().strip_suffix("trace/recorder/places.rs").unwrap_or(file!());
-    location.file().strip_prefix(root).is_some_and(|file| OWN.contains(&file))
+    let file = location.file();
+    file.strip_prefix(root).is_some_and(|file| OWN.contains(&file))
+        || file.starts_with("/rustc/")
+        || file.contains("/futures-io-")
 }
