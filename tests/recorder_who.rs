@@ -18,6 +18,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -31,10 +32,17 @@ const FAR: Duration = Duration::from_secs(3_600);
 
 /// Runs `work` in a child that records.
 fn recorded(test: &str, work: impl FnOnce()) {
-    let _watchdog = watchdog(test);
-    if child::role().is_some() {
+    recorded_from_the_start(test, || {
         // Whoever waits before the recorder has started waits at an unknown place.
         block_on(async {});
+        work();
+    });
+}
+
+/// Runs `work` in a child that is going to record.
+fn recorded_from_the_start(test: &str, work: impl FnOnce()) {
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
         return work();
     }
     let dir = tempfile::tempdir().unwrap();
@@ -384,5 +392,30 @@ fn a_place_that_says_nothing_is_left_out() {
         let through =
             place(&mut |cx| Pin::new(&mut borrowed).poll_read(cx, &mut bytes).is_pending());
         assert_eq!(through, "");
+    });
+}
+
+/// A server starts with a thread each for several listeners, and they make the reactor together. Making
+/// the file takes some milliseconds, and whoever began to wait by then was in no table, for as long as
+/// nobody connected: just the one that is asked about.
+#[test]
+fn waits_that_begin_while_the_recorder_starts_are_there() {
+    recorded_from_the_start("waits_that_begin_while_the_recorder_starts_are_there", || {
+        let together = Arc::new(Barrier::new(4));
+        let (waker, _) = counting_waker();
+        let wait = move || {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            together.wait();
+            let listener = Async::new(listener).unwrap();
+            assert!(listener.poll_readable(&mut Context::from_waker(&waker)).is_pending());
+            listener
+        };
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(wait.clone())).collect();
+        let listeners = threads.into_iter().map(|thread| thread.join().unwrap());
+        let listeners: Vec<_> = listeners.collect();
+        let all = waiting();
+        assert_eq!(all.len(), listeners.len(), "{all:?}");
+        let sources = recording::sources(&own());
+        assert_eq!(sources.len(), listeners.len(), "{sources:?}");
     });
 }

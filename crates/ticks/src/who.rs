@@ -95,6 +95,8 @@ impl View {
         let recording = &input.recording;
         let sources: HashMap<Key, Source> = input.sources()?;
         let state = input.state();
+        // Before the table is read: reading it takes a while.
+        let now_ns = units::now_ns();
         let (mut waits, mut torn) = (Vec::new(), 0);
         for entry in recording.waiters() {
             let Entry::Whole(waiter) = entry? else {
@@ -116,7 +118,7 @@ impl View {
         }
         waits.sort_by_key(|wait| wait.since_ns);
         let at_ns = match state {
-            State::Runs => units::now_ns(),
+            State::Runs => now_ns,
             _ => last_ns(input, &waits)?,
         };
         let left_out = recording.counter(counter::WAITERS_LEFT_OUT)?;

@@ -1,6 +1,8 @@
 //! Starting the recorder: once, when the process first uses its reactor.
 
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ticks_format::layout::{counter, Layout, SectionKind, HEADER_WORDS};
 use ticks_format::tables::{ring_word, text_words};
@@ -20,8 +22,8 @@ use crate::trace::{warn_once, Warning, LISTENERS, RECORDER};
 pub(in crate::trace) fn listens() -> bool {
     match STATE.load(Ordering::Relaxed) {
         ON => true,
-        UNTRIED => start(),
-        _ => false,
+        OFF => false,
+        _ => start(),
     }
 }
 
@@ -34,8 +36,7 @@ pub(super) fn forget_listening() {
 fn start() -> bool {
     let (from, to) = (UNTRIED, STARTING);
     if STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-        // Another thread is at it.
-        return false;
+        return wait_for_start();
     }
     let started = settings::get().map(make);
     if let Some(Err(why)) = &started {
@@ -44,6 +45,23 @@ fn start() -> bool {
     let is_on = matches!(started, Some(Ok(())));
     STATE.store(if is_on { ON } else { OFF }, Ordering::Relaxed);
     is_on
+}
+
+/// How long a thread waits for another one to start the recorder: far longer than that takes, but not
+/// for ever. In a child that was forked in that moment nobody would end the wait.
+const START_LIMIT: Duration = Duration::from_secs(1);
+
+/// Another thread is at it. A wait that began meanwhile would not be in the table for as long as it
+/// lasts, which may be for ever.
+#[cold]
+fn wait_for_start() -> bool {
+    let begun = Instant::now();
+    loop {
+        match STATE.load(Ordering::Relaxed) {
+            STARTING if begun.elapsed() < START_LIMIT => thread::sleep(Duration::from_micros(100)),
+            state => return state == ON,
+        }
+    }
 }
 
 /// Makes the file and the recorder that writes to it.
