@@ -44,7 +44,7 @@ impl Input {
                 "{}: expected a recording, found a directory; name a file in it",
                 file_or_pid.display()
             ),
-            None if !file_or_pid.exists() => {
+            None if is_word(file_or_pid) && !file_or_pid.exists() => {
                 bail!("{}: neither a file nor the number of a process", file_or_pid.display())
             }
             _ => Ok(vec![Input::open(file_or_pid)?]),
@@ -110,6 +110,11 @@ impl Input {
         }
         Ok(sources)
     }
+}
+
+/// Whether the path looks like something else that was meant to be a file or a number.
+fn is_word(path: &Path) -> bool {
+    path.extension().is_none() && path.components().count() == 1
 }
 
 /// `local → peer`, as far as there are addresses.

@@ -110,18 +110,23 @@ fn style(what: &What) -> Style {
 
 /// `[2022-05-03T18:37:52.139518Z TRACE async_io::reactor 0 4711] …`, as the logs of 2022: time,
 /// level, module, line (a recording has none), thread.
-pub fn write_text(out: &mut dyn Write, inputs: &[Input], moment: &Moment) -> io::Result<()> {
+pub fn write_text(
+    out: &mut dyn Write,
+    inputs: &[Input],
+    moment: &Moment,
+    colours: bool,
+) -> io::Result<()> {
     let what = &moment.stamped.what;
     let time = units::time(moment.utc_ns);
     let tid = moment.stamped.thread.as_ref().map_or(0, |thread| thread.tid);
-    let style = style(what);
+    let (dim, style) = if colours { (DIM, style(what)) } else { Default::default() };
     let (target, text) = (target(what), text(what));
     // With several processes the thread's number alone would not say whose it is.
     let pid = match inputs.len() {
         0 | 1 => String::new(),
         _ => format!("{}/", inputs[moment.input].recording.header().pid),
     };
-    writeln!(out, "{DIM}[{time} TRACE {target} 0 {pid}{tid}]{DIM:#} {style}{text}{style:#}")
+    writeln!(out, "{dim}[{time} TRACE {target} 0 {pid}{tid}]{dim:#} {style}{text}{style:#}")
 }
 
 /// One object a line.

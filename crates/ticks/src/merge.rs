@@ -123,24 +123,38 @@ impl<'a> Merge<'a> {
     /// Says on stderr what could not be read, and whether there was anything. What was overwritten
     /// is said too, but is as it should be.
     pub fn report_losses(&self) -> bool {
+        for (input, ring, loss) in self.losses() {
+            if loss.overwritten > 0 {
+                let (place, count) = (self.place(input, ring), units::count(loss.overwritten));
+                anstream::eprintln!("ticks: {place}: {count} older slots were overwritten");
+            }
+        }
+        self.report_damage()
+    }
+
+    /// Says on stderr what could not be read, and whether there was anything.
+    pub fn report_damage(&self) -> bool {
         let mut damaged = !self.unreadable_rings.is_empty();
         for text in &self.unreadable_rings {
             anstream::eprintln!("ticks: {text}");
         }
         for (input, ring, loss) in self.losses() {
-            let path = self.inputs[input].path.display();
-            let place = format!("{path}: thread {} {}", ring.owner.tid, ring.owner.name);
             for (count, what) in [
-                (loss.overwritten, "older slots were overwritten"),
                 (loss.unreadable, "slots cannot be read"),
                 (loss.unknown, "records are of kinds that the file does not describe"),
             ] {
                 if count > 0 {
-                    anstream::eprintln!("ticks: {place}: {} {what}", units::count(count));
+                    let (place, count) = (self.place(input, ring), units::count(count));
+                    anstream::eprintln!("ticks: {place}: {count} {what}");
                 }
             }
             damaged |= loss.unreadable > 0;
         }
         damaged
+    }
+
+    fn place(&self, input: usize, ring: &Ring) -> String {
+        let path = self.inputs[input].path.display();
+        format!("{path}: thread {} {}", ring.owner.tid, ring.owner.name)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! All of it is read from `/proc`; elsewhere than on Linux recordings are found by their names alone.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,30 @@ pub enum State {
     Unknown,
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Runs => "runs",
+            State::Ended => "has ended",
+            State::Gone => "was killed or ended without exit",
+            State::Left => "goes on without this file",
+            State::Unknown => "may have ended",
+        })
+    }
+}
+
 impl State {
+    /// One word for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Runs => "runs",
+            State::Ended => "ended",
+            State::Gone => "gone",
+            State::Left => "left",
+            State::Unknown => "unknown",
+        }
+    }
+
     /// The state of the process that wrote the file, which has not said that it ended.
     pub fn of(header: &Header, boot_id: Option<&str>, file: &File, path: &Path) -> State {
         let is_told = header.process_start != 0 && Path::new("/proc/self/stat").exists();

@@ -1,10 +1,12 @@
 //! `ticks record`: runs a program with the recorder on.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::SystemTime;
+#[cfg(not(unix))]
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use ticks_format::layout::counter;
@@ -48,19 +50,61 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     fs::create_dir_all(dir).with_context(failed)?;
     let dir = fs::canonicalize(dir).with_context(failed)?;
     let (program, arguments) = args.command.split_first().context("no program is given")?;
-    let began = SystemTime::now();
+    let before = recordings(&dir);
     let mut command = Command::new(program);
     command.args(arguments).env("ASYNC_IO_TRACE", &dir);
     if let Some(size) = args.size {
         command.env("ASYNC_IO_TRACE_MIB", size.to_string());
     }
-    // Ctrl-C is the program's; we stay to say what was recorded.
-    ctrlc::set_handler(|| {}).context("signals cannot be handled")?;
+    let signals = signals::catch().context("signals cannot be handled")?;
     let mut child =
         command.spawn().with_context(|| format!("{}: cannot be run", program.to_string_lossy()))?;
+    signals::pass_on(signals, child.id());
     let status = child.wait()?;
-    report(&dir, began);
+    if status.code().is_none() {
+        anstream::eprintln!("ticks: the program was ended by a {status}");
+    }
+    report(&dir, &before);
     Ok(Outcome::Status(code(status)))
+}
+
+/// Ctrl-C is the program's, which the terminal tells as well; we stay to say what was recorded. Whoever
+/// asks us alone to end means the program.
+#[cfg(unix)]
+mod signals {
+    use std::thread;
+
+    use rustix::process::{kill_process, Pid, Signal};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    pub fn catch() -> std::io::Result<Signals> {
+        Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])
+    }
+
+    pub fn pass_on(mut signals: Signals, child: u32) {
+        let child = i32::try_from(child).ok().and_then(Pid::from_raw);
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                let signal = match signal {
+                    SIGHUP => Signal::HUP,
+                    SIGTERM => Signal::TERM,
+                    _ => continue,
+                };
+                // It fails if the program has ended, which is what was asked for.
+                let _ = child.map(|child| kill_process(child, signal));
+            }
+        });
+    }
+}
+
+#[cfg(not(unix))]
+mod signals {
+    pub fn catch() -> Result<(), ctrlc::Error> {
+        ctrlc::set_handler(|| {})
+    }
+
+    pub fn pass_on((): (), _: u32) {}
 }
 
 #[cfg(unix)]
@@ -79,8 +123,10 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 /// Says which recordings came about, of the program and of those that it ran.
-fn report(dir: &Path, began: SystemTime) {
-    let files = recordings_since(dir, began);
+fn report(dir: &Path, before: &BTreeMap<PathBuf, u64>) {
+    let mut files = recordings(dir);
+    files.retain(|path, identity| before.get(path) != Some(identity));
+    let files: Vec<PathBuf> = files.into_keys().collect();
     for file in &files {
         match summary(file) {
             Ok(summary) => anstream::eprintln!("ticks: {}: {summary}", file.display()),
@@ -97,18 +143,26 @@ fn report(dir: &Path, began: SystemTime) {
     }
 }
 
-fn recordings_since(dir: &Path, began: SystemTime) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries
-        .filter(|entry| {
-            let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            modified.is_ok_and(|modified| modified >= began)
-        })
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "ticks"))
-        .collect();
-    files.sort();
+/// What is in the directory, and by what a file is told from another one of its name.
+fn recordings(dir: &Path) -> BTreeMap<PathBuf, u64> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_recording = |path: &PathBuf| path.extension().is_some_and(|end| end == "ticks");
+    let files = entries.filter(is_recording);
     files
+        .filter_map(|path| fs::metadata(&path).ok().map(|found| (path, identity(&found))))
+        .collect()
+}
+
+/// A recording is made beside the old one that it replaces, so that the two have numbers of their own.
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn identity(metadata: &fs::Metadata) -> u64 {
+    let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    modified.map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn summary(path: &Path) -> anyhow::Result<String> {
@@ -119,8 +173,9 @@ fn summary(path: &Path) -> anyhow::Result<String> {
     let kept: u64 = rings.iter().map(|ring| ring.head.min(ring.slots)).sum();
     let missed = input.recording.counter(counter::UNRECORDED)?;
     let mut text = format!(
-        "{}, {} rings of threads, {} slots written, {} kept",
+        "{}, which {}: {} rings of threads, {} slots written, {} kept",
         input.process_name(),
+        input.state(),
         rings.len(),
         units::count(written),
         units::count(kept)

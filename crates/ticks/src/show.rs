@@ -1,22 +1,26 @@
 //! `ticks show`: the records as the log's text lines.
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
 
 use crate::filter::Filter;
 use crate::input::Input;
 use crate::line;
 use crate::merge::{Merge, Positions};
 use crate::outcome::Outcome;
+use crate::progress::Progress;
 
 /// Show the records as the log's text lines, threads and files merged by time
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings
-    #[arg(required = true, value_name = "FILE")]
+    /// The recordings, or the numbers of processes that record
+    #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object a line
     #[arg(long)]
@@ -39,27 +43,52 @@ Examples:
 /// How long to wait for more records of a live program.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How much is written at once.
+const OUT_BYTES: usize = 1 << 16;
+
+/// Whether the output goes to a file: on a terminal, or in a pager on one, a bar would be in its midst.
+#[cfg(unix)]
+fn is_file(out: &io::Stdout) -> bool {
+    use std::os::fd::AsFd;
+    let file = out.as_fd().try_clone_to_owned().map(File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_file(_: &io::Stdout) -> bool {
+    false
+}
+
 /// Shows the records.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut inputs = Input::open_all(&args.files)?;
     let mut filter = args.filter.ready(&inputs)?;
-    let mut out = BufWriter::new(anstream::stdout().lock());
+    let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let mut out: Box<dyn Write> = match colours {
+        true => Box::new(BufWriter::with_capacity(OUT_BYTES, anstream::stdout().lock())),
+        // Nothing need be looked through for what is to be stripped.
+        false => Box::new(BufWriter::with_capacity(OUT_BYTES, io::stdout().lock())),
+    };
     let mut positions: Positions = vec![Default::default(); inputs.len()];
     let mut damaged = false;
     loop {
         // Asked first, so that what a program records last is shown before we stop.
         let live = args.follow && inputs.iter().any(Input::is_live);
         let mut merge = Merge::from(&inputs, &positions)?;
+        let mut progress = (is_file(&io::stdout()) && !args.follow)
+            .then(|| Progress::new(merge.slots(), "reading"));
         while let Some(moment) = merge.advance()? {
+            progress.iter_mut().for_each(Progress::step);
             if !filter.passes(&moment) {
                 continue;
             }
             if args.json {
                 line::write_json(&mut out, &inputs, &moment)?;
             } else {
-                line::write_text(&mut out, &inputs, &moment)?;
+                line::write_text(&mut out, &inputs, &moment, colours)?;
             }
         }
+        drop(progress);
         out.flush()?;
         damaged |= merge.report_losses();
         positions = merge.positions();

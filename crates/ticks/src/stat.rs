@@ -1,7 +1,7 @@
 //! `ticks stat`: rounds, events, wakes and waits in numbers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
@@ -19,14 +19,14 @@ use crate::{table, units};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATION)]
 pub struct Args {
-    /// The recording
-    #[arg(value_name = "FILE")]
+    /// The recording, or the number of a process that records
+    #[arg(value_name = "FILE|PID")]
     file: PathBuf,
 }
 
 const EXPLANATION: &str = "\
 A wait lasts from the first poll that is Pending to the one that is Ready. A wake is spurious if the
-poll that follows it is Pending. UP≠ counts the polls that async-io 2.6.0 would have answered
+poll that follows it is Pending. Percentiles are right to 1 %. UP≠ counts the polls that async-io 2.6.0 would have answered
 otherwise.
 
 Example:
@@ -34,10 +34,24 @@ Example:
 
 /// Sums up.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let inputs = [Input::open(&args.file)?];
-    let mut merge = Merge::new(&inputs)?;
+    let inputs = Input::find(&args.file)?;
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut damaged = false;
+    for (index, input) in inputs.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        damaged |= sum_up(&mut out, input)?;
+    }
+    out.flush()?;
+    Ok(if damaged { Outcome::Partly } else { Outcome::Done })
+}
+
+/// Sums up a recording. Returns whether it is damaged.
+fn sum_up(out: &mut dyn Write, input: &Input) -> anyhow::Result<bool> {
+    let mut merge = Merge::new(std::slice::from_ref(input))?;
     let mut sums = Sums::default();
-    for source in inputs[0].sources()?.into_values() {
+    for source in input.sources()?.into_values() {
         let what = format!("{} {}", source.kind, addresses(&source.local, &source.peer));
         sums.descriptions.insert(source.key, (source.fd, what));
     }
@@ -47,16 +61,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         progress.step();
     }
     drop(progress);
-    let mut out = anstream::stdout().lock();
-    sums.write(&mut out, &inputs[0])?;
-    write_rings(&mut out, &merge)?;
-    let missed = inputs[0].recording.counter(counter::UNRECORDED)?;
+    sums.write(out, input)?;
+    write_rings(out, &merge)?;
+    let missed = input.recording.counter(counter::UNRECORDED)?;
     if missed > 0 {
         writeln!(out, "{} records found no ring", units::count(missed))?;
     }
-    let damaged = merge.losses().any(|(_, _, loss)| loss.unreadable > 0);
-    let damaged = inputs[0].report_problems() || damaged;
-    Ok(if damaged { Outcome::Partly } else { Outcome::Done })
+    out.flush()?;
+    let damaged = merge.report_damage();
+    Ok(input.report_problems() || damaged)
 }
 
 /// Durations, of which percentiles are asked.
@@ -206,7 +219,7 @@ impl Sums {
         let (begin, end) = self.span_ns.unwrap_or_default();
         let span = units::duration(end - begin);
         let (name, begin) = (input.process_name(), units::time(begin));
-        writeln!(out, "{name}: {span} from {begin}\n")?;
+        writeln!(out, "{name}, which {}: {span} from {begin}\n", input.state())?;
         let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
         let mut rows = table::new(&columns);
         for (tid, sums) in &self.threads {

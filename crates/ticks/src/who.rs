@@ -129,11 +129,8 @@ impl View {
         let process = input.process_name();
         let at = units::time(self.at_ns);
         let state = match self.state {
-            State::Runs => "runs",
-            State::Ended => "has ended; as it was",
-            State::Gone => "was killed, or ended without exit; as it was",
-            State::Left => "goes on elsewhere (by exec, or this is a copy); as it was",
-            State::Unknown => "may have ended; as it was",
+            State::Runs => self.state.to_string(),
+            state => format!("{state}; as it was"),
         };
         let count = self.waits.len();
         writeln!(out, "{process} {state}, {at}: {count} waiting")?;
@@ -156,13 +153,7 @@ impl View {
 
     fn write_json(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
         let pid = input.recording.header().pid;
-        let state = match self.state {
-            State::Runs => "runs",
-            State::Ended => "ended",
-            State::Gone => "gone",
-            State::Left => "left",
-            State::Unknown => "unknown",
-        };
+        let state = self.state.name();
         for wait in &self.waits {
             let mut object = json!({ "time": units::time(self.at_ns), "pid": pid, "state": state });
             if let (Some(object), Json::Object(more)) =

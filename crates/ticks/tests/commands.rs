@@ -12,7 +12,7 @@ fn who_names_who_waits_and_where() {
     let sample = Sample::new(&accept());
     let shown = stdout(["who", path(&sample.path)]);
     let lines: Vec<&str> = shown.lines().collect();
-    let first = "relay (4711) has ended; as it was, 2022-05-03T18:37:52.142518Z: 2 waiting";
+    let first = "relay (4711) was killed or ended without exit; as it was, 2022-05-03T18:37:52.142518Z: 2 waiting";
     assert_eq!(lines[0], first);
     let columns = |line: &str| {
         line.split("  ")
@@ -94,12 +94,13 @@ fn record_passes_the_status_on_and_says_what_is_there() {
     let output = ticks(args);
     assert_eq!(output.status.code(), Some(7));
     let said = stderr(&output);
-    assert!(said.contains("1.ticks: relay (4711), 2 rings of threads, 21 slots written"), "{said}");
+    assert!(said.contains("1.ticks: relay (4711), which was killed or ended without exit: 2 rings of threads, 21 slots"), "{said}");
     assert!(said.contains("try: ticks show "), "{said}");
 
     let output = ticks(["record", "-o", path(&dir), "sh", "-c", "kill -9 $$"]);
     assert_eq!(output.status.code(), Some(137));
     assert!(stderr(&output).contains("nothing was recorded"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("ended by a signal: 9 (SIGKILL)"), "{}", stderr(&output));
     let output = ticks(["record", "-o", path(&dir), "/nonexistent/program"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("/nonexistent/program: cannot be run"));
@@ -108,6 +109,54 @@ fn record_passes_the_status_on_and_says_what_is_there() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("the directory for recordings"));
     assert!(fs::exists(dir.join("1.ticks")).expect("readable"));
+}
+
+/// Whoever supervises the tool asks it to end, and means the program.
+#[test]
+#[cfg(target_os = "linux")]
+fn record_passes_on_the_request_to_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ticks"));
+    command.args(["record", "-o", path(dir.path()), "--", "sh", "-c"]);
+    command.arg("trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done");
+    let mut tool = command.stdout(std::process::Stdio::piped()).spawn().expect("it runs");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(tool.stdout.as_mut().expect("a pipe"), &mut ready).expect("ready");
+    let asked = std::process::Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\""])
+        .arg(tool.id().to_string())
+        .status();
+    assert!(asked.expect("it runs").success());
+    assert_eq!(tool.wait().expect("it ends").code(), Some(9));
+}
+
+/// What a damaged file still has is summed up, and that there was more is said.
+#[test]
+fn stat_of_a_damaged_file() {
+    let sample = Sample::new(&accept());
+    let bytes = fs::read(&sample.path).expect("readable");
+    let layout = ticks_format::layout::Layout::new(ticks_format::layout::FILE_BYTES_MIN);
+    fs::write(&sample.path, &bytes[..layout.rings[1].offset as usize]).expect("written");
+    let output = ticks(["stat", path(&sample.path)]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("the file is cut off"), "{said}");
+    assert!(said.contains("thread 4714 async-io: 9 slots cannot be read"), "{said}");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("tcp-listener 127.0.0.1:4001"), "{shown}");
+
+    // A ring that claims more than there is.
+    let mut bytes = bytes;
+    let rings = layout.section(ticks_format::layout::SectionKind::Rings);
+    let slots = (rings.offset + rings.entry_bytes) as usize + 16;
+    bytes[slots..slots + 8].copy_from_slice(&u64::from(u32::MAX).to_ne_bytes());
+    fs::write(&sample.path, &bytes).expect("written");
+    for command in ["stat", "show"] {
+        let output = ticks([command, path(&sample.path)]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(said.contains("expected the slots of ring 1 within the file, found"), "{said}");
+    }
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 mod util;
 
-use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
-use ticks_format::layout::counter;
 use ticks_format::records::Ticker;
 use util::{accept, empty, path, record, stderr, stdout, ticks, Sample};
 
@@ -136,45 +134,4 @@ fn nobody_reads_to_the_end() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
-}
-
-/// The file of this very process, which lives, grows while it is followed.
-#[test]
-fn a_live_file_is_followed_until_it_is_closed() {
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
-    let start = fields.split_whitespace().nth(19).expect("field 22");
-    let mut image = empty(std::process::id().into(), start.parse().expect("a number"));
-    let ring = image.claim(1, "main", 0).expect("a ring");
-    record(&mut image, ring, 1, Ticker { tick: 1 });
-    let sample = Sample::new(&image);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ticks"))
-        .args(["show", "--follow", path(&sample.path)])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("ticks runs");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let mut next = || lines.next().expect("a line").expect("readable");
-    assert!(next().contains("thread:+ tid=1"));
-    assert!(next().ends_with("Reactor::ticker:+- val=1"));
-    for tick in 2..5 {
-        record(&mut image, ring, tick, Ticker { tick });
-        overwrite(&sample, &image);
-        assert!(next().ends_with(&format!("Reactor::ticker:+- val={tick}")));
-    }
-    image.words_mut()[counter::CLOSED] = 1;
-    overwrite(&sample, &image);
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
-}
-
-fn overwrite(sample: &Sample, image: &ticks_format::image::Image) {
-    let file = OpenOptions::new().write(true).open(&sample.path);
-    let mut file = file.expect("writable");
-    // The slots first, then the heads that count them, as a recorder does.
-    let bytes = image.to_bytes();
-    let slots = image.layout().rings[0].offset as usize;
-    file.seek(SeekFrom::Start(slots as u64)).expect("seekable");
-    file.write_all(&bytes[slots..]).expect("writable");
-    file.seek(SeekFrom::Start(0)).expect("seekable");
-    file.write_all(&bytes[..slots]).expect("writable");
 }

@@ -1,0 +1,269 @@
+//! A program hangs, and whoever looks after it has its process number and nothing else. `ticks who` found
+//! its recording by what the process has mapped, and so found it in the tests, where the name of the file
+//! was made up; of a real process it said that it does not record. So here the tool is run on a process.
+#![cfg(target_os = "linux")]
+
+mod util;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{exit, Child, ChildStdin, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use async_io::{block_on, Async, Timer};
+use futures_lite::future;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use util::{path, stderr, stdout, ticks};
+
+const ROLE: &str = "TICKS_TEST_ROLE";
+
+/// A process that waits until its standard input is closed. It is killed when this is dropped.
+struct Waiting {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    dir: TempDir,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Waiting {
+    /// Starts this test binary as `role`, and waits until it says that it waits.
+    fn start(test: &str, role: &str, records: bool) -> Waiting {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("here")).expect("a directory");
+        let exe = std::env::current_exe().expect("a test binary has a path");
+        let mut command = Command::new(exe);
+        command.args(["--exact", test, "--nocapture"]).env(ROLE, role);
+        command.env_remove("ASYNC_IO_TRACE").env("ASYNC_IO_TRACE_MIB", "4");
+        if records {
+            command.env("ASYNC_IO_TRACE", dir.path().join("here"));
+        }
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let waits = lines.any(|line| line.is_ok_and(|line| line.ends_with("waits")));
+        assert!(waits, "{:?}", child.wait());
+        Waiting { stdin: child.stdin.take(), child, dir }
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join(format!("here/{}.ticks", self.child.id()))
+    }
+
+    /// Has it go on to its end.
+    fn end(&mut self) {
+        self.stdin = None;
+        self.child.wait().expect("it ends");
+    }
+}
+
+/// The process's part: waits for a connection and for a timer, or for nothing; then what the role says.
+fn play(role: &str) {
+    if role == "records nothing" {
+        return go_on(role);
+    }
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a listener");
+    let mut accept = Box::pin(listener.accept());
+    assert!(block_on(future::poll_once(&mut accept)).is_none());
+    let mut timer = Timer::after(Duration::from_secs(3_600));
+    assert!(block_on(future::poll_once(&mut timer)).is_none());
+    go_on(role);
+}
+
+fn go_on(role: &str) {
+    println!("\nwaits");
+    for _ in std::io::stdin().lines() {
+        block_on(async {});
+    }
+    match role {
+        "is replaced" => {
+            let mut next = Command::new("sh");
+            panic!("{}", next.args(["-c", "echo; echo waits; read end"]).exec());
+        }
+        "exits" => exit(0),
+        _ => {}
+    }
+}
+
+fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+fn who(args: &[&str]) -> Vec<Json> {
+    let shown = stdout(["who", "--json"].iter().chain(args));
+    shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[track_caller]
+fn fails(output: &Output, wanted: &str) {
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(output));
+    assert!(stderr(output).contains(wanted), "{}", stderr(output));
+}
+
+#[test]
+fn who_waits_in_a_live_process() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let mut process = Waiting::start("who_waits_in_a_live_process", "exits", true);
+    let pid = process.pid();
+    let waits = who(&[&pid]);
+    assert_eq!(waits.len(), 2, "{waits:?}");
+    for wait in &waits {
+        assert_eq!((wait["state"].as_str(), wait["pid"].to_string()), (Some("runs"), pid.clone()));
+        let place = wait["place"].as_str().expect("a place");
+        assert!(place.starts_with(&format!("{}:", file!())), "{place}");
+    }
+    assert_eq!(waits[0]["kind"], "tcp-listener");
+    assert_eq!(waits[0]["dir"], "read");
+    assert!(waits[0]["local"].as_str().is_some_and(|local| local.starts_with("127.0.0.1:")));
+    assert!(waits[1]["due"].is_string(), "{waits:?}");
+    assert_eq!(who(&[path(&process.file())]).len(), 2, "the same by its file");
+    let shown = stdout(["who", &pid]);
+    assert!(shown.contains(" runs, ") && shown.contains("due in 59m"), "{shown}");
+    // So do the others.
+    assert!(stdout(["stat", &pid]).contains(", which runs: "));
+    assert!(stdout(["show", &pid, "--kind", "TimerInsert"]).contains("Timer::insert:+-"));
+
+    process.end();
+    fails(
+        &ticks(["who", &pid]),
+        &format!("process {pid}: there is no such process; if it has ended"),
+    );
+    let waits = who(&[path(&process.file())]);
+    assert_eq!((waits.len(), waits[0]["state"].as_str()), (2, Some("ended")));
+    assert!(stdout(["who", path(&process.file())]).contains(" has ended; as it was, "));
+}
+
+/// By number, wherever the file is by now.
+#[test]
+fn a_recording_is_found_where_it_went() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let process = Waiting::start("a_recording_is_found_where_it_went", "exits", true);
+    let pid = process.pid();
+    let (here, there) = (process.dir.path().join("here"), process.dir.path().join("the re"));
+    fs::rename(&here, &there).expect("renamed");
+    assert_eq!(who(&[&pid]).len(), 2);
+    fs::remove_dir_all(&there).expect("removed");
+    // Root may follow what is mapped to the file itself.
+    let is_readable = fs::read_dir(format!("/proc/{pid}/map_files")).is_ok_and(|files| {
+        let mut files = files.flatten().map(|entry| entry.path());
+        files.any(|path| path.file_name().is_some() && fs::File::open(path).is_ok())
+    });
+    let output = ticks(["who", &pid]);
+    match is_readable {
+        true => assert!(String::from_utf8_lossy(&output.stdout).contains("2 waiting")),
+        false => fails(&output, ".ticks was removed; only root can still read it"),
+    }
+}
+
+#[test]
+fn a_killed_process_is_told_from_one_that_ended() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let test = "a_killed_process_is_told_from_one_that_ended";
+    let mut process = Waiting::start(test, "is killed", true);
+    process.child.kill().expect("killed");
+    // Not yet waited for, it is there and is not.
+    let until = Instant::now() + Duration::from_secs(60);
+    let state = || who(&[path(&process.file())])[0]["state"].clone();
+    while state() != "gone" {
+        assert!(Instant::now() < until, "{}", state());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fails(&ticks(["who", &process.pid()]), "it has ended, and its parent has not asked for it yet");
+    process.child.wait().expect("it ends");
+    let shown = stdout(["who", path(&process.file())]);
+    assert!(shown.contains(" was killed or ended without exit; as it was, "), "{shown}");
+
+    let mut process = Waiting::start(test, "is replaced", true);
+    let copy = process.dir.path().join("copy.ticks");
+    fs::copy(process.file(), &copy).expect("copied");
+    assert_eq!(who(&[path(&copy)])[0]["state"], "left");
+    process.stdin.take();
+    let until = Instant::now() + Duration::from_secs(60);
+    let state = || who(&[path(&process.file())])[0]["state"].clone();
+    while !["left", "gone"].contains(&state().as_str().expect("a text")) {
+        assert!(Instant::now() < until, "{}", state());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_process_that_does_not_record_is_told_why() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let test = "a_process_that_does_not_record_is_told_why";
+    let process = Waiting::start(test, "does not record", false);
+    let wanted =
+        "it does not record; start it with ASYNC_IO_TRACE=DIR in its environment, or by `ticks";
+    fails(&ticks(["who", &process.pid()]), wanted);
+    let process = Waiting::start(test, "records nothing", true);
+    let wanted = format!(
+        "it does not record, though it was started with ASYNC_IO_TRACE={}: it has not used async-io yet",
+        process.dir.path().join("here").display()
+    );
+    fails(&ticks(["who", &process.pid()]), &wanted);
+    // A number that no process has.
+    let last = fs::read_to_string("/proc/sys/kernel/pid_max").expect("readable");
+    let none = last.trim().parse::<u32>().expect("a number") + 1;
+    fails(&ticks(["who", &none.to_string()]), "there is no such process");
+    fails(&ticks(["who", "nowhere"]), "nowhere: neither a file nor the number of a process");
+    fails(&ticks(["who", path(process.dir.path())]), "expected a recording, found a directory");
+}
+
+/// Until the process has ended, and all that it recorded.
+#[test]
+fn a_live_recording_is_followed_to_its_end() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let test = "a_live_recording_is_followed_to_its_end";
+    let mut process = Waiting::start(test, "exits", true);
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
+    tool.args(["show", "--follow", "--json", &process.pid()]).stdout(Stdio::piped());
+    let mut tool = tool.spawn().expect("it runs");
+    let mut again = Command::new(env!("CARGO_BIN_EXE_ticks"));
+    again.args(["who", "--every", "10ms", &process.pid()]).stdout(Stdio::piped());
+    let again = again.spawn().expect("it runs");
+    let mut lines = BufReader::new(tool.stdout.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a line").expect("readable");
+    assert!(first.contains("\"ThreadBegin\""), "{first}");
+    let mut is_shown = || lines.any(|line| line.expect("readable").contains("\"BlockOnEnd\""));
+    // Two that were there, and more as it goes on.
+    assert!(is_shown() && is_shown());
+    for _ in 0..3 {
+        let stdin = process.stdin.as_mut().expect("a pipe");
+        stdin.write_all(b"go on\n").expect("it reads");
+        assert!(is_shown());
+    }
+    process.end();
+    let records = lines.map(|line| serde_json::from_str(&line.expect("readable")).expect("JSON"));
+    let records: Vec<Json> = records.collect();
+    // The thread of the test ends after its last wait.
+    let ends = records.iter().filter(|record| record["record"] == "ThreadEnd");
+    assert!(ends.count() > 0, "{records:?}");
+    assert!(tool.wait().expect("it ends").success());
+    let output = again.wait_with_output().expect("it ends");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.matches(" runs, ").count() > 2, "{shown}");
+    assert!(output.status.success() && shown.contains(" has ended; as it was"), "{shown}");
+}
