@@ -33,6 +33,11 @@
 //! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
 //!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on.
 //! - A program that ends by `exit`, or returns from `main`, says so in the file.
+//! - On a full disk recording goes on in the room that it has, which is made before it is stored to.
+//!   File systems that write what has changed to another place do not keep such room. A full btrfs
+//!   slows a program that records down, and where a snapshot has been taken, or on others of this
+//!   kind, it may be ended by `SIGBUS`. Name a directory elsewhere: `/dev/shm` is in memory, and
+//!   outlives the program.
 //! - What cannot be done, because there is no such directory or the disk is full for example, is said
 //!   once on standard error, and the program goes on without.
 //!

@@ -21,7 +21,7 @@ mod recording;
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -527,5 +527,61 @@ fn a_full_disk_ends_no_program() {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let kept = child::value(&stdout, "kept").map_or(0, |kept| kept.parse::<usize>().unwrap());
         assert!(!keeps || kept > 500, "{room} pieces kept {kept}: {shown}");
+    }
+}
+
+/// A file system that copies on write takes another place for a page that has reached the disk, each time
+/// it is stored to anew. So room that was made is no room later: on a full btrfs the program was ended by
+/// `SIGBUS` when its records came around to where the first ones were.
+#[test]
+fn a_full_disk_that_copies_on_write_ends_no_program() {
+    let test = "a_full_disk_that_copies_on_write_ends_no_program";
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        return fill_the_disk();
+    }
+    let dir = dir();
+    let (image, mount) = (dir.path().join("image"), dir.path().join("mount"));
+    fs::create_dir(&mount).unwrap();
+    fs::File::create(&image).unwrap().set_len(160 << 20).unwrap();
+    let (image, at) = (image.to_str().unwrap(), mount.to_str().unwrap());
+    let made = Command::new("mkfs.btrfs").args(["-q", image]).output();
+    // Seen by this process alone, and gone with it.
+    let mounted = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        "mount -o loop \"$0\" \"$1\" && shift && exec \"$@\"",
+        image,
+        at,
+    ];
+    let tried = Command::new(mounted[0]).args(&mounted[1..]).arg("true").output();
+    if ![made, tried].iter().all(|run| run.as_ref().is_ok_and(|run| run.status.success())) {
+        println!("skipped: this user may not make and mount a btrfs");
+        return;
+    }
+    let mut command = child::under(&mounted, test, "fills", 0);
+    recording::into(&mut command, &mount);
+    command.env("ASYNC_IO_TRACE_MIB", "1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", child::shown(&output));
+}
+
+/// Records all the time, while the disk is full and the recording is written to it.
+fn fill_the_disk() {
+    work();
+    let dir = std::env::var_os("ASYNC_IO_TRACE").unwrap();
+    let recording = fs::File::open(recording::path(dir.as_ref(), std::process::id())).unwrap();
+    for len in [1 << 20, 4096] {
+        let mut file = fs::File::create(Path::new(&dir).join(len.to_string())).unwrap();
+        while file.write_all(&vec![0xa5; len]).is_ok() {}
+        // What was not yet given its place may find none.
+        let _ = file.sync_all();
+    }
+    // A full btrfs takes its time over each page.
+    for _ in 0..2 {
+        recording.sync_all().unwrap();
+        (0..100).for_each(|_| block_on(async {}));
     }
 }

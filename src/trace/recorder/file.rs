@@ -36,6 +36,7 @@ impl Unnamed {
         let mode = Mode::RUSR | Mode::WUSR;
         let fd = rustix::fs::open(&path, flags, mode).map_err(|error| cannot_create(dir, error))?;
         let unnamed = Unnamed { file: File::from(fd), path };
+        overwrite_in_place(&unnamed.file);
         // The creation mask may have taken away more than is asked for.
         rustix::fs::fchmod(&unnamed.file, mode)
             .and_then(|()| rustix::fs::ftruncate(&unnamed.file, len))
@@ -73,6 +74,21 @@ impl Drop for Unnamed {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Has the file system keep the room that the file has: one that copies on write would need more with
+/// each store to a page that has reached the disk, and on a full disk such a store ends the process.
+/// btrfs can be told so while the file is empty. The others need it not, or cannot.
+fn overwrite_in_place(file: &File) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{ioctl_getflags, ioctl_setflags, IFlags};
+        if let Ok(flags) = ioctl_getflags(file) {
+            let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// Gives a file a name that nothing has yet.
