@@ -43,7 +43,7 @@ pub struct Timer {
     /// When it is due; `None`: never.
     when: Option<Instant>,
     /// From one time to the next.
-    period: Duration,
+    period: Period,
     /// The task that polled it last, to be woken when it fires, also if it is set anew before it is
     /// polled again. `None`: it was not polled since it gave its instant.
     waker: Option<Waker>,
@@ -51,6 +51,26 @@ pub struct Timer {
     armed: Option<TimerKey>,
     /// Where it was made.
     place: Place,
+}
+
+/// From one time to the next, in nanoseconds: half the size of a [`Duration`], of which every timer has
+/// one. What does not fit is 584 years, and as good as never.
+#[derive(Clone, Copy, Debug)]
+struct Period(u64);
+
+impl Period {
+    const NEVER: Period = Period(u64::MAX);
+
+    fn of(duration: Duration) -> Period {
+        Period(u64::try_from(duration.as_nanos()).unwrap_or(Period::NEVER.0))
+    }
+
+    fn after(self, when: Instant) -> Option<Instant> {
+        match self.0 {
+            u64::MAX => None,
+            ns => when.checked_add(Duration::from_nanos(ns)),
+        }
+    }
 }
 
 impl Timer {
@@ -71,7 +91,7 @@ impl Timer {
     /// ```
     #[track_caller]
     pub fn never() -> Timer {
-        Timer::new(None, Duration::MAX, Place::here())
+        Timer::new(None, Period::NEVER, Place::here())
     }
 
     /// A timer that fires once, after a duration. One that [`Instant`] cannot hold never passes.
@@ -83,27 +103,27 @@ impl Timer {
     /// A timer that fires once, at an instant; at once if that has passed.
     #[track_caller]
     pub fn at(instant: Instant) -> Timer {
-        Timer::new(Some(instant), Duration::MAX, Place::here())
+        Timer::new(Some(instant), Period::NEVER, Place::here())
     }
 
     /// A timer that fires again and again, for the first time after one period.
     #[track_caller]
     pub fn interval(period: Duration) -> Timer {
-        Timer::new(Instant::now().checked_add(period), period, Place::here())
+        Timer::new(Instant::now().checked_add(period), Period::of(period), Place::here())
     }
 
     /// A timer that fires at an instant, and again after each period.
     #[track_caller]
     pub fn interval_at(start: Instant, period: Duration) -> Timer {
-        Timer::new(Some(start), period, Place::here())
+        Timer::new(Some(start), Period::of(period), Place::here())
     }
 
     /// As [`after`](Self::after), asked for at `place`.
     pub(crate) fn after_at(duration: Duration, place: Place) -> Timer {
-        Timer::new(Instant::now().checked_add(duration), Duration::MAX, place)
+        Timer::new(Instant::now().checked_add(duration), Period::NEVER, place)
     }
 
-    fn new(when: Option<Instant>, period: Duration, place: Place) -> Timer {
+    fn new(when: Option<Instant>, period: Period, place: Place) -> Timer {
         Timer { when, period, waker: None, armed: None, place }
     }
 
@@ -140,12 +160,12 @@ impl Timer {
 
     /// Sets the timer to fire again and again, for the first time after one period.
     pub fn set_interval(&mut self, period: Duration) {
-        self.set(Instant::now().checked_add(period), period);
+        self.set(Instant::now().checked_add(period), Period::of(period));
     }
 
     /// Sets the timer to fire at an instant, and again after each period.
     pub fn set_interval_at(&mut self, start: Instant, period: Duration) {
-        self.set(Some(start), period);
+        self.set(Some(start), Period::of(period));
     }
 
     /// Unsets the timer: it will not fire until it is set again.
@@ -153,7 +173,7 @@ impl Timer {
         self.set(None, self.period);
     }
 
-    fn set(&mut self, when: Option<Instant>, period: Duration) {
+    fn set(&mut self, when: Option<Instant>, period: Period) {
         self.disarm();
         (self.when, self.period) = (when, period);
         if let Some(waker) = self.waker.clone() {
@@ -241,7 +261,7 @@ impl Stream for Timer {
             Some(when) if !clock::is_far(deadline_ns) && when <= Instant::now() => {
                 this.disarm();
                 wakes::drop_contained(this.waker.take());
-                this.when = when.checked_add(this.period);
+                this.when = this.period.after(when);
                 Poll::Ready(Some(when))
             }
             _ => {
