@@ -74,6 +74,13 @@ pub(crate) struct Displaced {
     pub(crate) evicted: Vec<Waker>,
 }
 
+impl Displaced {
+    #[inline]
+    pub(crate) fn is_any(&self) -> bool {
+        self.dropped.is_some() || !self.evicted.is_empty()
+    }
+}
+
 /// The readiness of a source: both directions with their waiters.
 #[derive(Debug)]
 pub(crate) struct Readiness {

@@ -382,6 +382,7 @@ impl Source {
     }
 
     /// Finishes a poll: puts displaced wakers to rest, arms if need be, answers.
+    #[inline]
     fn settle(
         self: &Arc<Source>,
         reactor: &Reactor,
@@ -394,13 +395,8 @@ impl Source {
         if look.stored {
             trace::source_waker(self, WakerChange::Stored, dir, *waiter, cx.waker());
         }
-        wakes::drop_contained(displaced.dropped);
-        for evicted in &displaced.evicted {
-            trace::source_waker(self, WakerChange::Replaced, dir, *waiter, evicted);
-        }
-        if !displaced.evicted.is_empty() {
-            let evicted = displaced.evicted.into_iter().map(Woken::by(Cause::Notify));
-            wakes::wake_all(&mut evicted.collect());
+        if displaced.is_any() {
+            self.put_to_rest(dir, *waiter, displaced);
         }
         if look.ready {
             trace::poll_ready(self, dir, look.tick, *waiter, look.reason);
@@ -416,6 +412,17 @@ impl Source {
         let Look { tick, ticks, reason, .. } = look;
         trace::poll_pending(self, dir, tick, ticks, *waiter, reason, cx.waker());
         Poll::Pending
+    }
+
+    /// Drops the waker that is of no use any longer, wakes those who must ask again.
+    #[inline(never)]
+    fn put_to_rest(&self, dir: Direction, waiter: WaiterId, displaced: Displaced) {
+        wakes::drop_contained(displaced.dropped);
+        for evicted in &displaced.evicted {
+            trace::source_waker(self, WakerChange::Replaced, dir, waiter, evicted);
+        }
+        let evicted = displaced.evicted.into_iter().map(Woken::by(Cause::Notify));
+        wakes::wake_all(&mut evicted.collect());
     }
 
     /// What a poller that starts anew must watch.

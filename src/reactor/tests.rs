@@ -37,7 +37,7 @@ fn scripted(mode: Mode) -> (&'static Reactor, &'static Scripted) {
 /// One round that does not wait.
 fn round(reactor: &'static Reactor) {
     let right = reactor.driving.try_acquire(Holder::BlockOn).expect("this test alone drives");
-    reactor.react(right, &mut Round::default(), Some(std::time::Duration::ZERO), || {});
+    reactor.react(right, &mut super::Round::default(), Some(std::time::Duration::ZERO), || {});
 }
 
 fn source(reactor: &'static Reactor, fd: &impl AsRawFd) -> Arc<Source> {
