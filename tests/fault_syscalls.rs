@@ -131,8 +131,9 @@ fn a_timeout_under_block_on_is_free() {
         });
     });
     if let Some(cost) = cost {
-        // The one that any yield costs.
-        assert!(overhead(&cost) <= 1.1, "{cost}");
+        // The one that any yield costs. The helper thread's looks go by time; a notification would be
+        // a write.
+        assert!(overhead(&cost) - cost.of(&["futex"]) <= 1.1, "{cost}");
     }
 }
 

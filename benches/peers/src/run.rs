@@ -44,7 +44,7 @@ impl Measured<'_> {
 pub(crate) fn measure<'a>(rows: &'a [Row], plan: &Plan) -> Result<Vec<Measured<'a>>> {
     let watchdog = Watchdog::start();
     watchdog.next("starting the peers".into());
-    peer::start(rows);
+    on_its_own_thread(|| peer::start(rows));
     let started = Instant::now();
     let mut measured = Vec::with_capacity(rows.len());
     for (done, row) in rows.iter().enumerate() {
@@ -73,8 +73,8 @@ fn measure_row<'a>(
             // Another one begins each time: being first may mean a cold or a boosted core.
             let (peer, body) = row.cases[(turn + runs as usize) % row.cases.len()];
             watchdog.next(format!("row {}, peer {}", row.name, peer.name()));
-            let sample =
-                body(&work).with_context(|| format!("row {}, peer {}", row.name, peer.name()))?;
+            let sample = on_its_own_thread(|| body(&work))
+                .with_context(|| format!("row {}, peer {}", row.name, peer.name()))?;
             samples.entry(peer).or_default().push(sample);
         }
         runs += 1;
@@ -82,6 +82,13 @@ fn measure_row<'a>(
     progress("");
     eprintln!("{:18} {runs} runs in {:.1} s", row.name, started.elapsed().as_secs_f64());
     Ok(Measured { row, samples })
+}
+
+/// What a library remembers of a thread, and does differently when there are more of them, shall not go
+/// from one row to the next.
+pub(crate) fn on_its_own_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    let ended = thread::scope(|scope| scope.spawn(body).join());
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// One line that overwrites the last, where somebody watches.
