@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use support::Server;
 
-use crate::accept::Accept;
+use crate::accept;
 
 /// What is done with one relay.
 pub struct Experiment<'a> {
@@ -41,24 +41,25 @@ pub struct Outcome {
 pub struct Outcomes {
     /// In the order of the lookups.
     pub lookups: Vec<Outcome>,
-    /// How the relay accepted the first of them, by its log.
-    pub first_accept: Accept,
+    /// How often the relay asked before it accepted the first of them.
+    pub first_polls: usize,
     /// Processor time of the relays over all of them, where the system tells it.
     pub relay_cpu: Option<Duration>,
 }
 
 impl Experiment<'_> {
-    /// Runs it; of the relay's log, what it wrote during the first lookup is kept at `kept_log`.
-    pub fn run(&self, kept_log: &Path) -> io::Result<Outcomes> {
-        let log_path = kept_log.with_extension("tmp");
+    /// Runs it. Of the first lookup two files are kept in `directory`: what the relay logged
+    /// meanwhile, and its recording as it was then, if it makes one.
+    pub fn run(&self, directory: &Path) -> io::Result<Outcomes> {
+        let (log_path, recordings) = (directory.join("log"), directory.join("recordings"));
         let log = File::options().create(true).append(true).open(&log_path)?;
-        let mut outcomes = Outcomes {
-            lookups: Vec::new(),
-            first_accept: Accept::new(""),
-            relay_cpu: Some(Duration::ZERO),
-        };
+        let mut outcomes =
+            Outcomes { lookups: Vec::new(), first_polls: 0, relay_cpu: Some(Duration::ZERO) };
         while outcomes.lookups.len() < self.lookups {
-            let mut relay = self.start_relay(log.try_clone()?)?;
+            // Those of an earlier relay go.
+            remove_all(&recordings)?;
+            fs::create_dir(&recordings)?;
+            let mut relay = self.start_relay(log.try_clone()?, &recordings)?;
             // The first address need not be loopback's, but all have the port.
             let port = port(&relay.line_after("Listening on ")?)?;
             let address = format!("/ip4/127.0.0.1/tcp/{port}");
@@ -70,17 +71,19 @@ impl Experiment<'_> {
                 outcomes.lookups.push(self.look_up(&address)?);
                 if outcomes.lookups.len() == 1 {
                     let text = String::from_utf8_lossy(&fs::read(&log_path)?).into_owned();
-                    outcomes.first_accept = Accept::new(&text);
-                    fs::write(kept_log, shorten(&text))?;
+                    outcomes.first_polls = accept::polls(&text);
+                    fs::write(directory.join("first-lookup.log"), shorten(&text))?;
+                    keep_recording(&recordings, &directory.join("first-lookup.ticks"))?;
                 }
             }
             outcomes.relay_cpu = outcomes.relay_cpu.zip(relay.cpu_time()).map(|(a, b)| a + b);
         }
         fs::remove_file(&log_path)?;
+        remove_all(&recordings)?;
         Ok(outcomes)
     }
 
-    fn start_relay(&self, log: File) -> io::Result<Server> {
+    fn start_relay(&self, log: File, recordings: &Path) -> io::Result<Server> {
         let mut command = if self.one_cpu {
             let mut pinned = Command::new("taskset");
             pinned.args(["--cpu-list", "0"]).arg(self.relay);
@@ -91,6 +94,8 @@ impl Experiment<'_> {
         command
             .args(["--port", "0", "--secret-key-seed", "0"])
             .env("RUST_LOG", self.log)
+            .env("ASYNC_IO_TRACE", recordings)
+            .env("ASYNC_IO_TRACE_MIB", "16")
             .stderr(log);
         Server::start(&mut command)
     }
@@ -114,6 +119,21 @@ fn port(address: &str) -> io::Result<u16> {
     address.rsplit_once("/tcp/").and_then(|(_, port)| port.parse().ok()).ok_or_else(|| {
         io::Error::other(format!("expected an address with a port, found {address:?}"))
     })
+}
+
+fn remove_all(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Copies the one recording that is there, if there is one: a relay on upstream's reactor makes none.
+fn keep_recording(recordings: &Path, kept: &Path) -> io::Result<()> {
+    if let Some(entry) = fs::read_dir(recordings)?.next() {
+        fs::copy(entry?.path(), kept)?;
+    }
+    Ok(())
 }
 
 /// The log's beginning and its end.

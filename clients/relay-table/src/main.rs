@@ -19,7 +19,7 @@ struct Options {
     /// The lookup program; one and the same for all relays, so that they alone differ
     #[arg(long)]
     lookup: PathBuf,
-    /// Directory for the relays' logs
+    /// Directory for what the relays logged and recorded during the first lookup, and all latencies
     #[arg(long)]
     keep: PathBuf,
     /// Lookups of each relay
@@ -53,9 +53,6 @@ fn named_relay(argument: &str) -> Result<(String, PathBuf), String> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    std::fs::create_dir_all(&options.keep)
-        .map_err(|error| format!("{}: {error}", options.keep.display()))?;
-
     let mut rows = Vec::new();
     for (name, relay) in &options.relays {
         let experiment = Experiment {
@@ -67,15 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             lookups: options.lookups,
             pause: Duration::from_millis(options.pause_ms),
         };
-        let log = options.keep.join(format!("{name}.first-lookup.log"));
-        let outcomes = experiment.run(&log)?;
-        let latencies = options.keep.join(format!("{name}.latencies"));
-        std::fs::write(latencies, table::every_lookup(&outcomes))?;
-        println!("{name}: the reactor's lines of the first accept, of {}", log.display());
-        for line in &outcomes.first_accept.lines {
-            println!("    {line}");
-        }
-        println!();
+        let directory = options.keep.join(name);
+        std::fs::create_dir_all(&directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+        let outcomes = experiment.run(&directory)?;
+        std::fs::write(directory.join("latencies"), table::every_lookup(&outcomes))?;
         rows.push(table::Row::new(name, &outcomes));
     }
     print!("{}", table::print(&rows));

@@ -35,7 +35,7 @@ impl Row {
             latencies,
             slow: outcomes.lookups.iter().filter(|outcome| outcome.took > SLOW).count(),
             relay_cpu: outcomes.relay_cpu,
-            first_polls: outcomes.first_accept.polls,
+            first_polls: outcomes.first_polls,
         }
     }
 }
@@ -82,7 +82,6 @@ pub fn every_lookup(outcomes: &Outcomes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accept::Accept;
     use crate::experiment::Outcome;
 
     #[test]
@@ -90,16 +89,13 @@ mod tests {
         let outcome = |ms, succeeded| Outcome { took: Duration::from_millis(ms), succeeded };
         let some = Outcomes {
             lookups: vec![outcome(30, true), outcome(20_000, false), outcome(10, true)],
-            first_accept: Accept::new(""),
+            first_polls: 3,
             relay_cpu: Some(Duration::from_millis(70)),
         };
-        let none = Outcomes {
-            lookups: vec![outcome(20_000, false)],
-            first_accept: Accept::new(""),
-            relay_cpu: None,
-        };
+        let none =
+            Outcomes { lookups: vec![outcome(20_000, false)], first_polls: 0, relay_cpu: None };
         let text = print(&[Row::new("some", &some), Row::new("none", &none)]);
-        assert!(text.contains("| some | 2 of 3 | 10.0 | 10.0 | 30.0 | 1 | 70.0 | 0 |"), "{text}");
+        assert!(text.contains("| some | 2 of 3 | 10.0 | 10.0 | 30.0 | 1 | 70.0 | 3 |"), "{text}");
         assert!(text.contains("| none | 0 of 1 | - | - | - | 1 | - | 0 |"), "{text}");
     }
 }
