@@ -26,8 +26,14 @@ use right::{Driving, Holder, Right};
 use signal::Signal;
 
 /// How often the helper looks whether somebody drives. Two looks without a round in between, and it
-/// sees to it: others' events are late by less than a millisecond while a driver is busy.
-const WATCH_PERIOD: Duration = Duration::from_micros(300);
+/// sees to it: others' events are late by less than a millisecond while a driver is busy. Each look
+/// costs a running thread its turn, so there are no more of them than that takes.
+const WATCH_PERIOD: Duration = Duration::from_micros(400);
+
+/// At this many looks in a row since which nobody else did a round, somebody settles down in the
+/// poller. Not sooner: two threads that drive and poll at the same time hand each other single
+/// events, and a driver that is only busy is back by then.
+const OVERDUE_LOOKS: u32 = 3;
 
 /// The same while there are no others, see [`users`]. It must look even then: what the thread polls
 /// may itself block on I/O, in another crate's `block_on`.
@@ -145,6 +151,8 @@ impl Caller {
             // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
             // it saw the right held, must watch.
             reactor.driving.rouse();
+        } else {
+            reactor.driving.miss();
         }
     }
 
@@ -154,7 +162,10 @@ impl Caller {
             let reactor = current::get();
             let gave = match reactor.driving.try_acquire(Holder::BlockOn) {
                 Some(right) => self.drive(reactor, right),
-                None => false,
+                None => {
+                    reactor.driving.miss();
+                    false
+                }
             };
             if gave || reactor.driving.holder() != Holder::Nobody {
                 self.park(reactor, gave);
@@ -163,8 +174,9 @@ impl Caller {
     }
 
     /// Does rounds until the future is woken or somebody else got hold of the right. Returns whether
-    /// it was given to a thread in line: when a round's events were for others, and one of them is
-    /// likely to be that thread's, it had better wait for its events itself.
+    /// it was given away: when a round's events were for others, and one of them is likely to be that
+    /// of a thread in line, or of one that came by for the right in vain, that thread had better
+    /// wait for its events itself.
     fn drive(&self, reactor: &Reactor, right: Right<'_>) -> bool {
         let (driving, signal) = (&reactor.driving, &self.thread().signal);
         let round = &mut self.thread().round.borrow_mut();
@@ -178,7 +190,7 @@ impl Caller {
             // One that holds the right twice cannot give it away.
             let may_give = !right.is_nested();
             let woken = reactor.react(right, round, None, || signal.stop_driving());
-            gives = may_give && woken > 0 && !signal.is_woken() && driving.offer();
+            gives = may_give && woken > 0 && !signal.is_woken() && driving.give();
             if gives || signal.is_woken() {
                 break;
             }
@@ -261,15 +273,21 @@ fn help(reactor: &Reactor) {
     driving.set_helper_unparker(unparker);
     let mut seen_tick = reactor.tick();
     let mut wary_looks = 0u32;
+    let mut overdue_looks = 0;
     loop {
         let of_one = wary_looks == 0 && driving.users.is_one();
         park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;
-        seen_tick = tick;
+        overdue_looks = if stands_still { overdue_looks + 1 } else { 0 };
         match driving.holder() {
-            Holder::Nobody if stands_still && !driving.offer() => {
+            Holder::Nobody if !stands_still => {}
+            // The only one is away for long: somebody else's I/O depends on it.
+            Holder::Nobody if !of_one && overdue_looks < OVERDUE_LOOKS => {
+                harvest_for_others(reactor)
+            }
+            Holder::Nobody if !driving.offer() => {
                 drive_for_others(reactor);
                 wary_looks = WARY_LOOKS;
             }
@@ -277,9 +295,22 @@ fn help(reactor: &Reactor) {
             _ if stands_still && driving.fall_asleep() => {
                 parker.park();
                 driving.wake_up();
+                overdue_looks = 0;
             }
             _ => {}
         }
+        // Its own rounds do not count.
+        seen_tick = reactor.tick();
+    }
+}
+
+/// Does one round that does not wait.
+fn harvest_for_others(reactor: &Reactor) {
+    let Some(right) = reactor.driving.try_acquire(Holder::Helper) else { return };
+    reactor.react(right, &mut Round::default(), Some(Duration::ZERO), || {});
+    // Whoever found the right taken meanwhile may be parked by now.
+    if reactor.driving.was_missed() {
+        reactor.driving.offer();
     }
 }
 

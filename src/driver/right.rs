@@ -1,9 +1,10 @@
 //! The right to poll: one thread at a time waits in the poller, and somebody always will.
 //!
 //! A `block_on` thread that has nothing else to do takes the right when it is free. The helper
-//! thread watches: as long as the right changes hands and rounds go by it only looks, a few thousand
-//! times a second; when a round is overdue it offers the right to a parked `block_on` thread or takes
-//! it itself; and when somebody has settled down in the poller it sleeps until that one lets go.
+//! thread watches: as long as the right changes hands and rounds go by it only looks, some thousand
+//! times a second; when a round is overdue it does one that does not wait; when nobody else comes for
+//! longer it offers the right to a parked `block_on` thread or settles down in the poller itself; and
+//! when somebody else has settled down there it sleeps until that one lets go.
 //!
 //! **Nobody sleeps while the right is free**: whoever lets go of it with work to do rouses the
 //! helper if it sleeps, and the helper, having said that it sleeps, looks once more before it does.
@@ -15,7 +16,7 @@ use parking::Unparker;
 
 use super::signal::Signal;
 use super::users::Users;
-use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{full_fence, holds_right, Mutex};
 
 /// Who holds the right.
@@ -52,6 +53,9 @@ pub(crate) struct Driving {
     /// The length of the line, for those who only want to know whether there is one.
     line_len: AtomicUsize,
     pub(crate) users: Users,
+    /// Somebody who would drive found the right taken since it was taken last. Stored before
+    /// `line`'s fence and looked at after that of letting go, see `holder`; else only a hint.
+    missed: AtomicBool,
 }
 
 /// The right to poll, held.
@@ -73,6 +77,7 @@ impl Driving {
             line: Mutex::new(VecDeque::new()),
             line_len: AtomicUsize::new(0),
             users: Users::new(),
+            missed: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +90,7 @@ impl Driving {
         match exchanged {
             Ok(_) => {
                 holds_right::set(true);
+                self.missed.store(false, Ordering::Relaxed);
                 Some(Right { driving: self, holder, nested: false })
             }
             Err(_) if holds_right::get() => Some(Right { driving: self, holder, nested: true }),
@@ -138,6 +144,22 @@ impl Driving {
             first.offer();
             true
         })
+    }
+
+    /// Notes that the caller, who would have driven, found the right taken.
+    pub(crate) fn miss(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has missed the right since it was taken last.
+    pub(crate) fn was_missed(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Gives the right away, which the caller has let go of: to the first in line, or to one who runs
+    /// and is going to come by again. Returns whether there is anybody.
+    pub(crate) fn give(&self) -> bool {
+        self.offer() || self.was_missed()
     }
 
     /// Wakes the helper if it sleeps: the right is free, or about to be for longer than a moment.
@@ -235,5 +257,30 @@ impl Drop for Right<'_> {
         self.driving.holder.store(Holder::Nobody as u8, Ordering::Release);
         // See `holder`: whoever lets go looks next.
         full_fence();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// One of smol's threads waits for the other, which is busy and never in line: when that one came
+    /// by in vain, the first drove on beside it, and each event cost a switch to the first and back.
+    #[test]
+    fn whoever_came_by_in_vain_is_given_the_right() {
+        let driving = Driving::new();
+        let right = driving.try_acquire(Holder::BlockOn).expect("it is free");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(driving.try_acquire(Holder::BlockOn).is_none());
+                driving.miss();
+            });
+        });
+        drop(right);
+        assert!(driving.give(), "a thread runs that would drive");
+
+        let right = driving.try_acquire(Holder::BlockOn).expect("it is free");
+        drop(right);
+        assert!(!driving.give(), "nobody has come by since");
     }
 }
