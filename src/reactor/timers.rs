@@ -8,6 +8,7 @@ use std::task::Waker;
 
 use crate::reactor::current;
 use crate::reactor::wakes::{Cause, Woken};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::Mutex;
 use crate::trace;
 
@@ -40,9 +41,15 @@ impl TimerKey {
 /// All armed timers of a reactor.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    /// Holding it grants the right to change the heap, the slots and the sleeper's deadline, which
-    /// must agree: see `sleep`.
+    /// Holding it grants the right to change the heap and the slots, and to compare them with the
+    /// sleeper's deadline: see `sleep`.
     queue: Mutex<Queue>,
+    /// How many are armed. Changed with `queue` locked; a hint for those who have not locked it.
+    armed: AtomicUsize,
+    /// Until when a thread sleeps in the poller, nanoseconds; 0: nobody sleeps. Set to anything else
+    /// with `queue` locked, so that a timer and a sleeper never miss each other; back to 0 also
+    /// without, after which one notification too many is all that can come of it.
+    sleeper_ns: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -52,8 +59,6 @@ struct Queue {
     /// The first free slot; the others are chained through `Slot::position`.
     free: u32,
     next_id: u64,
-    /// Until when a thread sleeps in the poller, nanoseconds; 0: nobody sleeps.
-    sleeper_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +101,9 @@ impl Timers {
                 slots: Vec::new(),
                 free: NO_SLOT,
                 next_id: 1,
-                sleeper_ns: 0,
             }),
+            armed: AtomicUsize::new(0),
+            sleeper_ns: AtomicU64::new(0),
         }
     }
 
@@ -106,10 +112,11 @@ impl Timers {
         let mut queue = self.queue.lock();
         trace::timer_waits(queue.next_id, deadline_ns, &waker);
         let key = queue.insert(deadline_ns, waker);
-        let notify = deadline_ns < queue.sleeper_ns;
+        self.armed.store(queue.heap.len(), Ordering::Relaxed);
+        let notify = deadline_ns < self.sleeper_ns.load(Ordering::Relaxed);
         if notify {
             // One notification is enough until the sleeper has looked again.
-            queue.sleeper_ns = deadline_ns;
+            self.sleeper_ns.store(deadline_ns, Ordering::Relaxed);
         }
         Inserted { key, notify }
     }
@@ -135,6 +142,7 @@ impl Timers {
         let position = queue.slot_mut(key)?.position as usize;
         let deadline_ns = queue.heap[position].deadline_ns;
         let (waker, _) = queue.remove_at(position)?;
+        self.armed.store(queue.heap.len(), Ordering::Relaxed);
         Some((waker, deadline_ns))
     }
 
@@ -142,22 +150,28 @@ impl Timers {
     /// deadline; from now until `wake` a timer that is due before both costs its caller a
     /// notification, so that nobody sleeps past a deadline.
     pub(crate) fn sleep(&self, limit_ns: u64) -> Option<u64> {
-        let mut queue = self.queue.lock();
+        let queue = self.queue.lock();
         let next_ns = queue.heap.first().map(|entry| entry.deadline_ns);
-        queue.sleeper_ns = next_ns.unwrap_or(u64::MAX).min(limit_ns);
+        self.sleeper_ns.store(next_ns.unwrap_or(u64::MAX).min(limit_ns), Ordering::Relaxed);
         next_ns
     }
 
-    /// The sleep is over: moves the wakers of all timers that are due to `wakers`. `now_ns` is asked
+    /// The sleep is over: moves the wakers of all timers that are due to `fired`. `now_ns` is asked
     /// only if any timer is armed.
+    #[inline]
     pub(crate) fn wake(&self, now_ns: impl FnOnce() -> u64, fired: &mut Vec<Fired>) {
-        let mut queue = self.queue.lock();
-        queue.sleeper_ns = 0;
-        if queue.heap.is_empty() {
-            return;
+        // Relaxed: one that is armed at this moment has been, or will be, seen by `sleep`.
+        self.sleeper_ns.store(0, Ordering::Relaxed);
+        if self.armed.load(Ordering::Relaxed) > 0 {
+            self.fire(now_ns(), fired);
         }
-        let now_ns = now_ns();
-        for Entry { deadline_ns, slot, .. } in queue.take_due(now_ns) {
+    }
+
+    fn fire(&self, now_ns: u64, fired: &mut Vec<Fired>) {
+        let mut queue = self.queue.lock();
+        let due = queue.take_due(now_ns);
+        self.armed.store(queue.heap.len(), Ordering::Relaxed);
+        for Entry { deadline_ns, slot, .. } in due {
             fired.extend(queue.free(slot).map(|(waker, id)| {
                 let woken = Woken { waker, by: Cause::Timer { id } };
                 Fired { woken, id, deadline_ns, now_ns }
