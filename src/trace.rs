@@ -30,6 +30,8 @@
 //! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
 //!   been written to. The oldest records of a thread are overwritten by its newest.
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
+//!   A setuid program, or one that its file gives capabilities, makes none. The file must not be cut
+//!   short while the program runs, which would end it by `SIGBUS`; it may be removed.
 //! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
 //!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on.
 //! - A program that ends by `exit`, or returns from `main`, says so in the file.

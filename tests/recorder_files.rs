@@ -205,6 +205,51 @@ fn a_directory_without_permission_is_reported() {
     assert!(names(dir.path()).is_empty());
 }
 
+/// Whoever runs a setuid program chooses its environment, and so would choose where it makes and replaces
+/// files. One that takes its rights over wholly, as most do that run other programs, has the same numbers
+/// as a program that root has started, and was taken for one.
+#[test]
+fn a_setuid_program_makes_no_file() {
+    let test = "a_setuid_program_makes_no_file";
+    let _watchdog = watchdog(test);
+    const NOBODY: u32 = 65_534;
+    if child::role().is_some() {
+        // SAFETY: plain calls without pointers.
+        let is_setuid = unsafe { libc::getuid() == NOBODY && libc::geteuid() == 0 };
+        println!("\nsetuid={is_setuid}");
+        // SAFETY: as above.
+        assert!(!is_setuid || unsafe { libc::setuid(0) } == 0);
+        return work();
+    }
+    // SAFETY: as above.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: this user may not make a program of another user's");
+        return;
+    }
+    let dir = dir();
+    let (program, target) = (dir.path().join("program"), dir.path().join("target"));
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::create_dir(&target).unwrap();
+    for (path, mode) in [(dir.path(), 0o755), (&program, 0o4755), (&target, 0o777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let like = child::command(test, "setuid", 0);
+    let mut command = Command::new(&program);
+    command.args(like.get_args()).current_dir("/").uid(NOBODY);
+    command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    recording::into(&mut command, &target);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", child::shown(&output));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    if child::value(&stdout, "setuid") != Some("true") {
+        println!("skipped: this file system has no setuid programs");
+        return;
+    }
+    assert_eq!(names(&target), BTreeSet::new(), "{}", child::shown(&output));
+    let said = said(&output);
+    assert!(said.len() == 1 && said[0].contains("ASYNC_IO_TRACE is ignored"), "{said:?}");
+}
+
 /// Somebody else who may write to the directory puts a link where the file is going to be.
 #[test]
 fn a_planted_link_is_not_followed() {

@@ -1,4 +1,8 @@
 //! The switches: `ASYNC_IO_TRACE` and `ASYNC_IO_TRACE_MIB`.
+//!
+//! This file may contain `unsafe`: it asks the system whose environment this is.
+
+#![allow(unsafe_code)]
 
 use std::env;
 use std::path::PathBuf;
@@ -31,7 +35,7 @@ pub(super) fn get() -> Option<&'static Settings> {
 
 fn read() -> Option<Settings> {
     let dir = env::var_os("ASYNC_IO_TRACE").filter(|dir| !dir.is_empty())?;
-    if getuid() != geteuid() || getgid() != getegid() {
+    if has_foreign_rights() {
         warn_once(
             Warning::Recorder,
             format_args!(
@@ -44,6 +48,21 @@ fn read() -> Option<Settings> {
     // Forked children record there as well, wherever they are by then.
     let dir = env::current_dir().unwrap_or_default().join(dir);
     Some(Settings { dir, file_bytes: file_bytes() })
+}
+
+/// Whether the environment may be that of somebody with fewer rights than the program has: it would
+/// choose where files are made and replaced.
+///
+/// The system knows from the start of the program: a setuid program that has made the rights wholly
+/// its own shows none in its numbers any more, and one with capabilities never does.
+fn has_foreign_rights() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: `getauxval` reads what the kernel gave the program at its start.
+    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    // SAFETY: `issetugid` takes nothing and always succeeds.
+    let secure = unsafe { libc::issetugid() } != 0;
+    secure || getuid() != geteuid() || getgid() != getegid()
 }
 
 fn file_bytes() -> u64 {
