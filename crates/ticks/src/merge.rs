@@ -102,7 +102,7 @@ impl<'a> Merge<'a> {
     /// How many slots there are to be read at most, for those who show progress.
     pub fn slots(&self) -> u64 {
         let kept = |stream: &Stream| stream.ring.head.min(stream.ring.slots);
-        self.streams.iter().map(kept).sum()
+        self.streams.iter().map(kept).fold(0, u64::saturating_add)
     }
 
     /// Where each ring was read up to.
@@ -123,11 +123,21 @@ impl<'a> Merge<'a> {
     /// Says on stderr what could not be read, and whether there was anything. What was overwritten
     /// is said too, but is as it should be.
     pub fn report_losses(&self) -> bool {
-        for (input, ring, loss) in self.losses() {
-            if loss.overwritten > 0 {
-                let (place, count) = (self.place(input, ring), units::count(loss.overwritten));
-                anstream::eprintln!("ticks: {place}: {count} older slots were overwritten");
-            }
+        for (input, file) in self.inputs.iter().enumerate() {
+            let lossy = self.losses().filter(|(of, _, loss)| *of == input && loss.overwritten > 0);
+            let lossy: Vec<(&Ring, u64)> =
+                lossy.map(|(_, ring, loss)| (ring, loss.overwritten)).collect();
+            let total = lossy.iter().fold(0, |total: u64, (_, count)| total.saturating_add(*count));
+            let place = match lossy[..] {
+                [] => continue,
+                [(ring, _)] => self.place(input, ring),
+                // There may be hundreds.
+                _ => format!("{}: {} rings", file.path.display(), lossy.len()),
+            };
+            anstream::eprintln!(
+                "ticks: {place}: {} older slots were overwritten",
+                units::count(total)
+            );
         }
         self.report_damage()
     }
