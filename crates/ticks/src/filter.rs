@@ -1,15 +1,15 @@
 //! Which records are shown.
 
-use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Direction, Key, Record, What};
+use ticks_format::{Address, Direction, Key, What};
 
 use crate::input::Input;
 use crate::line;
 use crate::merge::Moment;
+use crate::sources::Sources;
 
 /// A record is shown if it passes every filter that is given.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Filter {
     /// Of this source: its key, `3` in any generation or `3#2`
     #[arg(long, value_name = "KEY")]
     source: Option<String>,
-    /// Of this file descriptor
+    /// Of this file descriptor, and of the source that has it
     #[arg(long)]
     fd: Option<i64>,
     /// Of sources whose peer's address contains this text
@@ -67,8 +67,8 @@ pub struct Ready {
     key: Option<(u32, Option<u32>)>,
     since_ns: u64,
     until_ns: u64,
-    /// The peers of each file's sources.
-    peers: Vec<HashMap<Key, String>>,
+    /// The sources of each file.
+    sources: Vec<Sources>,
 }
 
 impl Filter {
@@ -80,21 +80,19 @@ impl Filter {
             Some(text) => point(text, begin_ns),
             None => Ok(otherwise),
         };
-        let mut peers = Vec::new();
+        let mut sources = Vec::new();
         for input in inputs {
-            let sources = match self.peer {
-                Some(_) => input.sources()?,
-                None => HashMap::new(),
-            };
-            let peer = |(key, source): (Key, ticks_format::Source)| (key, source.peer.to_string());
-            peers.push(sources.into_iter().map(peer).collect());
+            sources.push(match self.fd.is_some() || self.peer.is_some() {
+                true => Sources::of(input)?,
+                false => Sources::default(),
+            });
         }
         Ok(Ready {
             filter: self.clone(),
             key: self.source.as_deref().map(source).transpose()?,
             since_ns: time(&self.since, 0)?,
             until_ns: time(&self.until, u64::MAX)?,
-            peers,
+            sources,
         })
     }
 }
@@ -128,20 +126,13 @@ fn point(text: &str, begin_ns: u64) -> anyhow::Result<u64> {
 impl Ready {
     /// Whether the record is to be shown. Each record must be asked about, in order.
     pub fn passes(&mut self, moment: &Moment) -> bool {
-        self.learn(moment);
+        if self.filter.fd.is_some() || self.filter.peer.is_some() {
+            self.sources[moment.input].learn(&moment.stamped.what);
+        }
         (self.since_ns..=self.until_ns).contains(&moment.utc_ns)
             && self.kind_passes(&moment.stamped.what)
             && self.thread_passes(moment)
             && self.fields_pass(moment)
-    }
-
-    fn learn(&mut self, moment: &Moment) {
-        if self.filter.peer.is_none() {
-            return;
-        }
-        if let What::Record(Record::SourceNew(new)) = &moment.stamped.what {
-            self.peers[moment.input].insert(new.key, new.peer.to_string());
-        }
     }
 
     fn kind_passes(&self, what: &What) -> bool {
@@ -175,8 +166,10 @@ impl Ready {
         line::fields(&moment.stamped.what, &mut |name, value| match name {
             "key" => {
                 let value = Key(value.as_u64().unwrap_or(0));
+                let sources = &self.sources[moment.input];
                 key |= self.is_source(value);
-                peer |= self.is_peer(moment.input, value);
+                fd |= filter.fd.is_some() && sources.fd(value) == filter.fd;
+                peer |= sources.peer(value).is_some_and(|peer| self.is_peer(peer));
             }
             "fd" => fd |= value.as_i64() == filter.fd,
             "dir" => dir |= filter.dir.is_some_and(|dir| is_dir(&value, dir)),
@@ -193,10 +186,9 @@ impl Ready {
         })
     }
 
-    fn is_peer(&self, input: usize, key: Key) -> bool {
-        let peer = self.peers[input].get(&key);
+    fn is_peer(&self, peer: &Address) -> bool {
         let wanted = self.filter.peer.as_deref().unwrap_or("");
-        peer.is_some_and(|peer| peer.contains(wanted))
+        peer.to_string().contains(wanted)
     }
 }
 

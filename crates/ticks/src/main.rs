@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod record;
 mod show;
+mod sources;
 mod stat;
 mod table;
 mod timeline;

@@ -6,7 +6,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
-use ticks_format::records::Ticker;
+use ticks_format::records::{SourceNew, Ticker, Wake};
+use ticks_format::{Address, Direction, Key, Source, SourceKind, WakeCause};
 use util::{accept, empty, path, record, stderr, stdout, ticks, Sample};
 
 #[test]
@@ -35,7 +36,7 @@ fn kinds(args: &[&str]) -> Vec<String> {
 fn filters_choose() {
     assert_eq!(kinds(&["--kind", "tick"]), ["Ticker"]);
     assert_eq!(kinds(&["--kind", "TimerFire", "--kind", "Wake"]), ["Wake", "TimerFire"]);
-    assert_eq!(kinds(&["--fd", "4", "--thread", "async"]), ["ReactEvent"]);
+    assert_eq!(kinds(&["--fd", "4", "--thread", "async"]), ["ReactEvent", "Wake"]);
     assert_eq!(kinds(&["--task", "0x55a8a668d970", "--thread", "4714"]), ["Wake"]);
     assert_eq!(kinds(&["--source", "3", "--kind", "PollEnd"]).len(), 3);
     assert_eq!(kinds(&["--source", "3#1"]), [""; 0]);
@@ -45,6 +46,73 @@ fn filters_choose() {
     let since = "2022-05-03T18:37:52.142Z";
     assert_eq!(kinds(&["--since", since, "--kind", "poll_ready:-"]), ["PollEnd"]);
     assert_eq!(kinds(&["--peer", "127"]), [""; 0]);
+}
+
+/// Whoever asked for all of a descriptor missed the one record that the hang was about: a wake names its
+/// source by the key alone. And a client's connections were not found by their peers, because a socket has
+/// none yet when it is registered.
+#[test]
+fn what_has_a_key_alone_is_found_by_descriptor_and_peer() {
+    let mut image = empty(4711, 1);
+    let ring = image.claim(1, "main", 0).expect("a ring");
+    let peer = |port: u16| Address::Ip(([127, 0, 0, 1], port).into());
+    let keys = [Key::new(3, 0), Key::new(3, 1), Key::new(4, 0)];
+    // The same index twice, then the number of the first again for another.
+    let lives = [(keys[0], 9, peer(1)), (keys[1], 8, peer(2)), (keys[2], 9, Address::None)];
+    for (at, (key, fd, peer)) in (1..).zip(lives) {
+        let (kind, local, inode) = (SourceKind::Tcp, Address::None, at);
+        let new = SourceNew { key, fd, kind, local: local.clone(), peer, inode };
+        record(&mut image, ring, at, new);
+        let (by, dir, tick) = (WakeCause::Source, Some(Direction::Read), Some(at));
+        let wake = Wake { task: at, by, key: Some(key), dir, tick, timer: None };
+        record(&mut image, ring, at, wake);
+    }
+    // The table has the last of each index, and the peer with which that was connected later.
+    let gone = |key, fd, peer| Source {
+        key,
+        registered: false,
+        fd,
+        kind: SourceKind::Tcp,
+        local: Address::None,
+        peer,
+        inode: 0,
+        since: 0,
+    };
+    image.source(&gone(keys[1], 8, peer(2)));
+    image.source(&gone(keys[2], 9, peer(3)));
+    let sample = Sample::new(&image);
+    let woken = |args: [&str; 2]| {
+        let shown =
+            stdout([&["show", "--json", "--kind", "Wake", path(&sample.path)], &args[..]].concat());
+        let objects = shown.lines().map(|line| serde_json::from_str::<Json>(line).expect("JSON"));
+        objects.map(|object| object["fields"]["task"].as_u64().expect("a task")).collect::<Vec<_>>()
+    };
+    assert_eq!(woken(["--fd", "9"]), [1, 3]);
+    assert_eq!(woken(["--fd", "8"]), [2]);
+    assert_eq!(woken(["--peer", "127.0.0.1:1"]), [1]);
+    assert_eq!(woken(["--peer", "127.0.0.1:2"]), [2]);
+    assert_eq!(woken(["--peer", "127.0.0.1:3"]), [3]);
+    assert_eq!(woken(["--peer", "127.0.0.1"]), [1, 2, 3]);
+}
+
+/// A long recording of many threads began with hundreds of lines that each said that it was long.
+#[test]
+fn what_was_overwritten_is_said_in_one_line() {
+    let mut image = empty(4711, 1);
+    for tid in 1..20 {
+        let ring = image.claim(tid, "worker", 0).expect("a ring");
+        let slots = image.layout().rings[ring].slots;
+        // One is not full, and the reader keeps clear of what the writer may be at.
+        for tick in 0..if tid == 19 { 1 } else { slots } {
+            record(&mut image, ring, tick, Ticker { tick });
+        }
+    }
+    let sample = Sample::new(&image);
+    let output = ticks(["show", "--kind", "none", path(&sample.path)]);
+    assert_eq!(output.status.code(), Some(0));
+    // The mark that begins each took one, and twelve are kept clear of.
+    let wanted = format!("{}: 18 rings: 234 older slots were overwritten\n", path(&sample.path));
+    assert_eq!(stderr(&output), format!("ticks: {wanted}"));
 }
 
 #[test]
