@@ -208,7 +208,8 @@ pub enum Address {
     None,
     /// An internet address with its port.
     Ip(SocketAddr),
-    /// The path of a Unix socket; an abstract name begins with `@`.
+    /// The path of a Unix socket; an abstract name begins with `@`. Whoever binds the socket chooses
+    /// it: control characters in it print as `\u{1b}`, so that none ends a line of the log.
     Unix(Box<str>),
 }
 
@@ -217,6 +218,13 @@ impl fmt::Display for Address {
         match self {
             Address::None => f.pad("-"),
             Address::Ip(address) => address.fmt(f),
+            Address::Unix(path) if path.contains(char::is_control) => {
+                let shown = path.chars().map(|c| match c.is_control() {
+                    true => c.escape_debug().to_string(),
+                    false => c.to_string(),
+                });
+                f.pad(&shown.collect::<String>())
+            }
             Address::Unix(path) => f.pad(path),
         }
     }

@@ -7,7 +7,7 @@ mod common;
 
 use common::samples;
 use ticks_format::records::{CtlEnd, TimerFire};
-use ticks_format::{flag_names, FieldValue, Key, Kind, Op, Record};
+use ticks_format::{flag_names, Address, FieldValue, Key, Kind, Op, Record};
 
 #[test]
 fn every_kind_has_its_line() {
@@ -97,4 +97,14 @@ fn no_number_makes_the_text_panic() {
     }
     let late = TimerFire { id: u64::MAX, deadline_ns: u64::MAX, late_ns: u64::MAX };
     assert!(Record::from(late).to_string().contains("late=18446744073"));
+}
+
+/// Whoever connects to a Unix socket chooses the address that is logged, and with a line's end in it made up
+/// lines of the log.
+#[test]
+fn an_address_ends_no_line() {
+    let plain = Address::Unix("/run/x y".into());
+    assert_eq!(plain.to_string(), "/run/x y");
+    let evil = Address::Unix("@a\nTRACE\u{1b}[2J\0".into());
+    assert_eq!(evil.to_string(), "@a\\nTRACE\\u{1b}[2J\\0");
 }

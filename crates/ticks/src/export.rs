@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::input::Input;
 use crate::merge::Merge;
 use crate::outcome::Outcome;
+use crate::plain::say;
 use crate::progress::Progress;
 use crate::timeline::Builder;
 use crate::{chrome, perfetto, units};
@@ -77,7 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         out.flush().with_context(context)?;
         let place = args.output.display();
         let [slices, tracks, arrows] = timeline.counts().map(|count| units::count(count as u64));
-        anstream::eprintln!("ticks: {place}: {slices} slices on {tracks} tracks, {arrows} arrows");
+        say!("{place}: {slices} slices on {tracks} tracks, {arrows} arrows");
     }
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
 }

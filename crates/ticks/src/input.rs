@@ -8,6 +8,7 @@ use anyhow::{bail, Context};
 use ticks_format::layout::counter;
 use ticks_format::{Address, Entry, Key, Recording, Source};
 
+use crate::plain::{plain, say};
 use crate::process::{self, State};
 
 /// One recording with its place.
@@ -63,7 +64,7 @@ impl Input {
     /// Says on stderr what was found wrong so far, and whether there was anything.
     pub fn report_problems(&self) -> bool {
         for problem in self.recording.problems() {
-            anstream::eprintln!("ticks: {}: {problem}", self.path.display());
+            say!("{}: {problem}", self.path.display());
         }
         !self.recording.problems().is_empty()
     }
@@ -74,7 +75,7 @@ impl Input {
         let program = about.clone().find(|(name, _)| name == "program");
         let pid = self.recording.header().pid;
         match program.and_then(|(_, path)| Path::new(path).file_name()?.to_str()) {
-            Some(name) => format!("{name} ({pid})"),
+            Some(name) => format!("{} ({pid})", plain(name)),
             None => format!("process {pid}"),
         }
     }

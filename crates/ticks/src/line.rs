@@ -8,6 +8,7 @@ use ticks_format::{FieldValue, Key, Record, Value, What};
 
 use crate::input::Input;
 use crate::merge::Moment;
+use crate::plain::plain;
 use crate::units;
 
 /// The target, as in the log.
@@ -120,7 +121,8 @@ pub fn write_text(
     let time = units::time(moment.utc_ns);
     let tid = moment.stamped.thread.as_ref().map_or(0, |thread| thread.tid);
     let (dim, style) = if colours { (DIM, style(what)) } else { Default::default() };
-    let (target, text) = (target(what), text(what));
+    let text = text(what);
+    let (target, text) = (plain(target(what)), plain(&text));
     // With several processes the thread's number alone would not say whose it is.
     let pid = match inputs.len() {
         0 | 1 => String::new(),

@@ -16,6 +16,7 @@ mod line;
 mod merge;
 mod outcome;
 mod perfetto;
+mod plain;
 mod process;
 mod progress;
 mod record;
@@ -29,6 +30,7 @@ mod who;
 
 use cli::{Cli, Command};
 use outcome::Outcome;
+use plain::say;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("ticks: {error:#}");
+            say!("{error:#}");
             Outcome::Failed.into()
         }
     }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use ticks_format::{Loss, Records, Ring, Stamped};
 
 use crate::input::Input;
+use crate::plain::say;
 use crate::units;
 
 /// A record at its time.
@@ -134,10 +135,7 @@ impl<'a> Merge<'a> {
                 // There may be hundreds.
                 _ => format!("{}: {} rings", file.path.display(), lossy.len()),
             };
-            anstream::eprintln!(
-                "ticks: {place}: {} older slots were overwritten",
-                units::count(total)
-            );
+            say!("{place}: {} older slots were overwritten", units::count(total));
         }
         self.report_damage()
     }
@@ -146,7 +144,7 @@ impl<'a> Merge<'a> {
     pub fn report_damage(&self) -> bool {
         let mut damaged = !self.unreadable_rings.is_empty();
         for text in &self.unreadable_rings {
-            anstream::eprintln!("ticks: {text}");
+            say!("{text}");
         }
         for (input, ring, loss) in self.losses() {
             for (count, what) in [
@@ -155,7 +153,7 @@ impl<'a> Merge<'a> {
             ] {
                 if count > 0 {
                     let (place, count) = (self.place(input, ring), units::count(count));
-                    anstream::eprintln!("ticks: {place}: {count} {what}");
+                    say!("{place}: {count} {what}");
                 }
             }
             damaged |= loss.unreadable > 0;

@@ -13,6 +13,7 @@ use ticks_format::layout::counter;
 
 use crate::input::Input;
 use crate::outcome::Outcome;
+use crate::plain::say;
 use crate::units;
 
 /// Run a program with the recorder on
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     signals::pass_on(signals, child.id());
     let status = child.wait()?;
     if status.code().is_none() {
-        anstream::eprintln!("ticks: the program was ended by a {status}");
+        say!("the program was ended by a {status}");
     }
     report(&dir, &before);
     Ok(Outcome::Status(code(status)))
@@ -129,14 +130,14 @@ fn report(dir: &Path, before: &BTreeMap<PathBuf, u64>) {
     let files: Vec<PathBuf> = files.into_keys().collect();
     for file in &files {
         match summary(file) {
-            Ok(summary) => anstream::eprintln!("ticks: {}: {summary}", file.display()),
-            Err(error) => anstream::eprintln!("ticks: {error:#}"),
+            Ok(summary) => say!("{}: {summary}", file.display()),
+            Err(error) => say!("{error:#}"),
         }
     }
     match files.first() {
-        Some(file) => anstream::eprintln!("ticks: try: ticks show {}", file.display()),
-        None => anstream::eprintln!(
-            "ticks: nothing was recorded in {}: does the program use async-io, with this crate \
+        Some(file) => say!("try: ticks show {}", file.display()),
+        None => say!(
+            "nothing was recorded in {}: does the program use async-io, with this crate \
              patched in?",
             dir.display()
         ),

@@ -2,6 +2,8 @@
 
 use comfy_table::{presets, Cell, CellAlignment, ContentArrangement, Table};
 
+use crate::plain::plain;
+
 /// A table with these columns; those whose name begins with `#` hold numbers.
 pub fn new(columns: &[&str]) -> Table {
     let mut table = Table::new();
@@ -20,9 +22,9 @@ pub fn new(columns: &[&str]) -> Table {
     table
 }
 
-/// Adds a row of texts.
+/// Adds a row of texts, which may come out of a recording.
 pub fn add(table: &mut Table, row: impl IntoIterator<Item = String>) {
-    table.add_row(row.into_iter().map(Cell::new));
+    table.add_row(row.into_iter().map(|text| Cell::new(plain(&text))));
 }
 
 /// The table's lines without blanks at their ends.

@@ -5,7 +5,12 @@ mod util;
 use std::fs;
 
 use serde_json::Value as Json;
-use util::{accept, path, stderr, stdout, ticks, Sample};
+use ticks_format::image::Image;
+use ticks_format::layout::{Layout, SectionKind, FILE_BYTES_MIN};
+use ticks_format::records::{SourceNew, Ticker};
+use ticks_format::tables::text_words;
+use ticks_format::{Address, Anchor, Awaited, Direction, Header, Source, SourceKind, Waiter};
+use util::{accept, path, stderr, stdout, ticks, Sample, KEY};
 
 #[test]
 fn who_names_who_waits_and_where() {
@@ -168,4 +173,61 @@ fn shells_and_man_know_all_commands() {
         assert!(page.contains(&format!("ticks\\-{command}")), "{command}");
     }
     assert_eq!(ticks(["sing"]).status.code(), Some(2));
+}
+
+/// Whoever connects to a Unix socket chooses the address that is seen, a thread its name, and whoever sends
+/// a recording all that is in it. What they chose moved the cursor, hid lines and made up new ones.
+#[test]
+fn no_text_of_a_recording_reaches_the_terminal_as_a_command() {
+    let evil = "\u{1b}]0;gone\u{7}\r\u{9b}2J\nticks: all is well";
+    let layout = Layout::new(FILE_BYTES_MIN);
+    let program = evil.replace('\n', "");
+    let about = format!("program=/bin/{program}\n");
+    let mut image = Image::new(layout.clone(), &Header::new(&layout, 4711, 1), &about);
+    image.anchor(&Anchor::default());
+    let address = || Address::Unix(evil.into());
+    for tid in 1..3 {
+        let ring = image.claim(tid, evil, 0).expect("a ring");
+        let (key, fd, kind, inode) = (KEY, 4, SourceKind::Unix, 1);
+        let (local, peer) = (address(), address());
+        image.record(ring, &SourceNew { key, fd, kind, local, peer, inode }.into(), 1);
+        let slots = image.layout().rings[ring].slots;
+        (0..slots - 1).for_each(|tick| image.record(ring, &Ticker { tick }.into(), tick));
+        let (key, dir, waiter) = (KEY, Direction::Read, tid);
+        let awaited = Awaited::Source { key, fd, dir, waiter, ticks: None };
+        let place = image.place(evil);
+        image.waiter(tid, &Waiter { awaited, task: 1, since: 1, place, tid });
+    }
+    let (registered, since) = (true, 1);
+    let (key, fd, kind, inode) = (KEY, 4, SourceKind::Unix, 1);
+    let (local, peer) = (address(), address());
+    image.source(&Source { key, registered, fd, kind, local, peer, inode, since });
+    // A record that only the file's own description knows, in evil words.
+    let schema = layout.section(SectionKind::Schema).offset as usize;
+    let described = format!("record\t99\tX\t{}\t{}\n", &evil[..9], &evil[..9]);
+    let words = text_words(&described, 1 << 10);
+    image.words_mut()[schema / 8..][..words.len()].copy_from_slice(&words);
+    image.push(1, &[[99, 0, 0, 0]]);
+    let sample = Sample::new(&image);
+    let dir = path(sample.dir.path());
+    let script = format!("cp {} \"$ASYNC_IO_TRACE\"/1.ticks", sample.path.display());
+    let file = path(&sample.path);
+    for args in [
+        &["show", file][..],
+        &["stat", file],
+        &["who", file],
+        &["export", "--chrome", file, "-o", "/dev/null"],
+        &["record", "-o", dir, "sh", "-c", &script],
+    ] {
+        let output = ticks(args);
+        for (out, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            let text = String::from_utf8(text.clone()).expect("UTF-8");
+            let command = text.find(|c: char| c.is_control() && c != '\n');
+            assert_eq!(command, None, "{args:?}, {out}: {text:?}");
+            assert!(!text.lines().any(|line| line == "ticks: all is well"), "{args:?}: {text}");
+        }
+        assert!(args[0] == "export" || !output.stdout.is_empty() || !output.stderr.is_empty());
+    }
+    let shown = stdout(["who", file]);
+    assert!(shown.contains("\\u{1b}]0;gone\\u{7}\\r\\u{9b}2J\\nticks: all is well"), "{shown}");
 }
