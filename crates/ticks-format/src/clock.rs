@@ -16,7 +16,8 @@ pub struct Anchor {
 /// Turns records' times into UTC by the file's anchors.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// In the order of the counter, which differs from one to the next.
+    /// In the order of the counter, which differs from one to the next. So does UTC, see
+    /// [`without_steps_back`].
     anchors: Vec<Anchor>,
     units_per_second: u64,
 }
@@ -26,6 +27,7 @@ impl Clock {
     pub fn new(mut anchors: Vec<Anchor>, units_per_second: u64) -> Clock {
         anchors.sort_by_key(|anchor| anchor.counter);
         anchors.dedup_by_key(|anchor| anchor.counter);
+        without_steps_back(&mut anchors);
         let units_per_second = units_per_second.max(1);
         Clock { anchors, units_per_second }
     }
@@ -35,7 +37,8 @@ impl Clock {
         !self.anchors.is_empty()
     }
 
-    /// The anchors, oldest first.
+    /// The anchors, oldest first. Where UTC was set back between two of them, those before have been
+    /// set back as well.
     pub fn anchors(&self) -> &[Anchor] {
         &self.anchors
     }
@@ -91,5 +94,34 @@ impl Clock {
 
     fn nominal(&self) -> (i128, i128) {
         (1_000_000_000, i128::from(self.units_per_second))
+    }
+}
+
+/// Has UTC go on at every anchor. Where somebody set it back, which the monotonic clock shows, it was
+/// wrong before: with times as they were said, records would change their order and waits would end
+/// before they began.
+///
+/// Where it leapt forward all is left as it was said: the machine may have slept.
+fn without_steps_back(anchors: &mut [Anchor]) {
+    /// Of the time between two anchors, which a clock that is slewed may be slow by.
+    const SLEWED: i128 = 10;
+    const UNEVEN_NS: i128 = 1_000_000;
+    let mut back_ns = 0;
+    for index in (1..anchors.len()).rev() {
+        let (from, to) = (anchors[index - 1], anchors[index]);
+        let utc_ns = i128::from(to.utc_ns) - i128::from(from.utc_ns);
+        let ns = i128::from(to.monotonic_ns) - i128::from(from.monotonic_ns);
+        let set = |anchor: &mut Anchor, back_ns: i128| {
+            let utc_ns = (i128::from(anchor.utc_ns) - back_ns).max(0);
+            anchor.utc_ns = u64::try_from(utc_ns).unwrap_or(u64::MAX);
+        };
+        // `to` has kept what it said so far.
+        set(&mut anchors[index], back_ns);
+        if utc_ns + ns / SLEWED + UNEVEN_NS < ns {
+            back_ns += ns - utc_ns;
+        }
+        if index == 1 {
+            set(&mut anchors[0], back_ns);
+        }
     }
 }

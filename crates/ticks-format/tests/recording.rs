@@ -400,3 +400,27 @@ fn kinds_of_tomorrow() {
     assert_eq!(loss.unknown, 2);
     assert_eq!(loss.unreadable, 0);
 }
+
+/// A machine started with a clock that was an hour ahead, and set it right while the program ran: what came
+/// later was shown as earlier, between records of before, and a wait across it took no time or for ever.
+#[test]
+fn time_goes_on_where_utc_was_set_back() {
+    const S: u64 = 1_000_000_000;
+    let anchor = |s: u64, utc_s: u64| Anchor {
+        counter: s * S,
+        utc_ns: utc_s * S,
+        monotonic_ns: s * S,
+        reactor_ns: None,
+    };
+    let clock = |anchors: &[Anchor]| Clock::new(anchors.to_vec(), S);
+    let anchors = [anchor(0, 9_600), anchor(10, 9_610), anchor(20, 6_020), anchor(30, 6_030)];
+    let times = |clock: &Clock| [0, 5, 10, 15, 20, 25, 35].map(|s| clock.utc_ns(s * S) / S);
+    assert_eq!(times(&clock(&anchors)), [6_000, 6_005, 6_010, 6_015, 6_020, 6_025, 6_035]);
+    let twice = [anchor(0, 9_000), anchor(10, 8_010), anchor(20, 6_020)];
+    assert_eq!(times(&clock(&twice))[..5], [6_000, 6_005, 6_010, 6_015, 6_020]);
+    // It slept for an hour, or was slewed: both as they were said.
+    let slept = [anchor(0, 6_000), anchor(10, 9_610)];
+    assert_eq!(clock(&slept).anchors(), slept);
+    let slewed = [anchor(0, 6_000), Anchor { utc_ns: 6_009_500_000_000, ..anchor(10, 0) }];
+    assert_eq!(clock(&slewed).anchors(), slewed);
+}

@@ -170,8 +170,8 @@ fn summary(path: &Path) -> anyhow::Result<String> {
     let input = Input::open(path)?;
     input.report_problems();
     let rings = input.recording.rings()?;
-    let written: u64 = rings.iter().map(|ring| ring.head).sum();
-    let kept: u64 = rings.iter().map(|ring| ring.head.min(ring.slots)).sum();
+    let written = rings.iter().map(|ring| ring.head).fold(0, u64::saturating_add);
+    let kept = rings.iter().map(|ring| ring.head.min(ring.slots)).fold(0, u64::saturating_add);
     let missed = input.recording.counter(counter::UNRECORDED)?;
     let mut text = format!(
         "{}, which {}: {} rings of threads, {} slots written, {} kept",

@@ -149,8 +149,8 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, moment: &Moment) {
-        let (begin, _) = self.span_ns.unwrap_or((moment.utc_ns, 0));
-        self.span_ns = Some((begin, moment.utc_ns));
+        let (begin, end) = self.span_ns.unwrap_or((moment.utc_ns, moment.utc_ns));
+        self.span_ns = Some((begin.min(moment.utc_ns), end.max(moment.utc_ns)));
         let thread = moment.stamped.thread.as_ref();
         let sums = self.threads.entry(thread.map_or(0, |thread| thread.tid)).or_default();
         if let Some(thread) = thread.filter(|_| sums.name.is_empty()) {
@@ -163,7 +163,7 @@ impl Sums {
         match record {
             Record::ReactEnd(end) => {
                 sums.rounds += 1;
-                sums.events += end.events;
+                sums.events = sums.events.saturating_add(end.events);
             }
             Record::ParkBegin(_) => sums.parks += 1,
             Record::Wake(wake) => {
@@ -282,7 +282,8 @@ fn write_rings(out: &mut dyn Write, merge: &Merge<'_>) -> anyhow::Result<()> {
     let columns = ["RING", "LAST OWNER", "#WRITTEN", "#KEPT", "#OVERWRITTEN", "#UNREADABLE"];
     let mut rows = table::new(&columns);
     for (_, ring, loss) in merge.losses() {
-        let kept = ring.head.saturating_sub(loss.overwritten + loss.unreadable);
+        let lost = loss.overwritten.saturating_add(loss.unreadable);
+        let kept = ring.head.saturating_sub(lost);
         let begin = [ring.index.to_string(), format!("{} {}", ring.owner.tid, ring.owner.name)];
         let counts = [ring.head, kept, loss.overwritten, loss.unreadable].map(units::count);
         table::add(&mut rows, begin.into_iter().chain(counts));

@@ -7,10 +7,10 @@ use std::fs;
 use serde_json::Value as Json;
 use ticks_format::image::Image;
 use ticks_format::layout::{Layout, SectionKind, FILE_BYTES_MIN};
-use ticks_format::records::{SourceNew, Ticker};
-use ticks_format::tables::text_words;
+use ticks_format::records::{ReactEnd, SourceNew, Ticker};
+use ticks_format::tables::{ring_word, text_words};
 use ticks_format::{Address, Anchor, Awaited, Direction, Header, Source, SourceKind, Waiter};
-use util::{accept, path, stderr, stdout, ticks, Sample, KEY};
+use util::{accept, empty, path, stderr, stdout, ticks, Sample, KEY};
 
 #[test]
 fn who_names_who_waits_and_where() {
@@ -230,4 +230,31 @@ fn no_text_of_a_recording_reaches_the_terminal_as_a_command() {
     }
     let shown = stdout(["who", file]);
     assert!(shown.contains("\\u{1b}]0;gone\\u{7}\\r\\u{9b}2J\\nticks: all is well"), "{shown}");
+}
+
+/// Numbers that no recorder writes: `stat` of such a file, and `record` where one came about, ended in a
+/// panic of their sums.
+#[test]
+fn sums_of_any_numbers() {
+    let mut image = empty(4711, 1);
+    let rings = image.layout().section(SectionKind::Rings);
+    for tid in 0..3 {
+        let ring = image.claim(tid, "t", 0).expect("a ring") as u64;
+        for events in [u64::MAX, u64::MAX] {
+            let end = ReactEnd { tick: 1, events, wakers: 0, duration_ns: 0 };
+            image.record(ring as usize, &end.into(), 10 - tid);
+        }
+        if tid > 0 {
+            let entry = (rings.offset + ring * rings.entry_bytes) as usize / 8;
+            image.words_mut()[entry + ring_word::HEAD] = u64::MAX;
+        }
+    }
+    let sample = Sample::new(&image);
+    assert_eq!(ticks(["stat", path(&sample.path)]).status.code(), Some(1));
+    let script = format!("cp {} \"$ASYNC_IO_TRACE\"/1.ticks", sample.path.display());
+    let output = ticks(["record", "-o", path(sample.dir.path()), "sh", "-c", &script]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("3 rings of threads, 18,446,744,073,709,551,615 slots written")
+    );
 }
