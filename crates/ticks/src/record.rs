@@ -73,14 +73,25 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// asks us alone to end means the program.
 #[cfg(unix)]
 mod signals {
-    use std::thread;
+    use std::{fs, thread};
 
     use rustix::process::{kill_process, Pid, Signal};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
 
+    /// What was ignored when we were started, by `nohup` or by a shell for what runs in its background,
+    /// stays so, for the program as well: it would not inherit that from a signal that is handled.
     pub fn catch() -> std::io::Result<Signals> {
-        Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])
+        let ignored = ignored();
+        let is_ignored = |signal: &i32| ignored >> (signal - 1) & 1 == 1;
+        Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM].iter().filter(|signal| !is_ignored(signal)))
+    }
+
+    /// A bit for each signal that is ignored. Only Linux tells.
+    fn ignored() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
     }
 
     pub fn pass_on(mut signals: Signals, child: u32) {

@@ -135,6 +135,23 @@ fn record_passes_on_the_request_to_end() {
     assert_eq!(tool.wait().expect("it ends").code(), Some(9));
 }
 
+/// `nohup ticks record -- server` was to outlive the terminal, and the server was ended with it: the tool
+/// handled what it had been told to ignore, and passed it on.
+#[test]
+#[cfg(target_os = "linux")]
+fn record_leaves_ignored_what_is_ignored() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "trap '' HUP INT; exec \"$0\" record -o \"$1\" -- \
+                  sh -c 'kill -HUP $PPID; kill -HUP $$; kill -INT $$; grep SigIgn /proc/$$/status; exit 9'";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_ticks"), path(dir.path())]);
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(9), "{}", stderr(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = shown.trim_end().chars().last().and_then(|digit| digit.to_digit(16));
+    assert!(last.is_some_and(|bits| bits & 3 == 3), "HUP and INT are ignored: {shown}");
+}
+
 /// What a damaged file still has is summed up, and that there was more is said.
 #[test]
 fn stat_of_a_damaged_file() {
