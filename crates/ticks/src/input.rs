@@ -1,7 +1,8 @@
 //! The files that are read, and the processes that write them.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
@@ -23,10 +24,7 @@ pub struct Input {
 impl Input {
     /// Opens the file at `path`.
     pub fn open(path: &Path) -> anyhow::Result<Input> {
-        let open = || -> anyhow::Result<Recording<File>> {
-            let file = File::open(path)?;
-            Ok(Recording::open(file)?)
-        };
+        let open = || -> anyhow::Result<Recording<File>> { Ok(Recording::open(open_file(path)?)?) };
         let recording = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
         Ok(Input { path, recording })
@@ -111,6 +109,18 @@ impl Input {
         }
         Ok(sources)
     }
+}
+
+/// Opens what is a file. A pipe of that name, which anybody can put into a directory that is shared, would
+/// have us wait for whoever writes to it.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "expected a file that can be read at any place, found another kind",
+        ));
+    }
+    File::open(path)
 }
 
 /// Whether the path looks like something else that was meant to be a file or a number.

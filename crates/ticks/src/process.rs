@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail, Context};
 use ticks_format::{Header, Recording};
 
+use crate::input::open_file;
+
 /// What a recording's process is doing, as far as one can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -124,6 +126,12 @@ impl Mapping {
         inode(file) == Some(self.inode) || path.file_name() == self.path.file_name()
     }
 
+    fn recording(&self, pid: u32) -> anyhow::Result<(PathBuf, Recording<File>)> {
+        let (path, file) = self.open(pid)?;
+        let recording = Recording::open(file).with_context(|| path.display().to_string())?;
+        Ok((path, recording))
+    }
+
     /// The file, by whatever way leads to it, and its place or how it was found.
     fn open(&self, pid: u32) -> anyhow::Result<(PathBuf, File)> {
         let mut ways = Vec::new();
@@ -136,7 +144,7 @@ impl Mapping {
         ways.push(PathBuf::from(format!("/proc/{pid}/map_files/{}", self.range)));
         let mut error = None;
         for way in ways {
-            match File::open(&way) {
+            match open_file(&way) {
                 Ok(file) if inode(&file) == Some(self.inode) => return Ok((way, file)),
                 Ok(file) if way == self.path => return Ok((way, file)),
                 Ok(_) => {}
@@ -157,7 +165,7 @@ impl Mapping {
         let mut paths = entries.map(|entry| entry.path());
         paths.find(|path| {
             let is_recording = path.extension().is_some_and(|extension| extension == "ticks");
-            is_recording && File::open(path).is_ok_and(|file| inode(&file) == Some(self.inode))
+            is_recording && open_file(path).is_ok_and(|file| inode(&file) == Some(self.inode))
         })
     }
 }
@@ -195,18 +203,23 @@ pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
     })?;
     let numbers = numbers(pid);
     let mut recordings: Vec<(PathBuf, Recording<File>)> = Vec::new();
+    let mut unreadable = None;
     for mapping in mappings {
-        let (path, file) = mapping.open(pid)?;
-        let recording = Recording::open(file).with_context(|| path.display().to_string())?;
-        // A forked child has its parent's mapping, and does not record there.
-        if numbers.contains(&recording.header().pid) {
-            recordings.push((path, recording));
+        match mapping.recording(pid) {
+            // A forked child has its parent's mapping, and does not record there.
+            Ok((path, recording)) if numbers.contains(&recording.header().pid) => {
+                recordings.push((path, recording));
+            }
+            Ok(_) => {}
+            // It may be the parent's too, which was removed, or no recording at all.
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
-    if recordings.is_empty() {
-        bail!(why_none(pid));
+    match unreadable {
+        _ if !recordings.is_empty() => Ok(recordings),
+        Some(error) => Err(error),
+        None => bail!(why_none(pid)),
     }
-    Ok(recordings)
 }
 
 /// The process's numbers, in this namespace and in those where it has others.

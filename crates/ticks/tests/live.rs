@@ -84,6 +84,22 @@ fn play(role: &str) {
     go_on(role);
 }
 
+/// The process's part that a child of it, which inherits its memory, plays on.
+fn fork() {
+    block_on(async {});
+    // SAFETY: `fork` takes nothing. What the child does then, it does with what it has of this thread.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let dir = std::env::var("ASYNC_IO_TRACE").expect("it records");
+        fs::write(format!("{dir}/child"), std::process::id().to_string()).expect("written");
+        return play("exits");
+    }
+    assert!(child > 0);
+    // SAFETY: a child of ours, whose status nobody asks for.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+    exit(0);
+}
+
 fn go_on(role: &str) {
     println!("\nwaits");
     for _ in std::io::stdin().lines() {
@@ -171,6 +187,25 @@ fn a_recording_is_found_where_it_went() {
         true => assert!(String::from_utf8_lossy(&output.stdout).contains("2 waiting")),
         false => fails(&output, ".ticks was removed; only root can still read it"),
     }
+}
+
+/// A child inherits what its parent has mapped, and lives on when the parent's recording is removed or
+/// spoilt: it was not found any more.
+#[test]
+fn a_child_is_found_without_its_parents_recording() {
+    if let Some(role) = role() {
+        return if role == "forks" { fork() } else { play(&role) };
+    }
+    let test = "a_child_is_found_without_its_parents_recording";
+    let mut process = Waiting::start(test, "forks", true);
+    let child = fs::read_to_string(process.dir.path().join("here/child")).expect("a number");
+    assert_eq!(who(&[&child]).len(), 2);
+    let mut file = fs::OpenOptions::new().write(true).open(process.file()).expect("writable");
+    file.write_all(b"spoilt").expect("written");
+    assert_eq!(who(&[&child]).len(), 2);
+    fs::remove_file(process.file()).expect("removed");
+    assert_eq!(who(&[&child]).len(), 2);
+    process.end();
 }
 
 #[test]

@@ -184,6 +184,24 @@ fn what_is_not_a_recording_is_refused() {
     assert!(stderr(&output).starts_with("ticks: /nonexistent/1.ticks: No such file"));
 }
 
+/// `ticks record -o /tmp` waited for ever for whoever would write to a pipe that somebody had put there.
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_no_recording() {
+    let sample = Sample::new(&accept());
+    let pipe = sample.dir.path().join("1.ticks");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it runs").success());
+    let output = ticks(["show", path(&pipe)]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("1.ticks: expected a file that can be read at any place"), "{said}");
+    let script = "mkfifo \"$ASYNC_IO_TRACE/2.ticks\"";
+    let output = ticks(["record", "-o", path(sample.dir.path()), "sh", "-c", script]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2.ticks: expected a file"), "{}", stderr(&output));
+}
+
 #[test]
 fn nobody_reads_to_the_end() {
     let mut image = empty(4711, 1);
