@@ -85,12 +85,12 @@ impl Image {
         let entry = self.ring_entry(ring);
         let claims = (self.load(entry, ring_word::STATE) >> 8) + 1;
         self.store(entry, ring_word::STATE, claims << 8 | ring_word::OWNED);
+        let head = self.load(entry, ring_word::HEAD);
+        self.store(entry, ring_word::SINCE, head);
         self.store(entry, ring_word::TID, tid);
         for (index, word) in ring_name(name).into_iter().enumerate() {
             self.store(entry, ring_word::NAME + index, word);
         }
-        let head = self.load(entry, ring_word::HEAD);
-        self.store(entry, ring_word::SINCE, head);
         self.push(ring, &marks::thread_begin(tid, name, time));
         Some(ring)
     }

@@ -130,3 +130,25 @@ fn the_head_never_runs_ahead() {
         reader.join().unwrap();
     });
 }
+
+/// A reader that came while a ring changed hands took the last owner's records for the new one's: it saw the
+/// new owner's number and where the last owner had begun. Of a process that was killed just then it would
+/// have been so for ever.
+#[test]
+fn a_new_owner_is_not_taken_for_the_last() {
+    loom::model(|| {
+        let memory = Memory::new(1);
+        memory.live(1);
+        let reader = thread::spawn({
+            let memory = memory.clone();
+            move || {
+                let entry = memory.entry(0);
+                if entry[ring_word::TID].load(Ordering::Acquire) == 2 {
+                    assert_eq!(entry[ring_word::SINCE].load(Ordering::Relaxed), 2);
+                }
+            }
+        });
+        memory.live(2);
+        reader.join().unwrap();
+    });
+}

@@ -38,13 +38,13 @@ impl<'a> Rings<'a> {
             if claimed.is_err() {
                 continue;
             }
-            entry[ring_word::TID].store(tid, Ordering::Relaxed);
-            for (word, value) in entry[ring_word::NAME..].iter().zip(ring_name(name)) {
-                word.store(value, Ordering::Relaxed);
-            }
             let head = entry[ring_word::HEAD].load(Ordering::Relaxed);
-            // Release: who sees this owner's beginning sees its name.
-            entry[ring_word::SINCE].store(head, Ordering::Release);
+            entry[ring_word::SINCE].store(head, Ordering::Relaxed);
+            // Release: who sees this owner sees that what is there so far is not its own.
+            entry[ring_word::TID].store(tid, Ordering::Release);
+            for (word, value) in entry[ring_word::NAME..].iter().zip(ring_name(name)) {
+                word.store(value, Ordering::Release);
+            }
             return Some(entry);
         }
     }
