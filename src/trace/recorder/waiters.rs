@@ -195,10 +195,18 @@ fn end(name: Name) {
     let Some(recorder) = current::get() else { return };
     let Some(entry) = name.find(recorder) else { return };
     let writing = match name.is_shared() {
-        true => Writing::begin(entry, entry[0].load(Ordering::Acquire)),
+        true => begin_shared(name, entry),
         false => Some(Writing::begin_own(entry)),
     };
     if let Some(writing) = writing {
         writing.store(word::STATE, word::NOBODY);
     }
+}
+
+/// Begins to change the entry if it still holds this: another task may have ended the wait meanwhile, and
+/// the entry be another waiter's.
+fn begin_shared<'a>(name: Name, entry: &'a [AtomicU64]) -> Option<Writing<'a>> {
+    // Before it is looked at, so that the exchange fails if it changes after that.
+    let sequence = entry[0].load(Ordering::Acquire);
+    name.holds(entry).then(|| Writing::begin(entry, sequence)).flatten()
 }
