@@ -33,7 +33,8 @@
 //!   A setuid program, or one that its file gives capabilities, makes none. The file must not be cut
 //!   short while the program runs, which would end it by `SIGBUS`; it may be removed.
 //! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
-//!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on.
+//!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on; as does one of whose
+//!   name another user has left a file in a shared directory.
 //! - A program that ends by `exit`, or returns from `main`, says so in the file.
 //! - On a full disk recording goes on in the room that it has, which is made before it is stored to.
 //!   File systems that write what has changed to another place do not keep such room. A full btrfs

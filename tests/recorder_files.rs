@@ -26,7 +26,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use alive::reactor_is_alive;
 use async_io::block_on;
@@ -205,6 +205,25 @@ fn a_directory_without_permission_is_reported() {
     assert!(names(dir.path()).is_empty());
 }
 
+const NOBODY: u32 = 65_534;
+
+/// This test binary, copied to `dir` with this mode, as another user, who records into `dir/target`, where
+/// everybody keeps what is theirs.
+fn as_nobody(test: &str, dir: &Path, mode: u32) -> Command {
+    let (program, target) = (dir.join("program"), dir.join("target"));
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::create_dir(&target).unwrap();
+    for (path, mode) in [(dir, 0o755), (&program, mode), (&target, 0o1777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let like = child::command(test, "nobody", 0);
+    let mut command = Command::new(&program);
+    command.args(like.get_args()).current_dir("/").uid(NOBODY);
+    command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    recording::into(&mut command, &target);
+    command
+}
+
 /// Whoever runs a setuid program chooses its environment, and so would choose where it makes and replaces
 /// files. One that takes its rights over wholly, as most do that run other programs, has the same numbers
 /// as a program that root has started, and was taken for one.
@@ -212,7 +231,6 @@ fn a_directory_without_permission_is_reported() {
 fn a_setuid_program_makes_no_file() {
     let test = "a_setuid_program_makes_no_file";
     let _watchdog = watchdog(test);
-    const NOBODY: u32 = 65_534;
     if child::role().is_some() {
         // SAFETY: plain calls without pointers.
         let is_setuid = unsafe { libc::getuid() == NOBODY && libc::geteuid() == 0 };
@@ -227,17 +245,8 @@ fn a_setuid_program_makes_no_file() {
         return;
     }
     let dir = dir();
-    let (program, target) = (dir.path().join("program"), dir.path().join("target"));
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    fs::create_dir(&target).unwrap();
-    for (path, mode) in [(dir.path(), 0o755), (&program, 0o4755), (&target, 0o777)] {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    let like = child::command(test, "setuid", 0);
-    let mut command = Command::new(&program);
-    command.args(like.get_args()).current_dir("/").uid(NOBODY);
-    command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    recording::into(&mut command, &target);
+    let mut command = as_nobody(test, dir.path(), 0o4755);
+    let target = dir.path().join("target");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", child::shown(&output));
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -305,6 +314,39 @@ fn an_old_recording_of_the_same_number_is_replaced() {
         assert!(rings.iter().all(|ring| ring.tid >= u64::from(later)), "records of an earlier one");
         fs::remove_file(path).unwrap();
     }
+}
+
+/// Two users share a directory such as `/tmp`, and the process of one gets the number of which the other has
+/// left a recording. It must not be replaced, and nothing was recorded.
+#[test]
+fn another_users_recording_is_left_alone() {
+    let test = "another_users_recording_is_left_alone";
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        println!("\npid={}", std::process::id());
+        io::stdin().read_line(&mut String::new()).unwrap();
+        return work();
+    }
+    // SAFETY: a plain call without pointers.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: this user may not make another user's file");
+        return;
+    }
+    let dir = dir();
+    let mut command = as_nobody(test, dir.path(), 0o755);
+    let target = dir.path().join("target");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let pid = child.id();
+    fs::write(recording::path(&target, pid), "theirs").unwrap();
+    child.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", child::shown(&output));
+    assert_eq!(said(&output), [""; 0]);
+    let both = [format!("{pid}.ticks"), format!("{pid}-1.ticks")];
+    assert_eq!(names(&target), both.iter().cloned().collect());
+    assert_eq!(fs::read(target.join(&both[0])).unwrap(), b"theirs");
+    assert!(recording::lines(&recording::open(&target.join(&both[1]))).len() > 10);
 }
 
 #[test]

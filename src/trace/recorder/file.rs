@@ -2,7 +2,7 @@
 //!
 //! An old file of that name is replaced and no link that was planted there is followed. A file of this
 //! very process keeps its name, and ours takes the next one: it is another copy of this crate's, or of
-//! the program that called `exec`.
+//! the program that called `exec`. So does one that we may not replace, which is another user's.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -46,6 +46,7 @@ impl Unnamed {
 
     /// Gives the file its name in `dir`.
     pub(super) fn publish(mut self, dir: &Path, process_start: u64) -> Result<(), String> {
+        let mut refused = None;
         for number in 0..NAMES_MAX {
             let name = dir.join(name(number));
             match rename_to_new(&self.path, &name) {
@@ -55,15 +56,23 @@ impl Unnamed {
                 // It is an old one; or the file system can neither refuse to replace nor link.
                 Err(_) => {}
             }
-            rustix::fs::rename(&self.path, &name)
-                .map_err(|error| cannot_replace(&name, &error.into()))?;
-            self.path = PathBuf::new();
-            return Ok(());
+            match rustix::fs::rename(&self.path, &name) {
+                Ok(()) => {
+                    self.path = PathBuf::new();
+                    return Ok(());
+                }
+                // Another user's, in a directory where everybody keeps what is theirs.
+                Err(error @ (Errno::PERM | Errno::ACCESS)) => refused = Some((name, error)),
+                Err(error) => return Err(cannot_replace(&name, &error.into())),
+            }
         }
-        Err(format!(
-            "{} holds {NAMES_MAX} recordings of this process already; remove some",
-            dir.display()
-        ))
+        Err(match refused {
+            Some((name, error)) => cannot_replace(&name, &error.into()),
+            None => format!(
+                "{} holds {NAMES_MAX} recordings of this process already; remove some",
+                dir.display()
+            ),
+        })
     }
 }
 
