@@ -154,6 +154,10 @@ impl Layout {
     }
 }
 
+/// The most bytes of a table. Whoever asks who waits reads all of it, and a system has no more
+/// descriptors than these have entries.
+const TABLE_BYTES_MAX: u64 = 256 << 20;
+
 fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
     let bytes = match kind {
         SectionKind::About => 4 << 10,
@@ -162,7 +166,7 @@ fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
         SectionKind::Rings => {
             RINGS.iter().map(|(count, _)| count).sum::<u64>() * SectionKind::Rings.entry_bytes()
         }
-        SectionKind::Sources | SectionKind::Waiters => file_bytes / 32,
+        SectionKind::Sources | SectionKind::Waiters => (file_bytes / 32).min(TABLE_BYTES_MAX),
         SectionKind::Strings => (file_bytes / 256).clamp(16 << 10, 1 << 20),
     };
     (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES

@@ -23,6 +23,9 @@ const TEXT_MAX: u64 = 1 << 20;
 const RINGS_MAX: u64 = 1 << 16;
 const ANCHORS_MAX: u64 = 1 << 12;
 
+/// The most entries of a table that a reader looks at: a file may have holes of any length.
+const ENTRIES_MAX: u64 = 1 << 22;
+
 /// How often an entry is read again that a writer was at.
 const ATTEMPTS: usize = 64;
 
@@ -369,7 +372,7 @@ impl<R: ReadAt> Recording<R> {
     fn entries(&self, section: &Section) -> u64 {
         let file = self.header.file_bytes.min(self.bytes_there().unwrap_or(0));
         let room = file.saturating_sub(section.offset).min(section.len);
-        room.checked_div(section.entry_bytes).unwrap_or(0)
+        room.checked_div(section.entry_bytes).unwrap_or(0).min(ENTRIES_MAX)
     }
 
     fn table<T, const N: usize>(

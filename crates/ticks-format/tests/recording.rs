@@ -401,6 +401,46 @@ fn kinds_of_tomorrow() {
     assert_eq!(loss.unreadable, 0);
 }
 
+/// Of the longest recording `ticks who` took minutes: each of its tables was of 32 GiB, and had to be read.
+#[test]
+fn tables_of_long_files_are_read_at_once() {
+    use ticks_format::layout::FILE_BYTES_MAX;
+    let layout = Layout::new(FILE_BYTES_MAX);
+    for kind in [SectionKind::Sources, SectionKind::Waiters] {
+        let section = layout.section(kind);
+        assert!((100_000..=1 << 28).contains(&section.len), "{section:?}");
+    }
+    let rings: u64 = layout.rings.iter().map(|ring| ring.slots * 32).sum();
+    assert!(rings > FILE_BYTES_MAX / 100 * 99);
+
+    /// As long as it says, and nothing in it but the header.
+    struct Hole(Vec<u8>, std::cell::Cell<u64>);
+    impl ReadAt for Hole {
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
+            self.1.set(self.1.get() + 1);
+            into.fill(0);
+            let there = self.0.get(offset as usize..).unwrap_or_default();
+            into.iter_mut().zip(there).for_each(|(to, from)| *to = *from);
+            Ok(into.len())
+        }
+
+        fn len_bytes(&self) -> std::io::Result<u64> {
+            Ok(u64::MAX)
+        }
+    }
+    let mut header = Header::new(&layout, 1, 1);
+    header.file_bytes = u64::MAX;
+    for section in &mut header.sections {
+        if section.kind == SectionKind::Waiters as u64 {
+            section.len = u64::MAX - section.offset;
+        }
+    }
+    let bytes = header.words().iter().flat_map(|word| word.to_le_bytes()).collect();
+    let recording = Recording::open(Hole(bytes, Default::default())).expect("a recording");
+    assert_eq!(recording.waiters().count(), 0);
+    assert!(recording.file().1.get() < 1 << 15, "{}", recording.file().1.get());
+}
+
 /// A machine started with a clock that was an hour ahead, and set it right while the program ran: what came
 /// later was shown as earlier, between records of before, and a wait across it took no time or for ever.
 #[test]
