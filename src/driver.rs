@@ -30,11 +30,6 @@ use signal::Signal;
 /// costs a running thread its turn, so there are no more of them than that takes.
 const WATCH_PERIOD: Duration = Duration::from_micros(400);
 
-/// At this many looks in a row since which nobody else did a round, somebody settles down in the
-/// poller. Not sooner: two threads that drive and poll at the same time hand each other single
-/// events, and a driver that is only busy is back by then.
-const OVERDUE_LOOKS: u32 = 3;
-
 /// The same while there are no others, see [`users`]. It must look even then: what the thread polls
 /// may itself block on I/O, in another crate's `block_on`.
 const WATCH_PERIOD_OF_ONE: Duration = Duration::from_millis(10);
@@ -273,21 +268,15 @@ fn help(reactor: &Reactor) {
     driving.set_helper_unparker(unparker);
     let mut seen_tick = reactor.tick();
     let mut wary_looks = 0u32;
-    let mut overdue_looks = 0;
     loop {
         let of_one = wary_looks == 0 && driving.users.is_one();
         park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;
-        overdue_looks = if stands_still { overdue_looks + 1 } else { 0 };
+        seen_tick = tick;
         match driving.holder() {
-            Holder::Nobody if !stands_still => {}
-            // The only one is away for long: somebody else's I/O depends on it.
-            Holder::Nobody if !of_one && overdue_looks < OVERDUE_LOOKS => {
-                harvest_for_others(reactor)
-            }
-            Holder::Nobody if !driving.offer() => {
+            Holder::Nobody if stands_still && !driving.offer() => {
                 drive_for_others(reactor);
                 wary_looks = WARY_LOOKS;
             }
@@ -295,22 +284,9 @@ fn help(reactor: &Reactor) {
             _ if stands_still && driving.fall_asleep() => {
                 parker.park();
                 driving.wake_up();
-                overdue_looks = 0;
             }
             _ => {}
         }
-        // Its own rounds do not count.
-        seen_tick = reactor.tick();
-    }
-}
-
-/// Does one round that does not wait.
-fn harvest_for_others(reactor: &Reactor) {
-    let Some(right) = reactor.driving.try_acquire(Holder::Helper) else { return };
-    reactor.react(right, &mut Round::default(), Some(Duration::ZERO), || {});
-    // Whoever found the right taken meanwhile may be parked by now.
-    if reactor.driving.was_missed() {
-        reactor.driving.offer();
     }
 }
 

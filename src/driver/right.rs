@@ -2,9 +2,8 @@
 //!
 //! A `block_on` thread that has nothing else to do takes the right when it is free. The helper
 //! thread watches: as long as the right changes hands and rounds go by it only looks, some thousand
-//! times a second; when a round is overdue it does one that does not wait; when nobody else comes for
-//! longer it offers the right to a parked `block_on` thread or settles down in the poller itself; and
-//! when somebody else has settled down there it sleeps until that one lets go.
+//! times a second; when a round is overdue it offers the right to a parked `block_on` thread or takes
+//! it itself; and when somebody has settled down in the poller it sleeps until that one lets go.
 //!
 //! **Nobody sleeps while the right is free**: whoever lets go of it with work to do rouses the
 //! helper if it sleeps, and the helper, having said that it sleeps, looks once more before it does.
@@ -151,15 +150,10 @@ impl Driving {
         self.missed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has missed the right since it was taken last.
-    pub(crate) fn was_missed(&self) -> bool {
-        self.missed.load(Ordering::Relaxed)
-    }
-
     /// Gives the right away, which the caller has let go of: to the first in line, or to one who runs
     /// and is going to come by again. Returns whether there is anybody.
     pub(crate) fn give(&self) -> bool {
-        self.offer() || self.was_missed()
+        self.offer() || self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the helper if it sleeps: the right is free, or about to be for longer than a moment.

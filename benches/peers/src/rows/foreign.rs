@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{ensure, Context, Result};
 
+use crate::affinity::Together;
 use crate::epoll::{events, Epoll, READ};
 use crate::load::MESSAGE;
 use crate::peer::foreign::Foreign;
@@ -25,7 +26,7 @@ const BESIDE_IDLE: usize = 1;
 pub(crate) fn row() -> Row {
     Row {
         name: "foreign",
-        about: "TCP round trip of two tasks under another crate's block_on, p50",
+        about: "TCP round trip of two tasks under another crate's block_on, one core, p50",
         ops: 4_000,
         quick_ops: 1_000,
         counted_ops: 500,
@@ -60,6 +61,7 @@ fn both<R: Reactor>(work: &Work, beside_idle: Elsewhere) -> Result<Sample> {
 /// The median round trip in nanoseconds.
 fn p50<R: Reactor>(work: &Work) -> Result<f64> {
     let total = work.total();
+    let _on_one_core = Together::new();
     let mut trips = Foreign::<R>::run(|executor| async move {
         let (client, server) = tcp_pair()?;
         let (mut client, mut server) = (Bytes(R::tcp(client)?), Bytes(R::tcp(server)?));
@@ -97,6 +99,7 @@ fn raw(work: &Work) -> Result<Sample> {
     if !work.wants(ALONE) {
         return Ok(vec![f64::NAN; 2]);
     }
+    let _on_one_core = Together::new();
     let (client, server) = tcp_pair()?;
     let (stop, stopped) = unix_pair()?;
     let epoll = Epoll::new()?;
