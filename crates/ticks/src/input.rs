@@ -19,6 +19,8 @@ pub struct Input {
     pub path: PathBuf,
     /// What is in it.
     pub recording: Recording<File>,
+    /// The process's number here, where it was found by that: in a container it has another one.
+    pid: Option<u32>,
 }
 
 impl Input {
@@ -27,7 +29,7 @@ impl Input {
         let open = || -> anyhow::Result<Recording<File>> { Ok(Recording::open(open_file(path)?)?) };
         let recording = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
-        Ok(Input { path, recording })
+        Ok(Input { path, recording, pid: None })
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
@@ -37,7 +39,9 @@ impl Input {
             Some(pid) if !file_or_pid.is_file() => {
                 let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
                 let inputs = found.into_iter();
-                Ok(inputs.map(|(path, recording)| Input { path, recording }).collect())
+                Ok(inputs
+                    .map(|(path, recording)| Input { path, recording, pid: Some(pid) })
+                    .collect())
             }
             None if file_or_pid.is_dir() => bail!(
                 "{}: expected a recording, found a directory; name a file in it",
@@ -85,7 +89,9 @@ impl Input {
         }
         let about = self.recording.about();
         let boot_id = about.iter().find(|(name, _)| name == "boot_id").map(|(_, id)| id.as_str());
-        State::of(self.recording.header(), boot_id, self.recording.file(), &self.path)
+        let header = self.recording.header();
+        let pid = self.pid.map_or(header.pid, u64::from);
+        State::of(pid, header, boot_id, self.recording.file(), &self.path)
     }
 
     /// Whether more may be recorded.

@@ -52,7 +52,8 @@ impl State {
     }
 
     /// The state of the process that wrote the file, which has not said that it ended.
-    pub fn of(header: &Header, boot_id: Option<&str>, file: &File, path: &Path) -> State {
+    /// Its number here is `pid`.
+    pub fn of(pid: u64, header: &Header, boot_id: Option<&str>, file: &File, path: &Path) -> State {
         let is_told = header.process_start != 0 && Path::new("/proc/self/stat").exists();
         if !is_told {
             return State::Unknown;
@@ -62,10 +63,10 @@ impl State {
             return State::Gone;
         }
         let is_same = |stat: &Stat| stat.start == header.process_start && !stat.is_dead;
-        if !Stat::of(header.pid).is_some_and(|stat| is_same(&stat)) {
+        if !Stat::of(pid).is_some_and(|stat| is_same(&stat)) {
             return State::Gone;
         }
-        match mappings(header.pid) {
+        match mappings(pid) {
             Ok(all) if !all.iter().any(|mapping| mapping.is_of(file, path)) => State::Left,
             // Another user's process does not show what it has mapped.
             _ => State::Runs,

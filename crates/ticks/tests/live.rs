@@ -5,6 +5,7 @@
 
 mod util;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -39,11 +40,17 @@ impl Drop for Waiting {
 impl Waiting {
     /// Starts this test binary as `role`, and waits until it says that it waits.
     fn start(test: &str, role: &str, records: bool) -> Waiting {
+        Waiting::start_under(&[], test, role, records)
+    }
+
+    /// As [`start`](Waiting::start), run by another program.
+    fn start_under(wrapper: &[&str], test: &str, role: &str, records: bool) -> Waiting {
         let dir = tempfile::tempdir().expect("a directory");
         fs::create_dir(dir.path().join("here")).expect("a directory");
         let exe = std::env::current_exe().expect("a test binary has a path");
-        let mut command = Command::new(exe);
-        command.args(["--exact", test, "--nocapture"]).env(ROLE, role);
+        let mut words = wrapper.iter().map(OsStr::new).chain([exe.as_os_str()]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).args(["--exact", test, "--nocapture"]).env(ROLE, role);
         command.env_remove("ASYNC_IO_TRACE").env("ASYNC_IO_TRACE_MIB", "4");
         if records {
             command.env("ASYNC_IO_TRACE", dir.path().join("here"));
@@ -206,6 +213,28 @@ fn a_child_is_found_without_its_parents_recording() {
     fs::remove_file(process.file()).expect("removed");
     assert_eq!(who(&[&child]).len(), 2);
     process.end();
+}
+
+/// In a container the process has another number, by which it was looked for outside: it was said to have
+/// been killed, and was not followed.
+#[test]
+fn a_process_in_a_container_runs() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let wrapper = ["unshare", "--pid", "--kill-child"];
+    let tried = Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        println!("skipped: this user may not make a namespace");
+        return;
+    }
+    let test = "a_process_in_a_container_runs";
+    let process = Waiting::start_under(&wrapper, test, "exits", true);
+    let pid = process.pid();
+    let inside = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("readable");
+    let waits = who(&[inside.trim()]);
+    assert_eq!(waits.len(), 2);
+    assert_eq!((waits[0]["state"].as_str(), waits[0]["pid"].as_u64()), (Some("runs"), Some(1)));
 }
 
 #[test]
