@@ -146,7 +146,11 @@ impl View {
             writeln!(out, "{} entries were being written", self.torn)?;
         }
         if self.left_out > 0 {
-            writeln!(out, "{} more found no place in the table", self.left_out)?;
+            writeln!(
+                out,
+                "{} waits found no place in the table, of whom some may be over",
+                self.left_out
+            )?;
         }
         Ok(())
     }
