@@ -67,29 +67,13 @@ impl Portable {
         return -1;
     }
 
-    fn request(&self, interest: Interest) -> (Interest, PollMode, u32) {
-        let (interest, mode, flag) = match self.mode {
-            Mode::Edge => (interest, PollMode::Edge, flags::EDGE),
-            Mode::OneShot => (interest, PollMode::Oneshot, flags::ONESHOT),
-        };
-        let read = if interest.readable { flags::READ } else { 0 };
-        let write = if interest.writable { flags::WRITE } else { 0 };
-        (interest, mode, read | write | flag)
-    }
-
     pub(crate) fn add(
         &self,
         source: &Registration,
         key: Key,
         interest: Interest,
     ) -> io::Result<()> {
-        let (interest, mode, flags) = self.request(interest);
-        let number = self.number();
-        trace::ctl_begin(Op::Add, number, source.number(), -1, flags, key.0);
-        let event = polling::Event::new(token(key), interest.readable, interest.writable);
-        let result = source.add(&self.inner, event, mode);
-        trace::ctl_end(Op::Add, number, source.number(), -1, &result);
-        result
+        self.watch(Op::Add, Registration::add, source, key, interest)
     }
 
     pub(crate) fn modify(
@@ -98,12 +82,28 @@ impl Portable {
         key: Key,
         interest: Interest,
     ) -> io::Result<()> {
-        let (interest, mode, flags) = self.request(interest);
+        self.watch(Op::Mod, Registration::modify, source, key, interest)
+    }
+
+    fn watch(
+        &self,
+        op: Op,
+        call: impl FnOnce(&Registration, &polling::Poller, polling::Event, PollMode) -> io::Result<()>,
+        source: &Registration,
+        key: Key,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let (mode, flag) = match self.mode {
+            Mode::Edge => (PollMode::Edge, flags::EDGE),
+            Mode::OneShot => (PollMode::Oneshot, flags::ONESHOT),
+        };
+        let read = if interest.readable { flags::READ } else { 0 };
+        let write = if interest.writable { flags::WRITE } else { 0 };
         let number = self.number();
-        trace::ctl_begin(Op::Mod, number, source.number(), -1, flags, key.0);
+        trace::ctl_begin(op, number, source.number(), -1, read | write | flag, key.0);
         let event = polling::Event::new(token(key), interest.readable, interest.writable);
-        let result = source.modify(&self.inner, event, mode);
-        trace::ctl_end(Op::Mod, number, source.number(), -1, &result);
+        let result = call(source, &self.inner, event, mode);
+        trace::ctl_end(op, number, source.number(), -1, &result);
         result
     }
 
