@@ -116,13 +116,10 @@ impl Drop for User {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::OnceLock;
     use std::thread;
 
     use super::*;
-
-    fn users() -> &'static Users {
-        Box::leak(Box::new(Users::new()))
-    }
 
     /// A thread of its own, whose locals are gone when this returns.
     fn on_a_thread(act: impl FnOnce() + Send + 'static) {
@@ -131,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_second_thread_is_told_of() {
-        let users = users();
+        static USERS: OnceLock<Users> = OnceLock::new();
+        let users = USERS.get_or_init(Users::new);
         assert!(users.is_one());
         on_a_thread(move || {
             assert!(!users.enter_block_on());
@@ -149,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_wait_outside_block_on_is_told_of_once() {
-        let users = users();
+        static USERS: OnceLock<Users> = OnceLock::new();
+        let users = USERS.get_or_init(Users::new);
         on_a_thread(move || {
             let _ = users.enter_block_on();
             assert!(!users.wait(), "within block_on");
