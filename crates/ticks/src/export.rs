@@ -1,10 +1,11 @@
 //! `ticks export`: a timeline for a trace viewer.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{bail, Context};
+use ticks_format::layout::MAGIC;
 
 use crate::input::Input;
 use crate::merge::Merge;
@@ -49,6 +50,12 @@ Examples:
 /// Exports.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let inputs = Input::open_all(&args.files)?;
+    if is_recording(&args.output) {
+        bail!(
+            "{}: is a recording, which is not written over; name another file",
+            args.output.display()
+        );
+    }
     let mut merge = Merge::new(&inputs)?;
     let mut builder = Builder::new(&inputs)?;
     let mut progress = Progress::new(merge.slots(), "reading");
@@ -81,4 +88,16 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         say!("{place}: {slices} slices on {tracks} tracks, {arrows} arrows");
     }
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
+}
+
+/// Whether writing there would destroy a recording. The program that writes it would be killed as well, by
+/// SIGBUS: what it has mapped would be cut off.
+fn is_recording(path: &Path) -> bool {
+    // A pipe is not opened: that would wait for whoever writes to it.
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let mut magic = [0; 16];
+    let orders = [u64::to_le_bytes, u64::to_be_bytes];
+    is_file
+        && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && orders.iter().any(|order| magic == MAGIC.map(order).concat()[..])
 }

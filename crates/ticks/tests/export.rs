@@ -306,3 +306,24 @@ fn one_format_must_be_chosen() {
     let json = stdout(["export", "--chrome", path(&sample.path), "-o", "-"]);
     assert!(serde_json::from_str::<Json>(&json).is_ok());
 }
+
+/// Whoever exported at night and mistyped the output lost the recording, and the program that wrote it,
+/// too: it was killed by SIGBUS, because the file that it had mapped was cut off.
+#[test]
+fn no_recording_is_written_over() {
+    let sample = Sample::new(&accept());
+    let other = Sample::new(&accept());
+    let before = fs::read(&other.path).expect("a file");
+    for format in ["--chrome", "--perfetto"] {
+        let output = util::ticks(["export", format, path(&sample.path), "-o", path(&other.path)]);
+        assert_eq!(output.status.code(), Some(2));
+        let said = util::stderr(&output);
+        assert!(said.contains("4711.ticks: is a recording, which is not written over"), "{said}");
+        assert!(fs::read(&other.path).expect("a file") == before);
+    }
+    // What an earlier export left is replaced.
+    let out = sample.dir.path().join("t.json");
+    for _ in 0..2 {
+        stdout(["export", "--chrome", path(&sample.path), "-o", path(&out)]);
+    }
+}
