@@ -15,11 +15,11 @@ use crate::sources::Sources;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Filters (a record must pass each)")]
 pub struct Filter {
-    /// Of this source: its key, `3` in any generation or `3#2`
+    /// Of this source: its key, `3` in any generation or `3#2`, or as the JSON has it
     #[arg(long, value_name = "KEY")]
     source: Option<String>,
     /// Of this file descriptor, and of the source that has it
-    #[arg(long)]
+    #[arg(long, value_parser = descriptor)]
     fd: Option<i64>,
     /// Of sources whose peer's address contains this text
     #[arg(long, value_name = "TEXT")]
@@ -34,7 +34,7 @@ pub struct Filter {
     #[arg(long, value_name = "TID|NAME")]
     thread: Option<String>,
     /// With this tick, or ticks that contain it
-    #[arg(long)]
+    #[arg(long, value_parser = number)]
     tick: Option<u64>,
     /// Of this kind: its name in SPEC.md, or a part of how its line begins; may be repeated
     #[arg(long)]
@@ -53,12 +53,16 @@ fn direction(text: &str) -> Result<Direction, String> {
     found.copied().ok_or_else(|| format!("expected read or write, found {text:?}"))
 }
 
+fn descriptor(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| format!("expected a descriptor's number as 9, found {text:?}"))
+}
+
 fn number(text: &str) -> Result<u64, String> {
     let number = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    number.map_err(|error| format!("expected a number, found {text:?}: {error}"))
+    number.map_err(|_| format!("expected a number as 4711 or 0x55bf232f6f70, found {text:?}"))
 }
 
 /// A filter with all texts understood.
@@ -76,8 +80,8 @@ impl Filter {
     pub fn ready(&self, inputs: &[Input]) -> anyhow::Result<Ready> {
         let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
         let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
-        let time = |text: &Option<String>, otherwise: u64| match text {
-            Some(text) => point(text, begin_ns),
+        let time = |option: &str, text: &Option<String>, otherwise: u64| match text {
+            Some(text) => point(text, begin_ns).with_context(|| option.to_owned()),
             None => Ok(otherwise),
         };
         let mut sources = Vec::new();
@@ -90,8 +94,8 @@ impl Filter {
         Ok(Ready {
             filter: self.clone(),
             key: self.source.as_deref().map(source).transpose()?,
-            since_ns: time(&self.since, 0)?,
-            until_ns: time(&self.until, u64::MAX)?,
+            since_ns: time("--since", &self.since, 0)?,
+            until_ns: time("--until", &self.until, u64::MAX)?,
             sources,
         })
     }
@@ -100,7 +104,11 @@ impl Filter {
 fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
     let understood = || match text.split_once('#') {
         Some((index, generation)) => Some((index.parse().ok()?, Some(generation.parse().ok()?))),
-        None => Some((text.parse().ok()?, None)),
+        // JSON has the whole key as one number.
+        None => match text.parse().ok().map(Key)? {
+            key if key.generation() == 0 => Some((key.index(), None)),
+            key => Some((key.index(), Some(key.generation()))),
+        },
     };
     understood().with_context(|| format!("--source: expected a key as 3 or 3#2, found {text:?}"))
 }

@@ -13,7 +13,9 @@ use crate::input::Input;
 use crate::line;
 use crate::merge::{Merge, Positions};
 use crate::outcome::Outcome;
+use crate::plain::say;
 use crate::progress::Progress;
+use crate::units;
 
 /// Show the records as the log's text lines, threads and files merged by time
 #[derive(Debug, clap::Args)]
@@ -71,6 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let mut positions: Positions = vec![Default::default(); inputs.len()];
     let mut damaged = false;
+    let [mut read, mut shown] = [0, 0];
     loop {
         // Asked first, so that what a program records last is shown before we stop.
         let live = args.follow && inputs.iter().any(Input::is_live);
@@ -79,9 +82,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             .then(|| Progress::new(merge.slots(), "reading"));
         while let Some(moment) = merge.advance()? {
             progress.iter_mut().for_each(Progress::step);
+            read += 1;
             if !filter.passes(&moment) {
                 continue;
             }
+            shown += 1;
             if args.json {
                 line::write_json(&mut out, &inputs, &moment)?;
             } else {
@@ -99,6 +104,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         for input in &mut inputs {
             input.recording.refresh_clock()?;
         }
+    }
+    if shown == 0 && read > 0 {
+        // Silence would read as if nothing had happened, though it may be a slip in a filter.
+        say!("none of {} records passes the filters", units::count(read));
     }
     for input in &inputs {
         damaged |= input.report_problems();

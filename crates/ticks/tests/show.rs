@@ -93,6 +93,21 @@ fn what_has_a_key_alone_is_found_by_descriptor_and_peer() {
     assert_eq!(woken(["--peer", "127.0.0.1:2"]), [2]);
     assert_eq!(woken(["--peer", "127.0.0.1:3"]), [3]);
     assert_eq!(woken(["--peer", "127.0.0.1"]), [1, 2, 3]);
+    assert_eq!(woken(["--source", "3"]), [1, 2]);
+    // As JSON has it.
+    assert_eq!(woken(["--source", &keys[1].0.to_string()]), [2]);
+}
+
+/// A kind with a slip in it showed nothing and said nothing, as if nothing of the kind had happened.
+#[test]
+fn filters_that_nothing_passes_are_told() {
+    let sample = Sample::new(&accept());
+    let output = ticks(["show", path(&sample.path), "--kind", "Wak3"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout.is_empty());
+    assert_eq!(stderr(&output), "ticks: none of 20 records passes the filters\n");
+    let output = ticks(["show", path(&sample.path), "--kind", "Wake"]);
+    assert_eq!(stderr(&output), "");
 }
 
 /// A long recording of many threads began with hundreds of lines that each said that it was long.
@@ -112,7 +127,10 @@ fn what_was_overwritten_is_said_in_one_line() {
     assert_eq!(output.status.code(), Some(0));
     // The mark that begins each took one, and twelve are kept clear of.
     let wanted = format!("{}: 18 rings: 234 older slots were overwritten\n", path(&sample.path));
-    assert_eq!(stderr(&output), format!("ticks: {wanted}"));
+    let said = stderr(&output);
+    assert!(said.starts_with(&format!("ticks: {wanted}")), "{said}");
+    // And that no record is of such a kind.
+    assert_eq!(said.lines().count(), 2, "{said}");
 }
 
 #[test]
@@ -144,9 +162,11 @@ fn a_bad_filter_says_what_is_expected() {
     let sample = Sample::new(&accept());
     for (args, expected) in [
         (["--source", "x"], "expected a key as 3 or 3#2, found \"x\""),
-        (["--since", "x"], "expected a time as 2022-05-03T18:37:52Z, or 1.5s after"),
+        (["--since", "x"], "--since: expected a time as 2022-05-03T18:37:52Z, or 1.5s after"),
         (["--dir", "x"], "expected read or write, found \"x\""),
-        (["--task", "x"], "expected a number, found \"x\""),
+        (["--task", "x"], "expected a number as 4711 or 0x55bf232f6f70, found \"x\""),
+        (["--tick", "x"], "expected a number as 4711 or 0x55bf232f6f70, found \"x\""),
+        (["--fd", "x"], "expected a descriptor's number as 9, found \"x\""),
     ] {
         let output = ticks([&["show", path(&sample.path)], &args[..]].concat());
         assert_eq!(output.status.code(), Some(2));
