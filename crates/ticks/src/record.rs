@@ -146,7 +146,7 @@ fn report(dir: &Path, before: &BTreeMap<PathBuf, u64>) {
         }
     }
     match files.first() {
-        Some(file) => say!("try: ticks show {}", file.display()),
+        Some(file) => say!("try: ticks who {}", file.display()),
         None => say!(
             "nothing was recorded in {}: does the program use async-io, with this crate \
              patched in?",

@@ -26,8 +26,8 @@ pub struct Args {
 
 const EXPLANATION: &str = "\
 A wait lasts from the first poll that is Pending to the one that is Ready. A wake is spurious if the
-poll that follows it is Pending. Percentiles are right to 1 %. UP≠ counts the polls that async-io 2.6.0 would have answered
-otherwise.
+poll that follows it is Pending. Percentiles are right to 1 %. UP≠ counts the polls that async-io
+2.6.0 would have answered otherwise.
 
 Example:
   ticks stat 4711.ticks";

@@ -100,7 +100,7 @@ fn record_passes_the_status_on_and_says_what_is_there() {
     assert_eq!(output.status.code(), Some(7));
     let said = stderr(&output);
     assert!(said.contains("1.ticks: relay (4711), which was killed or ended without exit: 2 rings of threads, 21 slots"), "{said}");
-    assert!(said.contains("try: ticks show "), "{said}");
+    assert!(said.contains("try: ticks who "), "{said}");
 
     let output = ticks(["record", "-o", path(&dir), "sh", "-c", "kill -9 $$"]);
     assert_eq!(output.status.code(), Some(137));
