@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, group = "format")]
     chrome: bool,
     /// The recordings
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Where to write; `-` is stdout
     #[arg(short, long, value_name = "OUT")]

@@ -156,7 +156,7 @@ impl<'a> Merge<'a> {
                     say!("{place}: {count} {what}");
                 }
             }
-            damaged |= loss.unreadable > 0;
+            damaged |= loss.unreadable > 0 || loss.unknown > 0;
         }
         damaged
     }

@@ -191,6 +191,26 @@ fn a_file_that_is_cut_off_is_shown_as_far_as_it_goes() {
     assert!(said.contains("thread 4714 async-io: 8 slots cannot be read"), "{said}");
 }
 
+/// A record of a kind that its own file does not describe was no reason for exit status 1: every writer
+/// describes what it writes, so that such a record is a damaged one.
+#[test]
+fn a_record_of_no_kind_is_damage() {
+    let image = accept();
+    let sample = Sample::new(&image);
+    let mut bytes = fs::read(&sample.path).expect("readable");
+    // The code is a slot's lowest byte, and the last record, of a poll, takes one slot.
+    let ring = image.layout().rings[0].offset as usize;
+    let used = bytes[ring..].chunks(32).take_while(|slot| slot.iter().any(|&byte| byte != 0));
+    let last = ring + (used.count() - 1) * 32;
+    bytes[if cfg!(target_endian = "little") { last } else { last + 7 }] = 0x3e;
+    fs::write(&sample.path, bytes).expect("writable");
+    let output = ticks(["show", path(&sample.path)]);
+    let said = stderr(&output);
+    assert!(said.contains("1 records are of kinds that the file does not describe"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.len() > 500, "the others are shown");
+}
+
 #[test]
 fn what_is_not_a_recording_is_refused() {
     let sample = Sample::new(&accept());
