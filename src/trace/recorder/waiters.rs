@@ -100,8 +100,23 @@ impl Name {
         })
     }
 
-    /// The entry that holds this.
+    /// The entry that is looked at first.
+    #[inline]
+    fn home(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+        self.entries(recorder).next()
+    }
+
+    /// The entry that holds this, which is the home as a rule.
+    #[inline]
     fn find(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+        match self.home(recorder) {
+            Some(home) if self.holds(home) => Some(home),
+            _ => self.find_away(recorder),
+        }
+    }
+
+    #[inline(never)]
+    fn find_away(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
         // Behind an entry that was never used there is none: they are claimed in this order.
         let used = |entry: &&[AtomicU64]| entry[0].load(Ordering::Relaxed) != 0;
         self.entries(recorder).take_while(used).find(|entry| self.holds(entry))
@@ -131,8 +146,12 @@ pub(in crate::trace) fn waits(
     let Some(recorder) = current::get() else { return };
     let name = Name::of_wait(key, dir, waiter);
     let goes_on = GOES_ON.with(Cell::get);
-    if (goes_on || waiter == SHARED) && !is_home_left(name, recorder) {
-        if let Some(entry) = name.find(recorder) {
+    let home = name.home(recorder);
+    // Free, and this waiter's last: then no other entry holds it.
+    let is_left = home.is_some_and(|entry| is_free(entry) && name.has_left(entry));
+    if (goes_on || waiter == SHARED) && !is_left {
+        let held = home.filter(|entry| name.holds(entry));
+        if let Some(entry) = held.or_else(|| name.find_away(recorder)) {
             // While the entry is held, the task may be stored alone.
             return entry[word::TASK].store(task, Ordering::Relaxed);
         }
@@ -141,12 +160,6 @@ pub(in crate::trace) fn waits(
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
     claim(recorder, name, &Waiter { awaited, task, since: time, place, tid });
-}
-
-/// Whether the home is free and was this waiter's last: then no other entry is.
-fn is_home_left(name: Name, recorder: &'static Recorder) -> bool {
-    let home = name.entries(recorder).next();
-    home.is_some_and(|entry| is_free(entry) && name.has_left(entry))
 }
 
 /// A timer is armed. Called before anybody can fire it.
