@@ -6,7 +6,9 @@
 //!
 //! A machine with other things to do lets everybody wait, so no clock is asked: another thread naps for
 //! a millisecond again and again, and what is counted is how often it does while others' tasks make a
-//! round trip. In the median, upstream lets it nap 6 to 9 times, idle machine or loaded, and ours once.
+//! round trip. In the median, upstream lets it nap 8 or 9 times and ours once. A machine that runs other
+//! programs in between adds naps to some round trips, so that the quickest tenth is what counts: no nap
+//! there with ours, be the machine idle, loaded or throttled to a fraction of a core, and 5 to 7 upstream.
 
 mod util;
 
@@ -23,7 +25,7 @@ const MS: Duration = Duration::from_millis(1);
 
 const COMPUTATIONS: usize = 50;
 
-/// The naps during most round trips are no more than these.
+/// The naps during a tenth of the round trips are no more than these.
 const NAPS_MAX: usize = 3;
 
 /// The number of the computation under way if odd, of the driving before it if even.
@@ -118,6 +120,6 @@ fn others_go_on_while_the_driver_computes() {
     let _watchdog = watchdog("others_go_on_while_the_driver_computes");
     let naps = naps_in_each_computation();
     println!("naps during a round trip: {naps:?}");
-    let median = naps[COMPUTATIONS / 2];
-    assert!(median <= NAPS_MAX, "{median} naps during a round trip; in order: {naps:?}");
+    let quick = naps[COMPUTATIONS / 10];
+    assert!(quick <= NAPS_MAX, "{quick} naps even during a quick round trip; in order: {naps:?}");
 }
