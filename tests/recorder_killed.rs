@@ -69,7 +69,7 @@ fn what_a_killed_server_leaves_is_readable_and_names_its_peers() {
     if child::role().is_some() {
         serve();
     }
-    let _watchdog = watchdog_for(test, 120);
+    let _watchdog = watchdog_for(test, 900);
     let begun = Instant::now();
     let mut random = begun.elapsed().as_nanos() as u64 ^ u64::from(std::process::id()) | 1;
     let mut kills = 0;

@@ -15,7 +15,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a wake-up may take before it is called lost.
-pub const LOST_AFTER_S: u64 = 25;
+pub const LOST_AFTER_S: u64 = 120;
 
 /// Waits until `condition` holds. Fails the test when it does not come true; `what` names it.
 #[track_caller]

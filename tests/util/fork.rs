@@ -13,7 +13,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::bounded;
 
 /// How long a child may live: longer than its parent waits for it.
-const CHILD_LIMIT_S: libc::c_uint = 20;
+const CHILD_LIMIT_S: libc::c_uint = 200;
 
 /// A child process. It is killed and reaped when this is dropped.
 #[must_use = "a child must be waited for"]

@@ -23,7 +23,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a test may take before its watchdog ends the process. Far more than any test needs,
 /// so that a loaded machine or a sanitizer does not reach it.
-pub const WATCHDOG_S: u64 = 60;
+pub const WATCHDOG_S: u64 = 300;
 
 /// Ends the process with a message that names the test unless it is dropped in time.
 #[must_use = "dropping the watchdog stops it"]

@@ -246,7 +246,7 @@ fn a_killed_process_is_told_from_one_that_ended() {
     let mut process = Waiting::start(test, "is killed", true);
     process.child.kill().expect("killed");
     // Not yet waited for, it is there and is not.
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(300);
     let state = || who(&[path(&process.file())])[0]["state"].clone();
     while state() != "gone" {
         assert!(Instant::now() < until, "{}", state());
@@ -262,7 +262,7 @@ fn a_killed_process_is_told_from_one_that_ended() {
     fs::copy(process.file(), &copy).expect("copied");
     assert_eq!(who(&[path(&copy)])[0]["state"], "left");
     process.stdin.take();
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(300);
     let state = || who(&[path(&process.file())])[0]["state"].clone();
     while !["left", "gone"].contains(&state().as_str().expect("a text")) {
         assert!(Instant::now() < until, "{}", state());

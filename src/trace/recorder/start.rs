@@ -49,7 +49,7 @@ fn start() -> bool {
 
 /// How long a thread waits for another one to start the recorder: far longer than that takes, but not
 /// for ever. In a child that was forked in that moment nobody would end the wait.
-const START_LIMIT: Duration = Duration::from_secs(1);
+const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// Another thread is at it. A wait that began meanwhile would not be in the table for as long as it
 /// lasts, which may be for ever.
