@@ -5,7 +5,9 @@
 //! register while nobody waits, and then consumes by registering what came in between. Of 20 samples
 //! `readable()` missed 20, and `poll_readable` 10, when they came while the waiter was still in its poll.
 //! Ours counts a round when the wait returns, so that what is harvested after the waiter began is new;
-//! stays registered; asks once when a wait begins; and remembers an event that nobody waited for.
+//! stays registered; asks once when a wait begins; and remembers an event that nobody waited for. It once
+//! took for old what a round had harvested and not delivered yet when the waiter asked, on a machine that
+//! stalled in between, one time in some ten thousand; `src/reactor/models.rs` has every order of the two.
 //!
 //! The last two hold for edge triggering, which the epoll poller and the portable poller on Linux have. A
 //! one-shot registration that waits for nothing is still asked by epoll at each wake-up, and arming it asks

@@ -11,7 +11,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ticks_format::{Direction, Key};
 
-use super::readiness::{Displaced, Harvest, Readiness, WaiterId};
+use super::readiness::{delivered_alone, Displaced, Harvest, Readiness, WaiterId};
 use super::timers::Timers;
 use crate::driver::right::{Driving, Holder};
 use crate::driver::signal::{Nudge, Signal};
@@ -46,9 +46,20 @@ impl Machine {
 
     /// A round. `bump_before_wait` is the order of async-io 2.6.0.
     fn round(&self, bump_before_wait: bool) {
+        self.round_with(bump_before_wait, |kernel| std::mem::take(&mut kernel.edge));
+    }
+
+    /// A round for a source that forgets what it has told, to whoever asks.
+    fn consuming_round(&self) {
+        self.round_with(false, |kernel| {
+            std::mem::take(&mut kernel.edge) && std::mem::take(&mut kernel.readable)
+        });
+    }
+
+    fn round_with(&self, bump_before_wait: bool, harvest: impl FnOnce(&mut Kernel) -> bool) {
         let bump = || self.ticker.fetch_add(1, Ordering::Release) + 1;
         let early = bump_before_wait.then(bump);
-        let harvested = std::mem::take(&mut self.kernel.lock().unwrap().edge);
+        let harvested = harvest(&mut self.kernel.lock().unwrap());
         let tick = early.unwrap_or_else(bump);
         if harvested {
             let (key, readable, writable, hung_up) = (Key(0), true, false, false);
@@ -70,6 +81,21 @@ impl Machine {
             return true;
         }
         self.readiness.begin(dir, id, ticks, true, waker.clone(), &mut displaced).ready
+    }
+
+    /// The same poll of a source that forgets. `by_round`: with the ticks that do for others.
+    fn consuming_poll(&self, id: &mut WaiterId, waker: &Waker, by_round: bool) -> bool {
+        let (dir, mut displaced) = (Direction::Read, Displaced::default());
+        if let Some(look) = self.readiness.look(dir, *id, waker, &mut displaced) {
+            return look.ready;
+        }
+        let ticks = self.readiness.ticks(&self.ticker, dir);
+        let ticks = if by_round { ticks } else { delivered_alone(ticks) };
+        let was_readable = std::mem::take(&mut self.kernel.lock().unwrap().readable);
+        if was_readable || self.readiness.take_unclaimed(dir) {
+            return true;
+        }
+        self.readiness.begin(dir, id, ticks, false, waker.clone(), &mut displaced).ready
     }
 }
 
@@ -126,6 +152,39 @@ fn a_poll_against_a_round_is_told() {
 #[should_panic(expected = "the wake-up was lost")]
 fn a_poll_against_a_round_that_bumps_first_is_not() {
     a_poll_against_a_round(true);
+}
+
+/// A source that forgets what it has told (a perf ring, say) is polled while the reactor turns. What the
+/// wait has harvested and not delivered yet, asking does not show.
+fn a_poll_of_what_forgets_against_a_round(by_round: bool) {
+    loom::model(move || {
+        let machine = Machine::new();
+        let (task, waker) = flag();
+        machine.arrive();
+        let reactor = thread::spawn({
+            let machine = machine.clone();
+            move || machine.consuming_round()
+        });
+        let mut id = WaiterId::NONE;
+        let ready = machine.consuming_poll(&mut id, &waker, by_round);
+        reactor.join().unwrap();
+        machine.consuming_round();
+        assert!(ready || task.0.load(Ordering::SeqCst) > 0, "the wake-up was lost");
+    });
+}
+
+/// Only what was delivered is old for its waiter.
+#[test]
+fn a_poll_of_what_forgets_is_told() {
+    a_poll_of_what_forgets_against_a_round(false);
+}
+
+/// A poll that comes between the harvest and the delivery, on a machine that stalls there, must not take
+/// the event for old by its tick: nobody else tells of it.
+#[test]
+#[should_panic(expected = "the wake-up was lost")]
+fn a_poll_of_what_forgets_is_not_told_by_the_round() {
+    a_poll_of_what_forgets_against_a_round(true);
 }
 
 /// Two tasks share the poll functions of one direction. Neither takes the other's wake-up away.

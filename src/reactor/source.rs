@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
 use super::current::{self, Home};
-use super::readiness::{Displaced, Harvest, Look, Readiness, WaiterId};
+use super::readiness::{delivered_alone, Displaced, Harvest, Look, Readiness, WaiterId};
 use super::registration::Registration;
 use super::wakes::{self, Cause, Woken};
 use super::{Reactor, NO_KEY};
@@ -51,11 +51,26 @@ pub(crate) struct Source {
     writes: AtomicBool,
     /// Whether it is a byte stream, once that was asked. Relaxed: each thread may ask.
     stream: AtomicU8,
+    /// Whether it forgets what it has told whoever asked, once that was looked up. Relaxed: the same.
+    forgets: AtomicU8,
 }
 
 const UNKNOWN: u8 = 0;
-const STREAM: u8 = 1;
-const NO_STREAM: u8 = 2;
+const YES: u8 = 1;
+const NO: u8 = 2;
+
+/// What `known` says, and if it says nothing yet, what `find_out` does from now on.
+#[inline]
+fn known_or(known: &AtomicU8, find_out: impl FnOnce() -> bool) -> bool {
+    match known.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let is_so = find_out();
+            known.store(if is_so { YES } else { NO }, Ordering::Relaxed);
+            is_so
+        }
+        known => known == YES,
+    }
+}
 
 const NOT_ARMING: u8 = 0;
 const ARMING: u8 = 1;
@@ -80,6 +95,7 @@ impl Source {
             arming: AtomicU8::new(NOT_ARMING),
             writes: AtomicBool::new(false),
             stream: AtomicU8::new(UNKNOWN),
+            forgets: AtomicU8::new(UNKNOWN),
         });
         reactor.insert(&source)?;
         Ok(source)
@@ -161,18 +177,19 @@ impl Source {
         }
         let ticks = self.readiness.ticks(reactor.ticker(), dir);
         trace::poll_begin(self, dir, ticks.b, None, *waiter);
-        let answer = self.ask(reactor, dir, nature);
-        match answer {
-            Ok(Some(reason)) => {
-                trace::poll_ready(self, dir, ticks.b, *waiter, reason);
-                Poll::Ready(Ok(()))
-            }
-            Ok(None) => self.begin(reactor, dir, waiter, ticks, false, cx),
+        let level = match self.registration_level(reactor, dir) {
+            Ok(level) => level,
             Err(error) => {
                 trace::poll_failed(self, dir, ticks.b, *waiter);
-                Poll::Ready(Err(error))
+                return Poll::Ready(Err(error));
             }
+        };
+        if let Some(reason) = self.why_ready(dir, nature, level) {
+            trace::poll_ready(self, dir, ticks.b, *waiter, reason);
+            return Poll::Ready(Ok(()));
         }
+        let ticks = if self.tells_all(nature, level) { ticks } else { delivered_alone(ticks) };
+        self.begin(reactor, dir, waiter, ticks, false, cx)
     }
 
     /// Does an operation once the direction is ready, or at once if nothing speaks against it.
@@ -281,38 +298,42 @@ impl Source {
     /// messages apart, and a short read says nothing about the next. Asked once.
     #[inline]
     fn is_byte_stream(&self) -> bool {
-        match self.stream.load(Ordering::Relaxed) {
-            UNKNOWN => {
-                let is_stream = self.registration.is_byte_stream();
-                self.stream.store(if is_stream { STREAM } else { NO_STREAM }, Ordering::Relaxed);
-                is_stream
-            }
-            known => known == STREAM,
-        }
+        known_or(&self.stream, || self.registration.is_byte_stream())
+    }
+
+    /// Whether polling it uses up what it reports. Asked once.
+    fn is_consumed_by_asking(&self) -> bool {
+        known_or(&self.forgets, || self.registration.is_consumed_by_asking())
     }
 
     fn registration_level(&self, reactor: &Reactor, dir: Direction) -> io::Result<Level> {
         reactor.poller()?.level(&self.registration, dir)
     }
 
-    /// Why the direction is ready without waiting, if it is.
+    /// Why the direction is ready without waiting, if it is, by the kernel's answer.
     ///
     /// An event that came while nobody waited counts for what the kernel no longer says: the
     /// readiness that polling such a file consumes, and an error, once.
-    fn ask(&self, reactor: &Reactor, dir: Direction, nature: Nature) -> io::Result<Option<Reason>> {
-        let level = self.registration_level(reactor, dir)?;
+    fn why_ready(&self, dir: Direction, nature: Nature, level: Level) -> Option<Reason> {
         if nature != Nature::Unknown && level != Level::ErrorAlone {
-            return Ok((level == Level::Ready).then_some(Reason::ReadyWhenAsked));
+            return (level == Level::Ready).then_some(Reason::ReadyWhenAsked);
         }
         let unclaimed = self.readiness.take_unclaimed(dir);
-        Ok(match level {
+        match level {
             Level::Ready => Some(Reason::ReadyWhenAsked),
             Level::ErrorAlone => unclaimed.then_some(Reason::Unclaimed),
-            Level::Idle if unclaimed && self.registration.is_consumed_by_asking() => {
-                Some(Reason::Unclaimed)
-            }
+            Level::Idle if unclaimed && self.is_consumed_by_asking() => Some(Reason::Unclaimed),
             Level::Idle => None,
-        })
+        }
+    }
+
+    /// Whether the kernel's answer covers all that the reactor has harvested before it was asked: not
+    /// what polling has consumed, and not whether a standing error is a new one.
+    fn tells_all(&self, nature: Nature, level: Level) -> bool {
+        match level {
+            Level::ErrorAlone => false,
+            _ => nature != Nature::Unknown || !self.is_consumed_by_asking(),
+        }
     }
 
     /// Whether a waiter may have begun to wait: not certain for the shared one, which another task
