@@ -22,5 +22,6 @@ mod run;
 mod sockets;
 mod stats;
 mod strace;
+mod tasks;
 
 pub use options::{bench_main, syscalls_main};

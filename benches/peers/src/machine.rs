@@ -8,7 +8,7 @@ use std::thread;
 use rustix::system::{sysinfo, uname};
 
 /// Packages whose versions a result depends on.
-const PACKAGES: [&str; 3] = ["tokio", "mio", "async-executor"];
+const PACKAGES: [&str; 4] = ["tokio", "mio", "futures-util", "async-executor"];
 
 /// The facts that belong beside every figure.
 #[derive(Debug, serde::Serialize)]

@@ -6,17 +6,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_executor::LocalExecutor;
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::library::{block_on, Async, IoSafe, Timer};
 use crate::reactor::{Datagram, Executor, Reactor, Stream};
+use crate::tasks::Tasks;
 
 /// The process-wide reactor of this async-io.
 pub(crate) struct AsyncIo;
@@ -184,17 +183,17 @@ async fn settled() {
     }
 }
 
-/// `block_on` and a single-threaded executor inside it.
+/// `block_on` and tasks inside it.
 #[derive(Clone)]
-pub(crate) struct OneThread(Rc<LocalExecutor<'static>>);
+pub(crate) struct OneThread(Tasks);
 
 impl Executor for OneThread {
     type Reactor = AsyncIo;
 
     fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
-        let executor = Rc::new(LocalExecutor::new());
-        let main = main(OneThread(executor.clone()));
-        block_on(executor.run(async {
+        let tasks = Tasks::default();
+        let main = main(OneThread(tasks.clone()));
+        block_on(tasks.run(async {
             settled().await;
             main.await
         }))

@@ -2,14 +2,12 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::rc::Rc;
-
-use async_executor::LocalExecutor;
 
 use crate::reactor::{Executor, Reactor};
+use crate::tasks::Tasks;
 
-/// A single-threaded executor in futures-lite's `block_on`, on the sockets of `R`.
-pub(crate) struct Foreign<R>(Rc<LocalExecutor<'static>>, PhantomData<R>);
+/// Tasks in futures-lite's `block_on`, on the sockets of `R`.
+pub(crate) struct Foreign<R>(Tasks, PhantomData<R>);
 
 impl<R> Clone for Foreign<R> {
     fn clone(&self) -> Self {
@@ -22,9 +20,9 @@ impl<R: Reactor> Executor for Foreign<R> {
 
     fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
         R::driven(|| {
-            let executor = Rc::new(LocalExecutor::new());
-            let main = main(Foreign(executor.clone(), PhantomData));
-            futures_lite::future::block_on(executor.run(main))
+            let tasks = Tasks::default();
+            let main = main(Foreign(tasks.clone(), PhantomData));
+            futures_lite::future::block_on(tasks.run(main))
         })
     }
 
