@@ -532,10 +532,15 @@ fn poll_untried<R>(
     source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| false)
 }
 
+/// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
+/// lets a busy peer's next bytes in before it returns. Who waited for their event instead would keep
+/// TCP's receive window small: the kernel sizes it by how fast the queue is read.
+const LONG_READ: usize = 32 * 1024;
+
 /// Whether a read of `len` bytes got all there was. No bytes is the end of the stream, which the
 /// next read must see again.
 fn is_short(read: usize, len: usize) -> bool {
-    0 < read && read < len
+    0 < read && read < len.min(LONG_READ)
 }
 
 /// How long a vectored read must be to be no short one; 0 where a short one proves nothing.
