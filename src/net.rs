@@ -9,7 +9,6 @@ use ticks_format::Direction::{Read, Write};
 
 use crate::captures::Captures;
 use crate::reactor::source::Nature::Plain;
-use crate::readable::Writable;
 use crate::trace::{self, Place};
 use crate::Async;
 
@@ -131,15 +130,17 @@ impl Async<TcpStream> {
         place: Place,
     ) -> io::Result<Async<TcpStream>> {
         let stream = Async::new_nonblocking(socket::connect(addr.into())?)?;
-        // The system says writable when the attempt has ended, one way or the other.
-        Writable::new(&stream, place).await?;
-        match stream.get_ref().take_error()? {
-            None => {
-                trace::source_connected(&stream.source);
-                Ok(stream)
-            }
-            Some(error) => Err(error),
-        }
+        let mut waited = false;
+        stream
+            .operation(place, Write, Plain, |stream| match std::mem::replace(&mut waited, true) {
+                false => socket::is_connected(stream),
+                // The system says writable when the attempt has ended, one way or the other. Before
+                // that, an error may be a passing one, and asking would take it away.
+                true => stream.take_error()?.map_or(Ok(()), Err),
+            })
+            .await?;
+        trace::source_connected(&stream.source);
+        Ok(stream)
     }
 
     /// Reads without taking what is read out of the queue. Returns how many bytes; 0 at the end of

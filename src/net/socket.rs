@@ -107,6 +107,14 @@ pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
+/// Whether an attempt has ended well; `WouldBlock` if it has not, or not yet.
+///
+/// Only what is connected has a peer. Over loopback it is as soon as it has been asked to, so that this
+/// one call says all.
+pub(crate) fn is_connected(stream: &TcpStream) -> io::Result<()> {
+    stream.peer_addr().map(drop).map_err(|_| io::ErrorKind::WouldBlock.into())
+}
+
 /// A Unix stream socket in non-blocking mode, not yet connected.
 #[cfg(unix)]
 pub(crate) fn unix_stream() -> io::Result<std::os::fd::OwnedFd> {
