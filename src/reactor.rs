@@ -267,13 +267,14 @@ impl Reactor {
     /// number to this one, if there is one.
     pub(crate) fn register(&self, source: &Arc<Source>) -> io::Result<Option<Arc<Source>>> {
         let poller = self.poller()?;
-        let key = self.registry.insert(source.clone());
+        let number = source.registration().owned_number();
+        let (key, owned) = self.registry.insert(source.clone(), number);
         source.set_key(key);
         if let Err(error) = poller.add(source.registration(), key, source.interest(self)) {
-            self.registry.remove(key, -1);
+            self.registry.remove(key, number);
             return Err(error);
         }
-        Ok(self.registry.claim(key, source.registration().owned_number()))
+        Ok(if owned { None } else { self.registry.claim(key, number) })
     }
 
     /// Whether the number of a source's descriptor is still its own.

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
+use std::task::Context;
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
@@ -14,7 +15,7 @@ use rustix::event::{epoll, eventfd, EventfdFlags};
 use rustix::fs::inotify;
 
 mod util;
-use util::{waits, watchdog};
+use util::{counting_waker, eventually, waits, watchdog};
 
 fn read_u64(fd: &OwnedFd) -> io::Result<u64> {
     let mut buf = [0; 8];
@@ -213,4 +214,54 @@ fn duplicates_of_one_file() -> io::Result<()> {
         .await;
         ready.and(added)
     })
+}
+
+/// A registration that is refused changes nothing for the source that has the descriptor, neither its
+/// events nor its end.
+#[test]
+fn a_second_source_of_a_descriptor_is_refused() -> io::Result<()> {
+    let _watchdog = watchdog("a_second_source_of_a_descriptor_is_refused");
+    let fd = eventfd(0, EventfdFlags::CLOEXEC)?;
+    for _ in 0..3 {
+        let first = Async::new(fd.as_fd())?;
+        let refused = Async::new(fd.as_fd()).expect_err("it has a source");
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused:?}");
+        block_on(async {
+            let readable = first.readable();
+            pin!(readable);
+            assert!(poll_once(readable.as_mut()).await.is_none());
+            add(&fd, 1)?;
+            readable.await
+        })?;
+        assert_eq!(read_u64(&fd)?, 1);
+    }
+    Ok(())
+}
+
+/// Nor does it leave anything behind: not for the source that is made next, nor for the next one of
+/// the same number.
+#[test]
+fn a_number_that_was_refused_is_as_good_as_new() -> io::Result<()> {
+    let _watchdog = watchdog("a_number_that_was_refused_is_as_good_as_new");
+    let mut fd = OwnedFd::from(std::fs::File::open("/proc/self/exe")?);
+    Async::new(fd.as_fd()).expect_err("a regular file cannot be polled");
+    let next = new_eventfd()?;
+    let (waker, wakes) = counting_waker();
+    assert!(next.poll_readable(&mut Context::from_waker(&waker)).is_pending());
+    rustix::io::dup2(eventfd(0, EventfdFlags::CLOEXEC)?, &mut fd)?;
+    for _ in 0..3 {
+        let source = Async::new(fd.as_fd())?;
+        assert_eq!(wakes.get(), 0, "nothing has happened to the other source");
+        block_on(async {
+            let readable = source.readable();
+            pin!(readable);
+            assert!(poll_once(readable.as_mut()).await.is_none());
+            add(&fd, 1)?;
+            readable.await
+        })?;
+        assert_eq!(read_u64(&fd)?, 1);
+    }
+    add(&next, 1)?;
+    eventually(|| wakes.get() == 1);
+    Ok(())
 }

@@ -472,6 +472,12 @@ impl Readiness {
         }
     }
 
+    /// Whether anybody has ever waited.
+    #[inline]
+    pub(crate) fn has_waits(&mut self) -> bool {
+        self.state.get_mut().iter().any(|state| state.waits.is_some())
+    }
+
     /// Takes all wakers out, to be dropped: nobody can be waiting any more.
     pub(crate) fn take_all(&mut self) -> Vec<Woken> {
         let mut wakers = Vec::new();

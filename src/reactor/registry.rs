@@ -37,14 +37,32 @@ struct Entry {
     next_free: u32,
 }
 
+impl Table {
+    /// Whose descriptor `fd` is; `None` if it is not followed.
+    #[inline]
+    fn owner_mut(&mut self, fd: i64) -> Option<&mut u32> {
+        let index = usize::try_from(fd).ok().filter(|_| fd < FOLLOWED_MAX)?;
+        if index >= self.owners.len() {
+            self.grow(index + 1);
+        }
+        self.owners.get_mut(index)
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.owners.resize(len, NOBODY);
+    }
+}
+
 impl Registry {
     pub(crate) fn new() -> Registry {
         let table = Table { entries: Vec::new(), free: NOBODY, owners: Vec::new() };
         Registry { table: Mutex::new(table) }
     }
 
-    /// Gives the source a key.
-    pub(crate) fn insert(&self, source: Arc<Source>) -> Key {
+    /// Gives the source a key, and descriptor `fd` to the key if nobody has it. Returns whether that
+    /// was so.
+    pub(crate) fn insert(&self, source: Arc<Source>, fd: i64) -> (Key, bool) {
         let mut table = self.table.lock();
         let index = match table.free {
             NOBODY => {
@@ -58,21 +76,23 @@ impl Registry {
         };
         let entry = &mut table.entries[index as usize];
         entry.source = Some(source);
-        Key::new(index, entry.generation)
+        let key = Key::new(index, entry.generation);
+        let owned = match table.owner_mut(fd) {
+            Some(owner) if *owner != NOBODY => false,
+            Some(owner) => {
+                *owner = index;
+                true
+            }
+            None => true,
+        };
+        (key, owned)
     }
 
-    /// The poller has accepted descriptor `fd` under this key. Returns the source that held the same
-    /// number: its own descriptor is gone, or the poller would have refused this one.
+    /// The poller has accepted descriptor `fd`, which another source had, under this key. Returns
+    /// that source: its own descriptor is gone, or the poller would have refused this one.
     pub(crate) fn claim(&self, key: Key, fd: i64) -> Option<Arc<Source>> {
-        if !(0..FOLLOWED_MAX).contains(&fd) {
-            return None;
-        }
         let mut table = self.table.lock();
-        let fd = fd as usize;
-        if table.owners.len() <= fd {
-            table.owners.resize(fd + 1, NOBODY);
-        }
-        match std::mem::replace(&mut table.owners[fd], key.index()) {
+        match std::mem::replace(table.owner_mut(fd)?, key.index()) {
             NOBODY => None,
             index => table.entries[index as usize].source.clone(),
         }

@@ -528,9 +528,17 @@ impl Source {
 }
 
 impl Drop for Source {
+    #[inline]
     fn drop(&mut self) {
-        for woken in self.readiness.take_all() {
-            wakes::drop_contained(Some(woken.waker));
+        #[inline(never)]
+        fn drop_wakers(readiness: &mut Readiness) {
+            for woken in readiness.take_all() {
+                wakes::drop_contained(Some(woken.waker));
+            }
+        }
+        // Of most sources that come and go, nobody has waited for either direction.
+        if self.readiness.has_waits() {
+            drop_wakers(&mut self.readiness);
         }
     }
 }
