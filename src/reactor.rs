@@ -33,7 +33,7 @@ mod tests;
 use readiness::Harvest;
 use registry::Registry;
 use source::Source;
-use timers::{Fired, TimerKey, Timers};
+use timers::{Due, TimerKey, Timers};
 use wakes::Woken;
 
 /// How often a poller whose descriptors were closed is made anew before the reactor goes on without.
@@ -62,8 +62,8 @@ pub(crate) struct Reactor {
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     events: Events,
-    fired: Vec<Fired>,
     wakers: Vec<Woken>,
+    due: Due,
 }
 
 impl Reactor {
@@ -108,12 +108,13 @@ impl Reactor {
         if let Err(error) = waited {
             self.recover(&error, &mut round.wakers);
         }
-        self.fire_timers(&mut round.fired, &mut round.wakers);
+        self.fire_timers(&mut round.due);
 
-        trace::react_end(tick, round.events.list.len(), round.wakers.len());
-        right.release(round.wakers.is_empty());
-        let woken = round.wakers.len();
+        let woken = round.wakers.len() + round.due.len();
+        trace::react_end(tick, round.events.list.len(), woken);
+        right.release(woken == 0);
         wakes::wake_all(&mut round.wakers);
+        self.wake_due(&mut round.due, &mut round.wakers);
         woken
     }
 
@@ -204,12 +205,25 @@ impl Reactor {
     }
 
     #[inline]
-    fn fire_timers(&self, fired: &mut Vec<Fired>, wakers: &mut Vec<Woken>) {
-        self.timers.wake(clock::now_ns, fired);
-        for timer in fired.drain(..) {
-            trace::timer_fire(timer.id, timer.deadline_ns, timer.now_ns);
-            wakers.push(timer.woken);
+    fn fire_timers(&self, due: &mut Due) {
+        self.timers.wake(clock::now_ns, due);
+        for timer in due.iter() {
+            trace::timer_fire(|| self.timers.id(timer), timer.deadline_ns, due.now_ns());
         }
+    }
+
+    /// Wakes the tasks of the timers that fired. `wakers` is room for some of them.
+    #[inline]
+    fn wake_due(&self, due: &mut Due, wakers: &mut Vec<Woken>) {
+        for some in due.chunks() {
+            // Woken, a task may have forked, and this may be the child.
+            if self.is_inherited() {
+                break;
+            }
+            self.timers.take_wakers(some, wakers);
+            wakes::wake_all(wakers);
+        }
+        due.clear();
     }
 
     /// The poller's wait failed: somebody closed its descriptors. Makes it anew and registers all

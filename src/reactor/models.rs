@@ -12,7 +12,7 @@ use loom::thread;
 use ticks_format::{Direction, Key};
 
 use super::readiness::{delivered_alone, Displaced, Harvest, Readiness, WaiterId};
-use super::timers::Timers;
+use super::timers::{Due, Timers};
 use crate::driver::right::{Driving, Holder};
 use crate::driver::signal::{Nudge, Signal};
 
@@ -275,13 +275,68 @@ fn a_sleeper_is_notified_of_an_earlier_timer() {
                     None => sleep.wait(),
                     Some(deadline_ns) => return deadline_ns,
                 }
-                timers.wake(|| 0, &mut Vec::new());
+                timers.wake(|| 0, &mut Due::default());
             }
         });
         if timers.insert(1_000, waker).notify {
             sleep.notify();
         }
         assert_eq!(sleeper.join().unwrap(), 1_000);
+    });
+}
+
+/// A timer's task moves while the timer fires. The second task is woken, by the round or by itself; a
+/// task that is told that it waits no longer is woken once at the most.
+#[test]
+fn a_timer_that_fires_wakes_the_task_that_polled_last() {
+    loom::model(|| {
+        let timers = Arc::new(Timers::new());
+        let ((first_task, first), (second_task, second)) = (flag(), flag());
+        let key = timers.insert(1, first).key;
+        let reactor = thread::spawn({
+            let timers = timers.clone();
+            move || {
+                let (mut due, mut wakers) = (Due::default(), Vec::new());
+                timers.wake(|| 1, &mut due);
+                due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
+                wakers.into_iter().for_each(|woken| woken.waker.wake());
+            }
+        });
+        let replaced = match timers.replace(key, second) {
+            Ok(first) => first.is_some(),
+            Err(second) => {
+                second.wake();
+                false
+            }
+        };
+        reactor.join().unwrap();
+        let wakes = |task: &Flag| task.0.load(Ordering::SeqCst);
+        assert_eq!((wakes(&first_task), wakes(&second_task)), (usize::from(!replaced), 1));
+    });
+}
+
+/// A timer is dropped while it fires: its waker is dropped by whoever drops it, or woken by the round.
+#[test]
+fn a_timer_that_is_dropped_while_it_fires_is_woken_or_disarmed() {
+    loom::model(|| {
+        let timers = Arc::new(Timers::new());
+        let (task, waker) = flag();
+        let key = timers.insert(1, waker).key;
+        let reactor = thread::spawn({
+            let timers = timers.clone();
+            move || {
+                let (mut due, mut wakers) = (Due::default(), Vec::new());
+                timers.wake(|| 1, &mut due);
+                due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
+                wakers.into_iter().for_each(|woken| woken.waker.wake());
+            }
+        });
+        let disarmed = timers.remove(key).is_some();
+        // The place may have been freed meanwhile, and is then another timer's.
+        let other = timers.insert(9, flag().1).key;
+        reactor.join().unwrap();
+        assert_eq!(task.0.load(Ordering::SeqCst), usize::from(!disarmed));
+        assert!(timers.remove(other).is_some());
     });
 }
 

@@ -40,6 +40,13 @@ fn round(reactor: &'static Reactor) {
     reactor.react(right, &mut super::Round::default(), Some(std::time::Duration::ZERO), || {});
 }
 
+/// Waits until this point on the reactor's clock has passed.
+fn wait_until_ns(ns: u64) {
+    while super::clock::now_ns() < ns {
+        std::thread::yield_now();
+    }
+}
+
 fn source(reactor: &'static Reactor, fd: &impl AsRawFd) -> Arc<Source> {
     Source::new_in(reactor, Registration::from_raw(fd.as_raw_fd())).expect("the script allows it")
 }

@@ -1,25 +1,18 @@
-//! The armed timers: a 4-ary heap by deadline over a table of wakers.
-//!
-//! Insertion, cancellation and firing take O(log n) steps with 16-byte entries that stay in a few
-//! cache lines; a deadline that is later than most, which nearly all are, goes in without a move.
+//! The armed timers: who is woken when, and whether a sleeper must hear of it.
 
 use std::num::NonZeroU64;
 use std::task::Waker;
 
-use crate::reactor::current;
 use crate::reactor::wakes::{Cause, Woken};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::Mutex;
 use crate::trace;
 
-/// Children per node: the four sit beside each other, so that a level costs about one cache miss.
-const ARITY: usize = 4;
+mod due;
+mod queue;
 
-/// All that is due is taken at once when one in so many of the armed timers has been taken singly.
-const BATCH_PART: usize = 16;
-
-/// Marks the end of the free list.
-const NO_SLOT: u32 = u32::MAX;
+pub(crate) use due::Due;
+use queue::{Entry, Queue};
 
 /// Names an armed timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,39 +45,6 @@ pub(crate) struct Timers {
     sleeper_ns: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Queue {
-    heap: Vec<Entry>,
-    slots: Vec<Slot>,
-    /// The first free slot; the others are chained through `Slot::position`.
-    free: u32,
-    next_id: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    deadline_ns: u64,
-    /// The low half of the timer's number, which orders those due at the same instant.
-    order: u32,
-    slot: u32,
-}
-
-impl Entry {
-    fn is_before(&self, other: &Entry) -> bool {
-        // Wrapping: of two that are armed at once, neither is four billion insertions older.
-        let order = || (self.order.wrapping_sub(other.order) as i32) < 0;
-        self.deadline_ns < other.deadline_ns || self.deadline_ns == other.deadline_ns && order()
-    }
-}
-
-#[derive(Debug)]
-struct Slot {
-    waker: Option<Waker>,
-    id: u64,
-    /// Where in the heap the entry is; in a free slot: the next free one.
-    position: u32,
-}
-
 /// What came of arming a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inserted {
@@ -96,12 +56,7 @@ pub(crate) struct Inserted {
 impl Timers {
     pub(crate) fn new() -> Timers {
         Timers {
-            queue: Mutex::new(Queue {
-                heap: Vec::new(),
-                slots: Vec::new(),
-                free: NO_SLOT,
-                next_id: 1,
-            }),
+            queue: Mutex::new(Queue::new()),
             armed: AtomicUsize::new(0),
             sleeper_ns: AtomicU64::new(0),
         }
@@ -110,9 +65,9 @@ impl Timers {
     /// Arms a timer.
     pub(crate) fn insert(&self, deadline_ns: u64, waker: Waker) -> Inserted {
         let mut queue = self.queue.lock();
-        trace::timer_waits(queue.next_id, deadline_ns, &waker);
+        trace::timer_waits(queue.next_id(), deadline_ns, &waker);
         let key = queue.insert(deadline_ns, waker);
-        self.armed.store(queue.heap.len(), Ordering::Relaxed);
+        self.armed.store(queue.len(), Ordering::Relaxed);
         let notify = deadline_ns < self.sleeper_ns.load(Ordering::Relaxed);
         if notify {
             // One notification is enough until the sleeper has looked again.
@@ -125,7 +80,7 @@ impl Timers {
     /// `Err`, the given one back, if the timer has fired.
     pub(crate) fn replace(&self, key: TimerKey, waker: Waker) -> Result<Option<Waker>, Waker> {
         let mut queue = self.queue.lock();
-        match queue.slot_mut(key) {
+        match queue.armed_mut(key) {
             Some(slot) => Ok(slot.waker.replace(waker)),
             None => Err(waker),
         }
@@ -133,17 +88,15 @@ impl Timers {
 
     /// Whether the timer has not fired yet.
     pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
-        self.queue.lock().slot_mut(key).is_some()
+        self.queue.lock().armed_mut(key).is_some()
     }
 
     /// Disarms a timer and returns its waker at once, with its deadline; `None`: it has fired.
     pub(crate) fn remove(&self, key: TimerKey) -> Option<(Waker, u64)> {
         let mut queue = self.queue.lock();
-        let position = queue.slot_mut(key)?.position as usize;
-        let deadline_ns = queue.heap[position].deadline_ns;
-        let (waker, _) = queue.remove_at(position)?;
-        self.armed.store(queue.heap.len(), Ordering::Relaxed);
-        Some((waker, deadline_ns))
+        let removed = queue.remove(key);
+        self.armed.store(queue.len(), Ordering::Relaxed);
+        removed
     }
 
     /// A thread is about to sleep in the poller until `limit_ns` at the latest. Returns the earliest
@@ -151,176 +104,50 @@ impl Timers {
     /// notification, so that nobody sleeps past a deadline.
     pub(crate) fn sleep(&self, limit_ns: u64) -> Option<u64> {
         let queue = self.queue.lock();
-        let next_ns = queue.heap.first().map(|entry| entry.deadline_ns);
+        let next_ns = queue.next_ns();
         self.sleeper_ns.store(next_ns.unwrap_or(u64::MAX).min(limit_ns), Ordering::Relaxed);
         next_ns
     }
 
-    /// The sleep is over: moves the wakers of all timers that are due to `fired`. `now_ns` is asked
-    /// only if any timer is armed.
+    /// The sleep is over: disarms all timers that are due. `now_ns` is asked only if any is armed.
     #[inline]
-    pub(crate) fn wake(&self, now_ns: impl FnOnce() -> u64, fired: &mut Vec<Fired>) {
+    pub(crate) fn wake(&self, now_ns: impl FnOnce() -> u64, due: &mut Due) {
         // Relaxed: one that is armed at this moment has been, or will be, seen by `sleep`.
         self.sleeper_ns.store(0, Ordering::Relaxed);
         if self.armed.load(Ordering::Relaxed) > 0 {
-            self.fire(now_ns(), fired);
+            self.take_due(now_ns(), due);
         }
     }
 
-    fn fire(&self, now_ns: u64, fired: &mut Vec<Fired>) {
+    fn take_due(&self, now_ns: u64, due: &mut Due) {
         let mut queue = self.queue.lock();
-        let due = queue.take_due(now_ns);
-        self.armed.store(queue.heap.len(), Ordering::Relaxed);
-        for Entry { deadline_ns, slot, .. } in due {
-            fired.extend(queue.free(slot).map(|(waker, id)| {
-                let woken = Woken { waker, by: Cause::Timer { id } };
-                Fired { woken, id, deadline_ns, now_ns }
-            }));
-        }
+        queue.take_due(now_ns, |entries| due.gather(entries));
+        self.armed.store(queue.len(), Ordering::Relaxed);
+        let next_id = queue.next_id();
+        drop(queue);
+        due.now_ns = now_ns;
+        due.sort(next_id);
+    }
+
+    /// The number of a timer that is due.
+    #[cold]
+    pub(crate) fn id(&self, due: &Entry) -> u64 {
+        self.queue.lock().id(due.slot)
+    }
+
+    /// Moves the wakers of timers that are due to `wakers`.
+    pub(crate) fn take_wakers(&self, due: &[Entry], wakers: &mut Vec<Woken>) {
+        let mut queue = self.queue.lock();
+        wakers.extend(due.iter().filter_map(|entry| {
+            let (waker, id) = queue.free(entry.slot)?;
+            Some(Woken { waker, by: Cause::Timer { id } })
+        }));
     }
 
     /// How many timers are armed.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.queue.lock().heap.len()
-    }
-}
-
-/// A timer that is due, disarmed.
-#[derive(Debug)]
-pub(crate) struct Fired {
-    pub(crate) woken: Woken,
-    pub(crate) id: u64,
-    pub(crate) deadline_ns: u64,
-    pub(crate) now_ns: u64,
-}
-
-impl Queue {
-    fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
-        let id = self.next_id;
-        self.next_id += 1;
-        let new = Slot { waker: Some(waker), id, position: 0 };
-        let slot = match self.free {
-            NO_SLOT => {
-                self.slots.push(new);
-                (self.slots.len() - 1) as u32
-            }
-            free => {
-                self.free = self.slots[free as usize].position;
-                self.slots[free as usize] = new;
-                free
-            }
-        };
-        self.heap.push(Entry { deadline_ns, order: id as u32, slot });
-        self.rise(self.heap.len() - 1);
-        let id = NonZeroU64::new(id).expect("numbers begin at 1");
-        TimerKey { id, slot, forks: current::forks() }
-    }
-
-    fn slot_mut(&mut self, key: TimerKey) -> Option<&mut Slot> {
-        self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id())
-    }
-
-    /// Takes the entry at `position` out of the heap and frees its slot. Returns the waker and the
-    /// timer's number.
-    fn remove_at(&mut self, position: usize) -> Option<(Waker, u64)> {
-        let Entry { slot, .. } = self.unlink(position);
-        self.free(slot)
-    }
-
-    fn unlink(&mut self, position: usize) -> Entry {
-        let entry = self.heap.swap_remove(position);
-        if position < self.heap.len() {
-            let position = self.rise(position);
-            self.sink(position);
-        }
-        entry
-    }
-
-    /// Frees the slot of an entry that is out of the heap.
-    fn free(&mut self, slot: u32) -> Option<(Waker, u64)> {
-        let free = self.free;
-        self.free = slot;
-        let slot = &mut self.slots[slot as usize];
-        slot.position = free;
-        let id = std::mem::take(&mut slot.id);
-        slot.waker.take().map(|waker| (waker, id))
-    }
-
-    /// Takes the entries that are due out of the heap, in order.
-    ///
-    /// One after the other, each of which walks down the heap; or, if they are a good part of it,
-    /// all at once, which touches every entry but costs nothing for each that is due.
-    fn take_due(&mut self, now_ns: u64) -> Vec<Entry> {
-        let mut due = Vec::new();
-        while let Some(entry) = self.heap.first().filter(|entry| entry.deadline_ns <= now_ns) {
-            if due.len() * BATCH_PART > self.heap.len() {
-                return self.take_rest_of_due(now_ns, due);
-            }
-            due.push(*entry);
-            self.unlink(0);
-        }
-        due
-    }
-
-    fn take_rest_of_due(&mut self, now_ns: u64, mut due: Vec<Entry>) -> Vec<Entry> {
-        let first = due.len();
-        self.heap.retain(|entry| {
-            let is_due = entry.deadline_ns <= now_ns;
-            due.extend(is_due.then_some(*entry));
-            !is_due
-        });
-        // By age: the youngest that can be armed was the last to get a number.
-        let youngest = self.next_id as u32;
-        due[first..]
-            .sort_unstable_by_key(|entry| (entry.deadline_ns, entry.order.wrapping_sub(youngest)));
-        for position in (0..self.heap.len()).rev() {
-            self.sink(position);
-        }
-        due
-    }
-
-    /// Moves an entry towards the root until its parent is earlier. Returns where it came to rest.
-    fn rise(&mut self, mut position: usize) -> usize {
-        let entry = self.heap[position];
-        while position > 0 {
-            let parent = (position - 1) / ARITY;
-            if !entry.is_before(&self.heap[parent]) {
-                break;
-            }
-            self.place(position, self.heap[parent]);
-            position = parent;
-        }
-        self.place(position, entry);
-        position
-    }
-
-    /// Moves an entry away from the root until its children are later.
-    fn sink(&mut self, mut position: usize) {
-        let entry = self.heap[position];
-        loop {
-            let children =
-                position * ARITY + 1..(position * ARITY + 1 + ARITY).min(self.heap.len());
-            let earliest = children.reduce(|earliest, child| {
-                match self.heap[child].is_before(&self.heap[earliest]) {
-                    true => child,
-                    false => earliest,
-                }
-            });
-            match earliest {
-                Some(child) if self.heap[child].is_before(&entry) => {
-                    self.place(position, self.heap[child]);
-                    position = child;
-                }
-                _ => break,
-            }
-        }
-        self.place(position, entry);
-    }
-
-    fn place(&mut self, position: usize, entry: Entry) {
-        self.slots[entry.slot as usize].position = position as u32;
-        self.heap[position] = entry;
+        self.queue.lock().len()
     }
 }
 
@@ -329,9 +156,11 @@ mod tests {
     use super::*;
 
     fn fired(timers: &Timers, now_ns: u64) -> Vec<u64> {
-        let mut fired = Vec::new();
-        timers.wake(|| now_ns, &mut fired);
-        fired.iter().map(|fired| fired.deadline_ns).collect()
+        let mut due = Due::default();
+        timers.wake(|| now_ns, &mut due);
+        let deadlines = due.iter().map(|timer| timer.deadline_ns).collect();
+        timers.take_wakers(&due.entries, &mut Vec::new());
+        deadlines
     }
 
     #[test]
@@ -339,9 +168,9 @@ mod tests {
         let timers = Timers::new();
         let keys: Vec<TimerKey> =
             [30, 10, 20, 10].map(|ns| timers.insert(ns, Waker::noop().clone()).key).to_vec();
-        let mut due = Vec::new();
+        let mut due = Due::default();
         timers.wake(|| 20, &mut due);
-        let ids: Vec<u64> = due.iter().map(|fired| fired.id).collect();
+        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
         assert_eq!(ids, [keys[1].id(), keys[3].id(), keys[2].id()]);
         assert_eq!(timers.len(), 1);
     }
@@ -372,6 +201,28 @@ mod tests {
             }
         }
         assert_eq!(timers.len(), model.len());
+    }
+
+    /// Taken because it is due and not yet woken, a timer has fired: nobody can disarm it any longer, and
+    /// another task of it wakes itself.
+    #[test]
+    fn a_timer_that_is_due_has_fired() {
+        let timers = Timers::new();
+        let [first, other] = [1, 2].map(|ns| timers.insert(ns, Waker::noop().clone()).key);
+        let mut due = Due::default();
+        timers.wake(|| 1, &mut due);
+        assert!(!timers.is_armed(first) && timers.is_armed(other));
+        assert!(timers.replace(first, Waker::noop().clone()).is_err());
+        assert!(timers.remove(first).is_none());
+        assert!(timers.replace(other, Waker::noop().clone()).is_ok());
+        // Its place is its own until its waker is taken.
+        let third = timers.insert(3, Waker::noop().clone()).key;
+
+        let mut wakers = Vec::new();
+        due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
+        let causes: Vec<Cause> = wakers.iter().map(|woken| woken.by).collect();
+        assert_eq!(causes, [Cause::Timer { id: first.id() }]);
+        assert!(timers.remove(other).is_some() && timers.remove(third).is_some());
     }
 
     #[test]

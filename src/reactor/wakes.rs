@@ -37,9 +37,15 @@ impl Woken {
 ///
 /// The caller holds no lock and no right to poll: a waker may run any code, `block_on` included.
 pub(crate) fn wake_all(wakers: &mut Vec<Woken>) {
-    for Woken { waker, by } in wakers.drain(..) {
-        trace::wake(&waker, by);
-        contain(|| waker.wake());
+    let mut wakers = wakers.drain(..);
+    while wakers.len() > 0 {
+        // One that panics ends the inner loop, and the outer one goes on behind it.
+        contain(|| {
+            for Woken { waker, by } in wakers.by_ref() {
+                trace::wake(&waker, by);
+                waker.wake();
+            }
+        });
     }
 }
 

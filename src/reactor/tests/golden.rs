@@ -84,3 +84,30 @@ fn one_accept() {
     let expected = include_str!("golden.txt").lines().collect::<Vec<_>>();
     assert_eq!(lines, expected, "the lines are:\n{}", lines.join("\n"));
 }
+
+/// However many timers a round finds due, it tells of each that it fires, then that the round is over,
+/// then of each that it is woken, in one order.
+#[test]
+fn many_timers() {
+    const COUNT: usize = 600;
+    capture();
+    let (reactor, _script) = scripted(Mode::Edge);
+    let (task, waker) = Counter::new();
+    let ids: Vec<u64> = (0..COUNT).map(|_| reactor.insert_timer(1, waker.clone()).id()).collect();
+    wait_until_ns(1);
+    round(reactor);
+    assert_eq!(task.wakes(), COUNT);
+
+    let lines = lines(&[(format!("task={:#x}", Arc::as_ptr(&task) as usize), "task=TASK")]);
+    let told: Vec<String> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("async_io::reactor "))
+        .skip_while(|line| !line.starts_with("Timer::fire:+-"))
+        .map(|line| line.split(" late=").next().unwrap_or_default().to_owned())
+        .collect();
+    let fires = ids.iter().map(|id| format!("Timer::fire:+- id={id} deadline=1ns"));
+    let over = format!("ReactorLock::react:- tick=1 events=0 wakers={COUNT} duration=_");
+    let wakes = ids.iter().map(|id| format!("Waker::wake:+- task=TASK by=timer timer={id}"));
+    let expected: Vec<String> = fires.chain([over]).chain(wakes).collect();
+    assert_eq!(told, expected, "the lines are:\n{}", lines.join("\n"));
+}

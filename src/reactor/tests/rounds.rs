@@ -176,3 +176,36 @@ fn a_short_read_waits_without_another_read() {
     assert!(read(5).is_ready());
     assert!(read(0).is_ready(), "the end of the stream must be looked for");
 }
+
+/// Timers are taken out of the table of wakers some hundred at a time. Each is woken once and in its
+/// order, also behind one whose waker panics, and whatever is armed and disarmed meanwhile.
+#[test]
+fn many_timers_are_woken_in_order_in_one_round() {
+    const COUNT: u64 = 1_000;
+    /// Tells its number, and then does what a task may do: panic, or arm another timer.
+    struct Tells(u64, Arc<Mutex<Vec<u64>>>, &'static Reactor);
+    impl Wake for Tells {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+            if self.0 % 2 == 0 {
+                self.2.insert_timer(u64::MAX - 1, Waker::noop().clone());
+            }
+            assert!(self.0 % 300 > 0, "a panic that this test wants");
+        }
+    }
+    let (reactor, _script) = scripted(Mode::Edge);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    // In no order, two and two together.
+    for number in (0..COUNT).map(|n| n * 7 % COUNT) {
+        let tells = Tells(number, told.clone(), reactor);
+        reactor.insert_timer(number / 2, Waker::from(Arc::new(tells)));
+    }
+    wait_until_ns(COUNT);
+    round(reactor);
+
+    let deadlines: Vec<u64> = told.lock().unwrap().iter().map(|number| number / 2).collect();
+    assert_eq!(deadlines, (0..COUNT).map(|n| n / 2).collect::<Vec<_>>());
+    told.lock().unwrap().clear();
+    round(reactor);
+    assert_eq!(*told.lock().unwrap(), [0; 0], "each fires once");
+}
