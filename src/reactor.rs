@@ -320,6 +320,7 @@ impl Reactor {
     }
 
     /// Arms a timer and wakes the thread that would sleep past it.
+    #[inline]
     pub(crate) fn insert_timer(&self, deadline_ns: u64, waker: std::task::Waker) -> TimerKey {
         let inserted = self.timers.insert(deadline_ns, waker);
         trace::timer_insert(inserted.key.id(), deadline_ns);

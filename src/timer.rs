@@ -181,6 +181,7 @@ impl Timer {
         }
     }
 
+    #[inline]
     fn disarm(&mut self) {
         let Some(key) = self.armed() else { return };
         self.armed = None;
@@ -191,15 +192,18 @@ impl Timer {
     }
 
     /// Where it is armed. In a forked child the parent's reactor is left alone.
+    #[inline]
     fn armed(&self) -> Option<TimerKey> {
         self.armed.filter(|key| key.forks == current::forks())
     }
 
+    #[inline]
     fn deadline_ns(&self) -> Option<u64> {
         self.when.and_then(clock::ns_of)
     }
 
     /// Has the task woken when the timer is due, if it ever is.
+    #[inline]
     fn arm(&mut self, deadline_ns: Option<u64>, waker: Waker) {
         match deadline_ns {
             Some(deadline_ns) => {

@@ -8,6 +8,7 @@ pub(crate) mod system;
 
 static BASE: OnceLock<Instant> = OnceLock::new();
 
+#[inline]
 fn base() -> Instant {
     *BASE.get_or_init(Instant::now)
 }
@@ -19,6 +20,7 @@ pub(crate) fn now_ns() -> u64 {
 
 /// An instant on this clock; 0 if it was before the clock began, `None` if it is more than 584 years
 /// away, which is never.
+#[inline]
 pub(crate) fn ns_of(instant: Instant) -> Option<u64> {
     let since = instant.saturating_duration_since(base());
     since.as_secs().checked_mul(1_000_000_000)?.checked_add(since.subsec_nanos().into())

@@ -43,6 +43,7 @@ impl Home {
 }
 
 /// How many forks lie between the first process and this one.
+#[inline]
 pub(crate) fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }

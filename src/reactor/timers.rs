@@ -63,6 +63,7 @@ impl Timers {
     }
 
     /// Arms a timer.
+    #[inline]
     pub(crate) fn insert(&self, deadline_ns: u64, waker: Waker) -> Inserted {
         let mut queue = self.queue.lock();
         trace::timer_waits(queue.next_id(), deadline_ns, &waker);
@@ -92,6 +93,7 @@ impl Timers {
     }
 
     /// Disarms a timer and returns its waker at once, with its deadline; `None`: it has fired.
+    #[inline]
     pub(crate) fn remove(&self, key: TimerKey) -> Option<(Waker, u64)> {
         let mut queue = self.queue.lock();
         let removed = queue.remove(key);

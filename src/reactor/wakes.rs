@@ -58,6 +58,7 @@ pub(crate) fn contain(foreign: impl FnOnce()) {
 }
 
 /// Drops a waker, whose task's destructors may run here and panic.
+#[inline]
 pub(crate) fn drop_contained(waker: Option<Waker>) {
     if waker.is_some() {
         contain(|| drop(waker));

@@ -61,10 +61,12 @@ impl Queue {
         self.next_id
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
         let id = self.next_id;
         self.next_id += 1;
-        let new = Slot { waker: Some(waker), id, position: 0 };
+        let position = self.heap.len();
+        let new = Slot { waker: Some(waker), id, position: position as u32 };
         let slot = match self.free {
             NO_SLOT => {
                 self.slots.push(new);
@@ -77,7 +79,9 @@ impl Queue {
             }
         };
         self.heap.push(Entry { deadline_ns, order: id as u32, slot });
-        self.rise(self.heap.len() - 1);
+        if position > 0 && deadline_ns < self.heap[(position - 1) / ARITY].deadline_ns {
+            self.rise(position);
+        }
         let id = NonZeroU64::new(id).expect("numbers begin at 1");
         TimerKey { id, slot, forks: current::forks() }
     }
@@ -96,6 +100,7 @@ impl Queue {
     }
 
     /// Disarms a timer. Returns its waker and its deadline.
+    #[inline]
     pub(super) fn remove(&mut self, key: TimerKey) -> Option<(Waker, u64)> {
         let position = self.armed_mut(key)?.position as usize;
         let Entry { deadline_ns, slot, .. } = self.heap.swap_remove(position);
