@@ -208,7 +208,7 @@ impl Reactor {
     fn fire_timers(&self, due: &mut Due) {
         self.timers.wake(clock::now_ns, due);
         for timer in due.iter() {
-            trace::timer_fire(|| self.timers.id(timer), timer.deadline_ns, due.now_ns());
+            trace::timer_fire(due.id(timer), timer.deadline_ns, due.now_ns());
         }
     }
 

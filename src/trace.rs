@@ -397,11 +397,10 @@ hooks! { now record:
     } table {
         recorder::timer_over(id);
     }
-    /// A timer fires. Its number must be looked up.
-    fn timer_fire(id: impl FnOnce() -> u64, deadline_ns: u64, now_ns: u64) {
-        r::TimerFire { id: id(), deadline_ns, late_ns: now_ns.saturating_sub(deadline_ns) }
+    fn timer_fire(id: u64, deadline_ns: u64, now_ns: u64) {
+        r::TimerFire { id, deadline_ns, late_ns: now_ns.saturating_sub(deadline_ns) }
     } table {
-        recorder::timer_over(record.id);
+        recorder::timer_over(id);
     }
     fn wait_begin(epoll_fd: i32, timeout: Option<Duration>) at_once {
         r::WaitBegin { epoll_fd: epoll_fd.into(), timeout_ns: timeout.map(ns) }

@@ -131,12 +131,6 @@ impl Timers {
         due.sort(next_id);
     }
 
-    /// The number of a timer that is due.
-    #[cold]
-    pub(crate) fn id(&self, due: &Entry) -> u64 {
-        self.queue.lock().id(due.slot)
-    }
-
     /// Moves the wakers of timers that are due to `wakers`.
     pub(crate) fn take_wakers(&self, due: &[Entry], wakers: &mut Vec<Woken>) {
         let mut queue = self.queue.lock();
@@ -172,7 +166,7 @@ mod tests {
             [30, 10, 20, 10].map(|ns| timers.insert(ns, Waker::noop().clone()).key).to_vec();
         let mut due = Due::default();
         timers.wake(|| 20, &mut due);
-        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
+        let ids: Vec<u64> = due.iter().map(|timer| due.id(timer)).collect();
         assert_eq!(ids, [keys[1].id(), keys[3].id(), keys[2].id()]);
         assert_eq!(timers.len(), 1);
     }

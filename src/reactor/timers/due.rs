@@ -23,6 +23,8 @@ pub(crate) struct Due {
     /// Where the bucket ends that each of them is in, if they were spread into buckets.
     ends: Vec<u32>,
     pub(super) now_ns: u64,
+    /// The number that the next timer got after they were found due.
+    next_id: u64,
 }
 
 impl Due {
@@ -37,6 +39,14 @@ impl Due {
     /// When they were found due.
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns
+    }
+
+    /// The number of one of them. The youngest that can be armed was the last to get a number, and the
+    /// oldest is not four billion insertions older.
+    #[inline]
+    pub(crate) fn id(&self, timer: &Entry) -> u64 {
+        let last_id = self.next_id.wrapping_sub(1);
+        last_id.wrapping_sub(u64::from((last_id as u32).wrapping_sub(timer.order)))
     }
 
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[Entry]> {
@@ -75,7 +85,8 @@ impl Due {
 
     /// Sorts by deadline, then by age. `next_id`: the number that the next timer will get.
     pub(super) fn sort(&mut self, next_id: u64) {
-        // The youngest that can be armed was the last to get a number.
+        self.next_id = next_id;
+        // See `id`.
         let youngest = next_id as u32;
         let mut rest = &mut self.entries[..];
         let mut start = 0;

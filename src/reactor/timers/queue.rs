@@ -94,11 +94,6 @@ impl Queue {
         (entry.slot == key.slot).then_some(slot)
     }
 
-    /// The number of a timer whose slot is not free.
-    pub(super) fn id(&self, slot: u32) -> u64 {
-        self.slots[slot as usize].id
-    }
-
     /// Disarms a timer. Returns its waker and its deadline.
     #[inline]
     pub(super) fn remove(&mut self, key: TimerKey) -> Option<(Waker, u64)> {
