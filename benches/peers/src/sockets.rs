@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 
 use anyhow::{ensure, Context, Result};
+use rustix::net::sockopt::set_tcp_congestion;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -13,18 +14,47 @@ const BACKLOG: i32 = 4096;
 
 /// A listener on a free port of the loopback interface, still blocking.
 pub(crate) fn tcp_listener() -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    let socket = tcp_socket()?;
+    let addr = listen(&socket)?;
+    Ok((socket.into(), addr))
+}
+
+fn tcp_socket() -> io::Result<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))
+}
+
+/// Binds to a free port of the loopback interface.
+fn listen(socket: &Socket) -> io::Result<SocketAddr> {
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     socket.listen(BACKLOG)?;
-    let listener = TcpListener::from(socket);
-    let addr = listener.local_addr()?;
-    Ok((listener, addr))
+    let addr = socket.local_addr()?;
+    addr.as_socket().ok_or_else(|| io::Error::other("a TCP socket without a port"))
 }
 
 pub(crate) fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
-    let (listener, addr) = tcp_listener()?;
-    let client = TcpStream::connect(addr)?;
-    let (server, _) = listener.accept()?;
+    pair(|_| Ok(()))
+}
+
+/// Two connected sockets that do not pace what they send. BBR, which may be the system's default, sends
+/// when a timer says so, at the rate that it believes the line to have: twice the time per byte over
+/// loopback is its estimate then, not the reactor's work.
+pub(crate) fn unpaced_tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
+    // Before they connect: a socket that was ever paced stays so. Reno is in every kernel.
+    pair(|socket| {
+        set_tcp_congestion(socket, "cubic").or_else(|_| set_tcp_congestion(socket, "reno"))?;
+        Ok(())
+    })
+}
+
+fn pair(prepare: impl Fn(&Socket) -> io::Result<()>) -> io::Result<(TcpStream, TcpStream)> {
+    let [listener, client] = [tcp_socket()?, tcp_socket()?];
+    for socket in [&listener, &client] {
+        prepare(socket)?;
+    }
+    let addr = listen(&listener)?;
+    client.connect(&addr.into())?;
+    let (server, _) = TcpListener::from(listener).accept()?;
+    let client = TcpStream::from(client);
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
