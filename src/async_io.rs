@@ -153,7 +153,13 @@ impl<T> Async<T> {
     }
 
     fn io_mut(&mut self) -> &mut T {
-        self.io.as_mut().expect("only a value that is being dropped is without")
+        self.parts_mut().1
+    }
+
+    /// Who is told about readiness, and the inner value, borrowed apart.
+    fn parts_mut(&mut self) -> (&Arc<Source>, &mut T) {
+        let Async { source, io } = self;
+        (source, io.as_mut().expect("only a value that is being dropped is without"))
     }
 
     /// Deregisters the inner value and returns it, still in non-blocking mode.
@@ -558,9 +564,8 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let source = this.source.clone();
-        poll_read::<T>(&source, cx, buf, |buf| this.io_mut().read(buf))
+        let (source, io) = self.get_mut().parts_mut();
+        poll_read::<T>(source, cx, buf, |buf| io.read(buf))
     }
 
     #[track_caller]
@@ -569,10 +574,9 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (this, len) = (self.get_mut(), total::<T>(bufs));
-        let source = this.source.clone();
-        let op = || this.io_mut().read_vectored(bufs);
-        poll_shared::<T, _>(&source, Direction::Read, cx, op, |&n| is_short(n, len))
+        let ((source, io), len) = (self.get_mut().parts_mut(), total::<T>(bufs));
+        let op = || io.read_vectored(bufs);
+        poll_shared::<T, _>(source, Direction::Read, cx, op, |&n| is_short(n, len))
     }
 }
 
@@ -608,9 +612,8 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let source = this.source.clone();
-        poll_write::<T>(&source, cx, buf.len(), || this.io_mut().write(buf))
+        let (source, io) = self.get_mut().parts_mut();
+        poll_write::<T>(source, cx, buf.len(), || io.write(buf))
     }
 
     #[track_caller]
@@ -619,17 +622,15 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let source = this.source.clone();
+        let (source, io) = self.get_mut().parts_mut();
         let len = bufs.iter().map(|buf| buf.len()).sum();
-        poll_write::<T>(&source, cx, len, || this.io_mut().write_vectored(bufs))
+        poll_write::<T>(source, cx, len, || io.write_vectored(bufs))
     }
 
     #[track_caller]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let source = this.source.clone();
-        poll_flush(&source, cx, || this.io_mut().flush())
+        let (source, io) = self.get_mut().parts_mut();
+        poll_flush(source, cx, || io.flush())
     }
 
     #[track_caller]
