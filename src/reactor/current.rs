@@ -32,6 +32,7 @@ impl Home {
         Home(AtomicPtr::new((reactor as *const Reactor).cast_mut()))
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> &'static Reactor {
         // SAFETY: `new` and `set` store only what was made from `&'static Reactor`.
         unsafe { &*self.0.load(Ordering::Acquire) }

@@ -57,7 +57,11 @@ impl Machine {
     }
 
     fn round_with(&self, bump_before_wait: bool, harvest: impl FnOnce(&mut Kernel) -> bool) {
-        let bump = || self.ticker.fetch_add(1, Ordering::Release) + 1;
+        let bump = || {
+            let tick = self.ticker.load(Ordering::Relaxed) + 1;
+            self.ticker.store(tick, Ordering::Release);
+            tick
+        };
         let early = bump_before_wait.then(bump);
         let harvested = harvest(&mut self.kernel.lock().unwrap());
         let tick = early.unwrap_or_else(bump);
