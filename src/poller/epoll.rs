@@ -170,36 +170,33 @@ impl Epoll {
         timeout: Option<Duration>,
     ) -> io::Result<usize> {
         let (place, room) = (buffer.as_mut_ptr(), buffer.capacity() as libc::c_int);
-        let count = match timeout {
-            Some(timeout) if timeout.is_zero() || self.lacks_pwait2.load(Ordering::Relaxed) => {
-                let timeout_ms = ((timeout.as_nanos() + 999_999) / 1_000_000).min(i32::MAX as u128);
-                // SAFETY: `place` has room for `room` events, which `buffer` owns.
-                check(unsafe { libc::epoll_wait(epoll_fd, place, room, timeout_ms as i32) })?
-            }
-            Some(timeout) => {
-                let timeout = KernelTimespec {
-                    sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
-                    nsec: timeout.subsec_nanos().into(),
-                };
-                // SAFETY: `place` has room for `room` events, which `buffer` owns; `timeout` lives
-                // until the call returns; no signal mask is passed.
-                let count = check(unsafe {
-                    let (time, no_mask) = (&timeout, ptr::null::<libc::sigset_t>());
-                    libc::syscall(libc::SYS_epoll_pwait2, epoll_fd, place, room, time, no_mask, 0)
-                } as libc::c_int);
-                match count {
-                    Err(error)
-                        if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) =>
-                    {
-                        // Relaxed: each thread may find out for itself.
-                        self.lacks_pwait2.store(true, Ordering::Relaxed);
-                        return Ok(0);
-                    }
-                    count => count?,
-                }
-            }
+        let count = if self.lacks_pwait2.load(Ordering::Relaxed) {
+            let ms = |timeout: Duration| (timeout.as_nanos() + 999_999) / 1_000_000;
+            let timeout_ms = timeout.map_or(-1, |it| ms(it).min(i32::MAX as u128) as i32);
             // SAFETY: `place` has room for `room` events, which `buffer` owns.
-            None => check(unsafe { libc::epoll_wait(epoll_fd, place, room, -1) })?,
+            check(unsafe { libc::epoll_wait(epoll_fd, place, room, timeout_ms) })?
+        } else {
+            let timeout = timeout.map(|timeout| KernelTimespec {
+                sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+                nsec: timeout.subsec_nanos().into(),
+            });
+            // By number: a function of libc would also be a point at which to cancel the thread,
+            // which costs two locked instructions and is of no use to anybody.
+            // SAFETY: `place` has room for `room` events, which `buffer` owns; `timeout` is null or
+            // lives until the call returns; no signal mask is passed.
+            let count = check(unsafe {
+                let time = timeout.as_ref().map_or(ptr::null(), |it| it as *const KernelTimespec);
+                let no_mask = ptr::null::<libc::sigset_t>();
+                libc::syscall(libc::SYS_epoll_pwait2, epoll_fd, place, room, time, no_mask, 0)
+            } as libc::c_int);
+            match count {
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+                    // Relaxed: each thread may find out for itself.
+                    self.lacks_pwait2.store(true, Ordering::Relaxed);
+                    return Ok(0);
+                }
+                count => count?,
+            }
         };
         // SAFETY: the kernel has written the first `count` events, at most `room`.
         unsafe { buffer.set_len(count as usize) };
