@@ -205,14 +205,20 @@ impl Reactor {
     #[inline]
     fn deliver(&self, tick: u64, event: Event, wakers: &mut Vec<Woken>) {
         let (readable, writable) = (event.readable(), event.writable());
-        let Some(source) = self.registry.get(event.key) else {
+        let hung_up = event.hung_up();
+        let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
+        let delivered = self.registry.with(event.key, |source| {
+            let taken = source.deliver(harvest, wakers);
+            (taken, source.number(), self.arms().then(|| source.clone()))
+        });
+        let Some((taken, number, to_arm)) = delivered else {
             trace::react_stale(tick, event.key, readable, writable, event.flags);
             return;
         };
-        let hung_up = event.hung_up();
-        let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
-        let taken = source.deliver(self, harvest, wakers);
-        trace::react_event(tick, event, source.number(), taken);
+        if let Some(source) = to_arm {
+            source.arm_again(self, wakers);
+        }
+        trace::react_event(tick, event, number, taken);
     }
 
     #[inline]

@@ -18,6 +18,7 @@ const FOLLOWED_MAX: i64 = 1 << 22;
 #[derive(Debug)]
 pub(crate) struct Registry {
     /// Holding it grants the right to give out and take back keys. No system call is made under it.
+    /// Locked before a source's `Readiness`, never after.
     table: Mutex<Table>,
 }
 
@@ -105,12 +106,16 @@ impl Registry {
         owner.map_or(!(0..FOLLOWED_MAX).contains(&fd), |&owner| owner == key.index())
     }
 
-    /// The source of an event; `None` if it was removed.
+    /// Calls `deliver` with the source of an event; `None` if it was removed.
+    ///
+    /// With the table locked, which keeps the source where it is and costs less than to own it for a
+    /// moment. So nothing may be done there that takes long, or that comes back here.
     #[inline]
-    pub(crate) fn get(&self, key: Key) -> Option<Arc<Source>> {
+    pub(crate) fn with<R>(&self, key: Key, deliver: impl FnOnce(&Arc<Source>) -> R) -> Option<R> {
         let table = self.table.lock();
         let entry = table.entries.get(key.index() as usize)?;
-        entry.source.clone().filter(|_| entry.generation == key.generation())
+        let source = entry.source.as_ref().filter(|_| entry.generation == key.generation())?;
+        Some(deliver(source))
     }
 
     /// Takes the key back. Returns whether the descriptor `fd` is still this source's to deregister.

@@ -275,18 +275,17 @@ impl Source {
         }
     }
 
-    /// Delivers an event and arms the source for those who still wait.
-    pub(crate) fn deliver(
-        self: &Arc<Source>,
-        reactor: &Reactor,
-        harvest: Harvest,
-        wakers: &mut Vec<Woken>,
-    ) -> usize {
-        let taken = self.readiness.deliver(harvest, wakers);
-        if reactor.arms() && self.arm(reactor).is_err() {
+    /// Delivers an event. Returns how many wakers it took.
+    #[inline]
+    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> usize {
+        self.readiness.deliver(harvest, wakers)
+    }
+
+    /// Arms the source, after an event, for those who still wait.
+    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
+        if self.arm(reactor).is_err() {
             self.fail(wakers);
         }
-        taken
     }
 
     /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
