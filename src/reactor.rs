@@ -149,9 +149,14 @@ impl Reactor {
     /// The poller, made if there is none yet.
     #[inline]
     pub(crate) fn poller(&self) -> io::Result<&Poller> {
-        if let Some(poller) = self.poller.get() {
-            return Ok(poller);
+        match self.poller.get() {
+            Some(poller) => Ok(poller),
+            None => self.make_poller(),
         }
+    }
+
+    #[cold]
+    fn make_poller(&self) -> io::Result<&Poller> {
         if let Err(another) = self.poller.set(Poller::new()?) {
             another.discard();
         }

@@ -10,12 +10,15 @@
 
 use std::task::Waker;
 
-use slab::Slab;
 use ticks_format::{Direction, Key, Reason, Ticks};
 
 use crate::reactor::wakes::{Cause, Woken};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::Mutex;
+
+mod waits;
+
+use waits::Waits;
 
 /// Names a waiter of one direction of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +36,6 @@ impl WaiterId {
         u64::from(self.0)
     }
 }
-
-/// How many tasks may share a direction's poll functions before all of them are woken to sort
-/// themselves out. A task whose waker differs at each poll fills this up, so that it is woken at most
-/// once in so many polls and never spins.
-const SHARED_WAKERS_MAX: usize = 64;
 
 /// What a look at a wait found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +65,19 @@ pub(crate) struct Harvest {
 
 /// Wakers that a call put out of their place, to be dealt with once nothing is locked.
 #[derive(Debug, Default)]
-pub(crate) struct Displaced {
+pub(crate) enum Displaced {
+    #[default]
+    Nothing,
     /// Of the same waiter, so no longer of use.
-    pub(crate) dropped: Option<Waker>,
+    Dropped(Waker),
     /// Of other tasks, which must be woken to ask again.
-    pub(crate) evicted: Vec<Waker>,
+    Evicted(Vec<Waker>),
 }
 
-impl Displaced {
+impl From<Option<Waker>> for Displaced {
     #[inline]
-    pub(crate) fn is_any(&self) -> bool {
-        self.dropped.is_some() || !self.evicted.is_empty()
+    fn from(dropped: Option<Waker>) -> Displaced {
+        dropped.map_or(Displaced::Nothing, Displaced::Dropped)
     }
 }
 
@@ -133,75 +133,8 @@ impl Blocked {
     }
 }
 
-/// The waiters of one direction.
-#[derive(Debug, Default)]
-struct Waits {
-    shared: Wait,
-    shared_others: Vec<Waker>,
-    first: Wait,
-    more: Slab<Wait>,
-}
-
-/// One waiter.
-#[derive(Debug, Default)]
-struct Wait {
-    /// Since when it waits; `None`: it does not.
-    begun: Option<Blocked>,
-    waker: Option<Waker>,
-}
-
-impl Wait {
-    #[inline]
-    fn is_ready(&self, tick: u64, hung_up: bool) -> bool {
-        self.begun.as_ref().is_some_and(|begun| is_ready(begun.reason(tick, hung_up)))
-    }
-}
-
 fn is_ready(reason: Reason) -> bool {
     matches!(reason, Reason::LaterTick | Reason::HungUp)
-}
-
-impl Waits {
-    #[inline]
-    fn get_mut(&mut self, id: WaiterId) -> Option<&mut Wait> {
-        match id {
-            WaiterId::SHARED => Some(&mut self.shared),
-            WaiterId::FIRST => Some(&mut self.first),
-            WaiterId(n) => self.more.get_mut(n.wrapping_sub(2) as usize),
-        }
-        .filter(|wait| wait.begun.is_some())
-    }
-
-    /// A free place for an own waiter.
-    fn insert(&mut self) -> (WaiterId, &mut Wait) {
-        if self.first.begun.is_none() {
-            return (WaiterId::FIRST, &mut self.first);
-        }
-        let entry = self.more.vacant_entry();
-        let id = WaiterId(entry.key() as u32 + 2);
-        (id, entry.insert(Wait::default()))
-    }
-
-    /// Frees the place of a waiter. The shared one's place stays, with the other tasks' wakers: they
-    /// are woken by the same event.
-    fn remove(&mut self, id: WaiterId) -> Option<Waker> {
-        match id {
-            WaiterId::SHARED | WaiterId::FIRST => {
-                let wait = self.get_mut(id)?;
-                wait.begun = None;
-                wait.waker.take()
-            }
-            WaiterId(n) => self.more.try_remove(n.wrapping_sub(2) as usize)?.waker,
-        }
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
-        let own = self.more.iter_mut().map(|(_, wait)| wait);
-        [&mut self.shared, &mut self.first]
-            .into_iter()
-            .chain(own)
-            .filter(|wait| wait.begun.is_some())
-    }
 }
 
 /// What a wait remembers that the kernel was asked about, where its answer leaves out an event that was
@@ -245,6 +178,7 @@ impl Readiness {
     ///
     /// Ready ends the wait. Pending leaves it as it is; its waker is `waker` from now on, for which
     /// `clone` is called with the lock released.
+    #[inline]
     pub(crate) fn look(
         &self,
         dir: Direction,
@@ -252,35 +186,54 @@ impl Readiness {
         waker: &Waker,
         displaced: &mut Displaced,
     ) -> Option<Look> {
-        let mut clone = None;
-        loop {
-            let mut state = self.state.lock();
-            let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-            let State { hung_up, waits, .. } = &mut state[dir as usize];
-            let waits = waits.as_mut()?;
-            let wait = waits.get_mut(id)?;
-            let begun = wait.begun?;
-            let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
-            let mut look = Look { ready: is_ready(reason), reason, tick, ticks, stored: false };
-            if look.ready {
-                displaced.dropped = self.end(dir, id, waits);
-                return Some(look);
-            }
-            if waits.holds(id, waker) {
-                return Some(look);
-            }
-            match clone.take() {
-                Some(clone) => {
-                    waits.store(id, clone, displaced);
-                    look.stored = true;
-                    return Some(look);
-                }
-                None => {
-                    drop(state);
-                    clone = Some(waker.clone());
-                }
+        let mut state = self.state.lock();
+        let (look, waits) = self.look_locked(&mut state, dir, id, displaced)?;
+        if look.ready || waits.holds(id, waker) {
+            return Some(look);
+        }
+        drop(state);
+        let look = self.look_with(dir, id, waker.clone(), displaced)?;
+        Some(look)
+    }
+
+    /// The same with a waker to store, once more from the start: an event may have come in between.
+    #[inline(never)]
+    fn look_with(
+        &self,
+        dir: Direction,
+        id: WaiterId,
+        waker: Waker,
+        displaced: &mut Displaced,
+    ) -> Option<Look> {
+        let mut state = self.state.lock();
+        let (mut look, waits) = self.look_locked(&mut state, dir, id, displaced)?;
+        if !look.ready && !waits.holds(id, &waker) {
+            waits.store(id, waker, displaced);
+            look.stored = true;
+        }
+        Some(look)
+    }
+
+    #[inline]
+    fn look_locked<'a>(
+        &self,
+        state: &'a mut [State; 2],
+        dir: Direction,
+        id: WaiterId,
+        displaced: &mut Displaced,
+    ) -> Option<(Look, &'a mut Waits)> {
+        let tick = self.tick[dir as usize].load(Ordering::Relaxed);
+        let State { hung_up, waits, .. } = &mut state[dir as usize];
+        let waits = waits.as_deref_mut()?;
+        let begun = waits.get_mut(id)?.begun?;
+        let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
+        let look = Look { ready: is_ready(reason), reason, tick, ticks, stored: false };
+        if look.ready {
+            if let Some(waker) = self.end(dir, id, waits) {
+                *displaced = Displaced::Dropped(waker);
             }
         }
+        Some((look, waits))
     }
 
     /// Begins a wait with the ticks read before the operation that said `WouldBlock`, or before the
@@ -304,7 +257,7 @@ impl Readiness {
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
         let reason = begun.reason(tick, false);
         if is_ready(reason) {
-            displaced.dropped = Some(waker);
+            *displaced = Displaced::Dropped(waker);
             return Look { ready: true, reason, tick, ticks, stored: false };
         }
         let state = &mut state[dir as usize];
@@ -326,6 +279,7 @@ impl Readiness {
 
     /// Begins a wait without trying the operation, if an earlier operation of whichever task found
     /// nothing and no event has been delivered that was harvested since. `None`: try it.
+    #[inline]
     pub(crate) fn begin_blocked(
         &self,
         dir: Direction,
@@ -336,14 +290,13 @@ impl Readiness {
         let mut state = self.state.lock();
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
         let state = &mut state[dir as usize];
-        let begun = state.blocked.filter(|it| !is_ready(it.reason(tick, state.hung_up)));
-        let Some(begun) = begun else {
-            displaced.dropped = Some(waker);
+        let blocked = state.blocked.map(|it| (it, it.reason(tick, state.hung_up)));
+        let Some((begun, reason)) = blocked.filter(|&(_, reason)| !is_ready(reason)) else {
+            *displaced = Displaced::Dropped(waker);
             return None;
         };
-        let (ticks, reason) = (begun.ticks, begun.reason(tick, state.hung_up));
         let stored = self.store(dir, id, state, begun, waker, displaced);
-        Some(Look { ready: false, reason, tick, ticks, stored })
+        Some(Look { ready: false, reason, tick, ticks: begun.ticks, stored })
     }
 
     /// A short read has drained the queue: the next operation would find nothing unless an event is
@@ -378,18 +331,14 @@ impl Readiness {
         waker: Waker,
         displaced: &mut Displaced,
     ) -> bool {
-        let waits = state.waits.get_or_insert_with(Box::default);
+        let waits = state.waits.get_or_insert_with(Waits::none);
         if *id == WaiterId::SHARED {
-            waits.shared.begun = Some(begun);
             // Relaxed: see `shares`.
             self.shares[dir as usize].store(true, Ordering::Relaxed);
-        } else {
-            let (new, wait) = waits.insert();
-            wait.begun = Some(begun);
-            *id = new;
         }
+        *id = waits.begin(*id, begun);
         if waits.holds(*id, &waker) {
-            displaced.dropped = Some(waker);
+            *displaced = Displaced::Dropped(waker);
             return false;
         }
         waits.store(*id, waker, displaced);
@@ -431,7 +380,7 @@ impl Readiness {
         wakers.len() - before
     }
 
-    #[inline]
+    #[inline(always)] // Else the harvest goes through memory, for each event.
     fn deliver_to(
         &self,
         dir: Direction,
@@ -463,11 +412,8 @@ impl Readiness {
         for dir in [Direction::Read, Direction::Write] {
             let state = &mut state[dir as usize];
             self.set_blocked(dir, state, None);
-            let Some(waits) = &mut state.waits else { continue };
-            wakers.extend(waits.shared_others.drain(..).map(Woken::by(Cause::Notify)));
-            for wait in waits.iter_mut() {
-                wait.begun = Some(long_ago);
-                wakers.extend(wait.waker.take().map(Woken::by(Cause::Notify)));
+            if let Some(waits) = &mut state.waits {
+                waits.fail(long_ago, wakers);
             }
         }
     }
@@ -490,10 +436,7 @@ impl Readiness {
     pub(crate) fn interest(&self) -> (bool, bool) {
         let mut state = self.state.lock();
         let mut wanted = |dir: Direction| {
-            let waits = state[dir as usize].waits.as_mut();
-            waits.is_some_and(|waits| {
-                !waits.shared_others.is_empty() || waits.iter_mut().any(|w| w.waker.is_some())
-            })
+            state[dir as usize].waits.as_mut().is_some_and(|waits| waits.has_wakers())
         };
         (wanted(Direction::Read), wanted(Direction::Write))
     }
@@ -505,52 +448,5 @@ impl Readiness {
             self.shares[dir as usize].store(false, Ordering::Relaxed);
         }
         waits.remove(id)
-    }
-}
-
-impl Waits {
-    /// Whether a waker that wakes the same task is stored already.
-    fn holds(&self, id: WaiterId, waker: &Waker) -> bool {
-        let stored = match id {
-            WaiterId::SHARED => &self.shared,
-            WaiterId::FIRST => &self.first,
-            WaiterId(n) => &self.more[n as usize - 2],
-        };
-        let own = stored.waker.as_ref().is_some_and(|stored| stored.will_wake(waker));
-        own || id == WaiterId::SHARED && self.shared_others.iter().any(|w| w.will_wake(waker))
-    }
-
-    fn store(&mut self, id: WaiterId, waker: Waker, displaced: &mut Displaced) {
-        if id != WaiterId::SHARED {
-            let wait = self.get_mut(id).expect("the caller has just looked at this wait");
-            displaced.dropped = wait.waker.replace(waker);
-            return;
-        }
-        let Some(other) = self.shared.waker.replace(waker) else { return };
-        self.shared_others.push(other);
-        if self.shared_others.len() >= SHARED_WAKERS_MAX {
-            displaced.evicted = std::mem::take(&mut self.shared_others);
-        }
-    }
-
-    /// Takes the wakers of those who are ready now. Returns whether anybody waits at all.
-    fn take_ready(&mut self, tick: u64, hung_up: bool, by: Cause, wakers: &mut Vec<Woken>) -> bool {
-        if !self.shared_others.is_empty() && self.shared.is_ready(tick, hung_up) {
-            wakers.extend(self.shared_others.drain(..).map(Woken::by(by)));
-        }
-        let mut claimed = false;
-        let mut take = |wait: &mut Wait| {
-            let Some(begun) = wait.begun else { return };
-            claimed = true;
-            if is_ready(begun.reason(tick, hung_up)) {
-                wakers.extend(wait.waker.take().map(Woken::by(by)));
-            }
-        };
-        take(&mut self.shared);
-        take(&mut self.first);
-        if !self.more.is_empty() {
-            self.more.iter_mut().for_each(|(_, wait)| take(wait));
-        }
-        claimed
     }
 }

@@ -21,8 +21,10 @@ use super::readiness::{delivered_alone, Displaced, Harvest, Look, Readiness, Wai
 use super::registration::Registration;
 use super::wakes::{self, Cause, Woken};
 use super::{Reactor, NO_KEY};
-use crate::poller::{Interest, Level};
+use crate::poller::Level;
 use crate::trace;
+
+mod arming;
 
 /// What is known of the thing behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +74,6 @@ fn known_or(known: &AtomicU8, find_out: impl FnOnce() -> bool) -> bool {
     }
 }
 
-const NOT_ARMING: u8 = 0;
-const ARMING: u8 = 1;
-const ARMING_AGAIN: u8 = 2;
-
 impl Source {
     /// Registers a source with the process's reactor.
     pub(crate) fn new(registration: Registration) -> io::Result<Arc<Source>> {
@@ -92,7 +90,7 @@ impl Source {
             home: Home::new(reactor),
             key: AtomicU64::new(NO_KEY.0),
             readiness: Readiness::new(),
-            arming: AtomicU8::new(NOT_ARMING),
+            arming: AtomicU8::new(arming::NOT_ARMING),
             writes: AtomicBool::new(false),
             stream: AtomicU8::new(UNKNOWN),
             forgets: AtomicU8::new(UNKNOWN),
@@ -196,30 +194,35 @@ impl Source {
     ///
     /// `WouldBlock` begins a wait. Any other result is the caller's, and `drained` decides whether it
     /// shows that the kernel's queue is empty now.
+    #[inline(always)] // Each caller's nature is a constant.
     pub(crate) fn poll_operation<R>(
         self: &Arc<Source>,
         dir: Direction,
         waiter: &mut WaiterId,
         nature: Nature,
         cx: &mut Context<'_>,
+        operation: impl FnMut() -> io::Result<R>,
+        drained: impl FnOnce(&R) -> bool,
+    ) -> Poll<io::Result<R>> {
+        let drained = |done: &R| nature == Nature::Stream && drained(done);
+        match nature {
+            Nature::Plain | Nature::Stream => self.poll_plain(dir, waiter, cx, operation, drained),
+            Nature::Unknown => self.poll_unknown(dir, waiter, cx, operation),
+        }
+    }
+
+    /// An operation that is a plain system call.
+    #[inline]
+    fn poll_plain<R>(
+        self: &Arc<Source>,
+        dir: Direction,
+        waiter: &mut WaiterId,
+        cx: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
         drained: impl FnOnce(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         let reactor = self.reactor()?;
-        // The shared waiter of an unknown source tries each time: somebody else's code may have
-        // something left without the kernel knowing.
-        let tries = *waiter == WaiterId::SHARED && nature == Nature::Unknown;
-        if *waiter != WaiterId::SHARED && nature == Nature::Unknown && self.may_wait(dir, *waiter) {
-            // For the same reason it is tried each time, though it goes on waiting.
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => {
-                    self.cancel(dir, std::mem::replace(waiter, WaiterId::NONE));
-                    return Poll::Ready(result);
-                }
-            }
-        }
-        if !tries && self.may_wait(dir, *waiter) {
+        if self.may_wait(dir, *waiter) {
             match self.go_on(reactor, dir, waiter, cx) {
                 Some(Poll::Pending) => return Poll::Pending,
                 Some(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
@@ -227,7 +230,7 @@ impl Source {
             }
         }
         loop {
-            if nature != Nature::Unknown && self.readiness.blocks(dir) {
+            if self.readiness.blocks(dir) {
                 if let Some(poll) = self.begin_blocked(reactor, dir, waiter, cx) {
                     return poll
                         .map(|failed| Err(failed.expect_err("a wait that begins is not over")));
@@ -237,7 +240,7 @@ impl Source {
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    let ends = nature == Nature::Stream && result.as_ref().is_ok_and(drained);
+                    let ends = result.as_ref().is_ok_and(drained);
                     if ends && reactor.tells_the_end() && self.is_byte_stream() {
                         self.readiness.drained(dir, ticks);
                     }
@@ -245,22 +248,56 @@ impl Source {
                 }
             }
             trace::poll_begin(self, dir, ticks.b, None, *waiter);
-            if nature == Nature::Unknown {
-                match self.registration_level(reactor, dir) {
-                    Ok(Level::Ready) => {
-                        trace::poll_again(self, dir, ticks.b, *waiter);
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    Ok(Level::ErrorAlone | Level::Idle) => {}
-                    Err(error) => {
-                        trace::poll_failed(self, dir, ticks.b, *waiter);
-                        return Poll::Ready(Err(error));
-                    }
+            if self.begin(reactor, dir, waiter, ticks, true, cx)?.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Somebody else's code, which may have something left without the kernel knowing: so it is tried
+    /// each time, though its waiter may go on waiting.
+    fn poll_unknown<R>(
+        self: &Arc<Source>,
+        dir: Direction,
+        waiter: &mut WaiterId,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let reactor = self.reactor()?;
+        if *waiter != WaiterId::SHARED && self.may_wait(dir, *waiter) {
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    self.cancel(dir, std::mem::replace(waiter, WaiterId::NONE));
+                    return Poll::Ready(result);
                 }
             }
-            let plain = nature != Nature::Unknown;
-            if self.begin(reactor, dir, waiter, ticks, plain, cx)?.is_pending() {
+            match self.go_on(reactor, dir, waiter, cx) {
+                Some(Poll::Pending) => return Poll::Pending,
+                Some(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                Some(Poll::Ready(Ok(()))) | None => {}
+            }
+        }
+        loop {
+            let ticks = self.readiness.ticks(reactor.ticker(), dir);
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+            trace::poll_begin(self, dir, ticks.b, None, *waiter);
+            match self.registration_level(reactor, dir) {
+                Ok(Level::Ready) => {
+                    trace::poll_again(self, dir, ticks.b, *waiter);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(Level::ErrorAlone | Level::Idle) => {}
+                Err(error) => {
+                    trace::poll_failed(self, dir, ticks.b, *waiter);
+                    return Poll::Ready(Err(error));
+                }
+            }
+            if self.begin(reactor, dir, waiter, ticks, false, cx)?.is_pending() {
                 return Poll::Pending;
             }
         }
@@ -279,13 +316,6 @@ impl Source {
     #[inline]
     pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> usize {
         self.readiness.deliver(harvest, wakers)
-    }
-
-    /// Arms the source, after an event, for those who still wait.
-    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
-        if self.arm(reactor).is_err() {
-            self.fail(wakers);
-        }
     }
 
     /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
@@ -348,6 +378,7 @@ impl Source {
 
     /// Goes on with a wait that has begun; `None` if none has. An own waiter that is ready waits no
     /// longer and may begin again.
+    #[inline(never)]
     fn go_on(
         self: &Arc<Source>,
         reactor: &Reactor,
@@ -393,7 +424,7 @@ impl Source {
         let waker = cx.waker().clone();
         let look = self.readiness.begin_blocked(dir, waiter, waker, &mut displaced);
         let Some(look) = look else {
-            wakes::drop_contained(displaced.dropped);
+            self.put_to_rest(dir, *waiter, displaced);
             return None;
         };
         trace::poll_begin(self, dir, look.tick, None, *waiter);
@@ -402,7 +433,7 @@ impl Source {
     }
 
     /// Finishes a poll: puts displaced wakers to rest, arms if need be, answers.
-    #[inline]
+    #[inline(always)] // Else what was found goes through memory.
     fn settle(
         self: &Arc<Source>,
         reactor: &Reactor,
@@ -415,8 +446,9 @@ impl Source {
         if look.stored {
             trace::source_waker(self, WakerChange::Stored, dir, *waiter, cx.waker());
         }
-        if displaced.is_any() {
-            self.put_to_rest(dir, *waiter, displaced);
+        match displaced {
+            Displaced::Nothing => {}
+            displaced => self.put_to_rest(dir, *waiter, displaced),
         }
         if look.ready {
             trace::poll_ready(self, dir, look.tick, *waiter, look.reason);
@@ -434,94 +466,18 @@ impl Source {
         Poll::Pending
     }
 
-    /// Drops the waker that is of no use any longer, wakes those who must ask again.
+    /// Drops the waker that is of no use any longer, or wakes those who must ask again.
     #[inline(never)]
     fn put_to_rest(&self, dir: Direction, waiter: WaiterId, displaced: Displaced) {
-        wakes::drop_contained(displaced.dropped);
-        for evicted in &displaced.evicted {
-            trace::source_waker(self, WakerChange::Replaced, dir, waiter, evicted);
-        }
-        let evicted = displaced.evicted.into_iter().map(Woken::by(Cause::Notify));
-        wakes::wake_all(&mut evicted.collect());
-    }
-
-    /// What a poller that starts anew must watch.
-    #[inline]
-    pub(crate) fn interest(&self, reactor: &Reactor) -> Interest {
-        match reactor.arms() {
-            true => Interest::NONE,
-            false => Interest { readable: true, writable: self.writes.load(Ordering::Relaxed) },
-        }
-    }
-
-    /// Has the poller watch the direction that somebody has begun to wait for.
-    #[inline]
-    fn watch(&self, reactor: &Reactor, dir: Direction) -> io::Result<()> {
-        if reactor.arms() {
-            return self.arm(reactor);
-        }
-        if dir == Direction::Write && !self.writes.load(Ordering::Relaxed) {
-            self.watch_writes(reactor)?;
-        }
-        Ok(())
-    }
-
-    /// Once a source. If the number of its descriptor has become another source's, that one's
-    /// registration is left alone.
-    #[cold]
-    fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
-        if !reactor.owns(self) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("descriptor {} was closed and is another source's now", self.number()),
-            ));
-        }
-        // What is ready by now is reported by this.
-        reactor.poller()?.modify(&self.registration, self.key(), Interest::BOTH)?;
-        self.writes.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Arming failed: wakes all who wait, so that each tries again and meets the error itself.
-    fn give_up(&self) {
-        let mut wakers = Vec::new();
-        self.fail(&mut wakers);
-        wakes::wake_all(&mut wakers);
-    }
-
-    /// Asks the poller for the next event, for whichever directions are waited for. Of several
-    /// threads one does it, again if the others have changed what is wanted meanwhile: so the last
-    /// request is never an old one.
-    fn arm(&self, reactor: &Reactor) -> io::Result<()> {
-        // AcqRel throughout: who hands over to the arming thread has stored its waker before.
-        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
-        loop {
-            match self.arming.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
-                Ok(_) => break,
-                Err(state) => {
-                    if self.arming.compare_exchange(state, ARMING_AGAIN, set, fetch).is_ok() {
-                        return Ok(());
-                    }
+        match displaced {
+            Displaced::Nothing => {}
+            Displaced::Dropped(waker) => wakes::drop_contained(Some(waker)),
+            Displaced::Evicted(evicted) => {
+                for waker in &evicted {
+                    trace::source_waker(self, WakerChange::Replaced, dir, waiter, waker);
                 }
+                wakes::wake_all(&mut evicted.into_iter().map(Woken::by(Cause::Notify)).collect());
             }
-        }
-        loop {
-            let (readable, writable) = self.readiness.interest();
-            let interest = Interest { readable, writable };
-            let armed = match interest {
-                Interest::NONE => Ok(()),
-                _ => reactor
-                    .poller()
-                    .and_then(|poller| poller.modify(&self.registration, self.key(), interest)),
-            };
-            if let Err(error) = armed {
-                self.arming.store(NOT_ARMING, Ordering::Release);
-                return Err(error);
-            }
-            if self.arming.compare_exchange(ARMING, NOT_ARMING, set, fetch).is_ok() {
-                return Ok(());
-            }
-            self.arming.store(ARMING, Ordering::Release);
         }
     }
 }
