@@ -143,6 +143,9 @@ impl Caller {
         if let Some(right) = reactor.driving.try_acquire(Holder::BlockOn) {
             let round = &mut self.thread().round.borrow_mut();
             reactor.react(right, round, Some(Duration::ZERO), || {});
+            if reactor.is_inherited() {
+                return;
+            }
             // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
             // it saw the right held, must watch.
             reactor.driving.rouse();
@@ -162,6 +165,10 @@ impl Caller {
                     false
                 }
             };
+            if reactor.is_inherited() {
+                // A waker has forked, and this is the child. Polled again, the future joins its reactor.
+                return;
+            }
             if gave || reactor.driving.holder() != Holder::Nobody {
                 self.park(reactor, gave);
             }
@@ -185,6 +192,9 @@ impl Caller {
             // One that holds the right twice cannot give it away.
             let may_give = !right.is_nested();
             let woken = reactor.react(right, round, None, || signal.stop_driving());
+            if reactor.is_inherited() {
+                return false;
+            }
             gives = may_give && woken > 0 && !signal.is_woken() && driving.give();
             if gives || signal.is_woken() {
                 break;
@@ -268,7 +278,8 @@ fn help(reactor: &Reactor) {
     driving.set_helper_unparker(unparker);
     let mut seen_tick = reactor.tick();
     let mut wary_looks = 0u32;
-    loop {
+    // A waker may fork, and this be the child: what is here is its parent's.
+    while !reactor.is_inherited() {
         let of_one = wary_looks == 0 && driving.users.is_one();
         park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
@@ -301,6 +312,9 @@ fn drive_for_others(reactor: &Reactor) {
             break;
         }
         reactor.react(right, &mut round, None, || {});
+        if reactor.is_inherited() {
+            break;
+        }
     }
     trace::drive_end();
 }

@@ -90,6 +90,8 @@ fn watch_forks() {
         extern "C" fn forked() {
             // Only stores: nothing else is allowed between `fork` and `exec`.
             FORKS.fetch_add(1, Ordering::Relaxed);
+            // What this thread held is the parent's.
+            crate::sync::holds_right::set(false);
             let parents = CURRENT.swap(ptr::null_mut(), Ordering::Relaxed);
             if !parents.is_null() {
                 INHERITED.store(parents, Ordering::Relaxed);
@@ -100,5 +102,31 @@ fn watch_forks() {
             // memory) leaves the child with its parent's reactor, as if this were not here.
             unsafe { libc::pthread_atfork(None, None, Some(forked)) };
         });
+    }
+}
+
+#[cfg(all(test, unix, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::holds_right;
+
+    /// A logger forks in the midst of a round: what the thread held is its parent's, and the child's own
+    /// reactor has another holder of the right to poll.
+    #[test]
+    fn a_child_holds_no_right() {
+        get();
+        holds_right::set(true);
+        // SAFETY: the child makes one system call, which ends it.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(i32::from(holds_right::get())) };
+        }
+        holds_right::set(false);
+        let mut status = 0;
+        // SAFETY: `child` is not reaped yet, or fork's -1 for an error, and `status` outlives the call.
+        let reaped = unsafe { libc::waitpid(child, &mut status, 0) };
+        assert!(child > 0 && reaped == child, "{}", std::io::Error::last_os_error());
+        assert_eq!(status, 0, "the child took over its parent's right");
     }
 }

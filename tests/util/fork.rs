@@ -28,22 +28,31 @@ impl Child {
     /// changes, it drops and changes in the child alone. `what` names it.
     #[track_caller]
     pub fn start(what: &str, work: impl FnOnce()) -> Child {
-        // SAFETY: the child runs `work` and exits without returning to the test harness. That it
-        // allocates and locks is covered by the note at the top: it may hang, and is killed then.
+        if let Some(child) = Child::fork(what) {
+            return child;
+        }
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        if let Err(panic) = &result {
+            report(what, panic.as_ref());
+        }
+        leave(i32::from(result.is_err()))
+    }
+
+    /// Forks; `None` in the child, which must not return to the test harness, see [`leave`].
+    #[track_caller]
+    pub fn fork(what: &str) -> Option<Child> {
+        // SAFETY: the child goes on with what the caller does there and ends without returning to the
+        // test harness. That it allocates and locks is covered by the note at the top: it may hang, and
+        // is killed then.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             // SAFETY: asks the kernel to end this process, whatever hangs in it and whoever is left to
             // kill it: an orphan would keep the harness's output open.
             unsafe { libc::alarm(CHILD_LIMIT_S) };
-            let result = panic::catch_unwind(AssertUnwindSafe(work));
-            if let Err(panic) = &result {
-                report(what, panic.as_ref());
-            }
-            // SAFETY: ends the process at once; nothing of the parent's is flushed or run twice.
-            unsafe { libc::_exit(i32::from(result.is_err())) };
+            return None;
         }
         assert!(pid > 0, "fork: {}", io::Error::last_os_error());
-        Child { pid, what: what.to_owned(), reaped: false }
+        Some(Child { pid, what: what.to_owned(), reaped: false })
     }
 
     /// Waits until the child ends. Fails the test when it does not, or when it failed.
@@ -73,6 +82,12 @@ impl Drop for Child {
             }
         }
     }
+}
+
+/// Ends a child.
+pub fn leave(status: i32) -> ! {
+    // SAFETY: ends the process at once; nothing of the parent's is flushed or run twice.
+    unsafe { libc::_exit(status) }
 }
 
 /// Says on stderr why the child failed: the harness captures what a panic prints, and the child has no
