@@ -124,8 +124,8 @@ impl Reactor {
         self.ticker.load(Ordering::Acquire)
     }
 
-    /// Counts the round. Whoever holds the right is alone here and has seen what the holder before
-    /// stored, so this need not be an atomic addition, which locks.
+    /// Counts the round. Whoever holds the right is alone here (a fork lets go of what its thread held)
+    /// and has seen what the holder before stored, so this need not be an atomic addition, which locks.
     #[inline]
     fn count_round(&self, _: &Right<'_>) -> u64 {
         let tick = self.ticker.load(Ordering::Relaxed) + 1;
@@ -230,7 +230,7 @@ impl Reactor {
     fn fire_timers(&self, due: &mut Due) {
         self.timers.wake(clock::now_ns, due);
         for timer in due.iter() {
-            trace::timer_fire(due.id(timer), timer.deadline_ns, due.now_ns());
+            trace::timer_fire(&self.timers, timer, due.now_ns());
         }
     }
 

@@ -79,6 +79,7 @@ use crate::reactor::current;
 use crate::reactor::readiness::WaiterId;
 use crate::reactor::registration::Registration;
 use crate::reactor::source::Source;
+use crate::reactor::timers::{Entry, Timers};
 use crate::reactor::wakes::{contain, Cause};
 
 mod describe;
@@ -397,10 +398,14 @@ hooks! { now record:
     } table {
         recorder::timer_over(id);
     }
-    fn timer_fire(id: u64, deadline_ns: u64, now_ns: u64) {
-        r::TimerFire { id, deadline_ns, late_ns: now_ns.saturating_sub(deadline_ns) }
+    fn timer_fire(timers: &Timers, due: &Entry, now_ns: u64) {
+        r::TimerFire {
+            id: timers.id(due),
+            deadline_ns: due.deadline_ns,
+            late_ns: now_ns.saturating_sub(due.deadline_ns),
+        }
     } table {
-        recorder::timer_over(id);
+        recorder::timer_over(record.id);
     }
     fn wait_begin(epoll_fd: i32, timeout: Option<Duration>) at_once {
         r::WaitBegin { epoll_fd: epoll_fd.into(), timeout_ns: timeout.map(ns) }

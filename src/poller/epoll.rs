@@ -190,7 +190,12 @@ impl Epoll {
                 libc::syscall(libc::SYS_epoll_pwait2, epoll_fd, place, room, time, no_mask, 0)
             } as libc::c_int);
             match count {
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::ENOSYS | libc::EPERM | libc::EACCES)
+                    ) =>
+                {
                     // Relaxed: each thread may find out for itself.
                     self.lacks_pwait2.store(true, Ordering::Relaxed);
                     return Ok(0);

@@ -4,7 +4,8 @@
 //! `(a, b)` of the moment its wait began: the reactor's tick and the direction's tick. **It is ready
 //! if and only if `t != a && t != b`**: an event with tick `b` was delivered before the wait began,
 //! one with tick `a` was harvested before it began. The pair is set once, when the wait begins, and
-//! dropped when the waiter becomes ready; polling again replaces the waker and nothing else.
+//! dropped when the waiter becomes ready; polling again replaces the waker and nothing else. Where the
+//! kernel's answer leaves out what is harvested and not delivered, `a` is `b`: see [`delivered_alone`].
 //!
 //! Nothing here calls foreign code with the lock held: wakers come in cloned and go out unwoken.
 

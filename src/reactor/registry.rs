@@ -90,7 +90,8 @@ impl Registry {
     }
 
     /// The poller has accepted descriptor `fd`, which another source had, under this key. Returns
-    /// that source: its own descriptor is gone, or the poller would have refused this one.
+    /// that source: its own descriptor is gone, or it is another registration of this one, about to be
+    /// refused.
     pub(crate) fn claim(&self, key: Key, fd: i64) -> Option<Arc<Source>> {
         let mut table = self.table.lock();
         match std::mem::replace(table.owner_mut(fd)?, key.index()) {

@@ -12,7 +12,8 @@ mod due;
 mod queue;
 
 pub(crate) use due::Due;
-use queue::{Entry, Queue};
+pub(crate) use queue::Entry;
+use queue::Queue;
 
 /// Names an armed timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,12 @@ impl Timers {
         due.sort(next_id);
     }
 
+    /// The number of a timer that is due and not yet woken.
+    #[cold]
+    pub(crate) fn id(&self, due: &Entry) -> u64 {
+        self.queue.lock().id(due.slot)
+    }
+
     /// Moves the wakers of timers that are due to `wakers`.
     pub(crate) fn take_wakers(&self, due: &[Entry], wakers: &mut Vec<Woken>) {
         let mut queue = self.queue.lock();
@@ -166,9 +173,22 @@ mod tests {
             [30, 10, 20, 10].map(|ns| timers.insert(ns, Waker::noop().clone()).key).to_vec();
         let mut due = Due::default();
         timers.wake(|| 20, &mut due);
-        let ids: Vec<u64> = due.iter().map(|timer| due.id(timer)).collect();
+        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
         assert_eq!(ids, [keys[1].id(), keys[3].id(), keys[2].id()]);
         assert_eq!(timers.len(), 1);
+    }
+
+    /// A service that arms 50,000 timeouts a second gets there in a day, with its daily timer armed.
+    #[test]
+    fn keeps_its_number_while_four_billion_others_come_and_go() {
+        let timers = Timers::new();
+        let old = timers.insert(10, Waker::noop().clone()).key;
+        timers.queue.lock().skip_numbers(1 << 32);
+        let young = timers.insert(20, Waker::noop().clone()).key;
+        let mut due = Due::default();
+        timers.wake(|| 20, &mut due);
+        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
+        assert_eq!(ids, [old.id(), young.id()]);
     }
 
     #[test]

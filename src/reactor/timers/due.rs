@@ -23,8 +23,6 @@ pub(crate) struct Due {
     /// Where the bucket ends that each of them is in, if they were spread into buckets.
     ends: Vec<u32>,
     pub(super) now_ns: u64,
-    /// The number that the next timer got after they were found due.
-    next_id: u64,
 }
 
 impl Due {
@@ -41,14 +39,6 @@ impl Due {
         self.now_ns
     }
 
-    /// The number of one of them. The youngest that can be armed was the last to get a number, and the
-    /// oldest is not four billion insertions older.
-    #[inline]
-    pub(crate) fn id(&self, timer: &Entry) -> u64 {
-        let last_id = self.next_id.wrapping_sub(1);
-        last_id.wrapping_sub(u64::from((last_id as u32).wrapping_sub(timer.order)))
-    }
-
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[Entry]> {
         self.entries.chunks(CHUNK_LEN)
     }
@@ -57,6 +47,7 @@ impl Due {
     /// into buckets of equal spans of time: that costs a fraction of sorting them all by comparison,
     /// and a bucket that gets more than its share is no worse off for it.
     pub(super) fn gather(&mut self, due: &[Entry]) {
+        debug_assert!(self.entries.is_empty(), "what was due before is done with");
         self.entries.extend_from_slice(due);
         if due.len() < SPREAD_MIN {
             return;
@@ -85,8 +76,8 @@ impl Due {
 
     /// Sorts by deadline, then by age. `next_id`: the number that the next timer will get.
     pub(super) fn sort(&mut self, next_id: u64) {
-        self.next_id = next_id;
-        // See `id`.
+        // The youngest that can be armed was the last to get a number. Of two that are due at the same
+        // instant, one may come first that is four billion insertions younger.
         let youngest = next_id as u32;
         let mut rest = &mut self.entries[..];
         let mut start = 0;

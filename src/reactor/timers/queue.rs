@@ -61,6 +61,12 @@ impl Queue {
         self.next_id
     }
 
+    /// As if so many timers had come and gone.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn skip_numbers(&mut self, count: u64) {
+        self.next_id += count;
+    }
+
     #[inline]
     pub(super) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
         let id = self.next_id;
@@ -92,6 +98,11 @@ impl Queue {
         // One that was taken because it is due keeps its slot until it is freed.
         let entry = self.heap.get(slot.position as usize)?;
         (entry.slot == key.slot).then_some(slot)
+    }
+
+    /// The number of a timer whose slot is not free.
+    pub(super) fn id(&self, slot: u32) -> u64 {
+        self.slots[slot as usize].id
     }
 
     /// Disarms a timer. Returns its waker and its deadline.
