@@ -277,6 +277,7 @@ fn help(reactor: &Reactor) {
     let driving = &reactor.driving;
     driving.set_helper_unparker(unparker);
     let mut seen_tick = reactor.tick();
+    let mut seen_begun = driving.users.begun();
     let mut wary_looks = 0u32;
     // A waker may fork, and this be the child: what is here is its parent's.
     while !reactor.is_inherited() {
@@ -286,8 +287,12 @@ fn help(reactor: &Reactor) {
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;
         seen_tick = tick;
+        // The only user has hundreds of tasks to poll, say. Nobody else would be served sooner.
+        let begun = driving.users.begun();
+        let goes_on = driving.users.is_one() && begun != seen_begun;
+        seen_begun = begun;
         match driving.holder() {
-            Holder::Nobody if stands_still && !driving.offer() => {
+            Holder::Nobody if stands_still && !goes_on && !driving.offer() => {
                 drive_for_others(reactor);
                 wary_looks = WARY_LOOKS;
             }

@@ -19,16 +19,28 @@ pub(crate) struct Users {
     threads: AtomicUsize,
     /// Those of them that began to wait outside `block_on`.
     outside: AtomicUsize,
+    /// Goes up with each wait that the only one begins within its `block_on`.
+    begun: AtomicUsize,
 }
 
 impl Users {
     pub(crate) fn new() -> Users {
-        Users { threads: AtomicUsize::new(0), outside: AtomicUsize::new(0) }
+        Users {
+            threads: AtomicUsize::new(0),
+            outside: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+        }
     }
 
     /// Whether one thread at the most uses the reactor, and waits only within its `block_on`.
     pub(crate) fn is_one(&self) -> bool {
         self.threads.load(Ordering::Relaxed) <= 1 && self.outside.load(Ordering::Relaxed) == 0
+    }
+
+    /// Another number if the only user has begun to wait since: it goes from task to task, and neither
+    /// computes nor is blocked elsewhere.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// This thread enters `block_on`. Returns whether it is a second one, which the helper must hear
@@ -52,7 +64,22 @@ impl Users {
     #[inline]
     #[must_use]
     pub(crate) fn wait(&'static self) -> bool {
-        on_this_thread(|user| user.depth.get() == 0 && user.wait_outside(self))
+        on_this_thread(|user| match user.depth.get() {
+            0 => user.wait_outside(self),
+            _ => {
+                self.count_wait();
+                false
+            }
+        })
+    }
+
+    #[inline]
+    fn count_wait(&self) {
+        // No addition: one thread at a time is the only one, and nobody counts on the number. With more,
+        // each wait would take this line away from the others.
+        if self.threads.load(Ordering::Relaxed) <= 1 {
+            self.begun.store(self.begun.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        }
     }
 }
 
@@ -139,6 +166,9 @@ mod tests {
             on_a_thread(move || {
                 assert!(users.enter_block_on(), "the second");
                 assert!(!users.is_one());
+                let begun = users.begun();
+                assert!(!users.wait(), "within block_on");
+                assert_eq!(users.begun(), begun, "of the only one alone");
             });
             assert!(users.is_one(), "it has ended");
         });
@@ -151,7 +181,9 @@ mod tests {
         let users = USERS.get_or_init(Users::new);
         on_a_thread(move || {
             let _ = users.enter_block_on();
+            let begun = users.begun();
             assert!(!users.wait(), "within block_on");
+            assert_ne!(users.begun(), begun);
             users.leave_block_on();
             assert!(users.is_one());
             assert!(users.wait());

@@ -1,7 +1,7 @@
 //! Tasks on one thread, for the peers that bring no executor of their own.
 
 use std::cell::RefCell;
-use std::future::{poll_fn, Future};
+use std::future::{pending, poll_fn, Future};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -24,6 +24,9 @@ impl Tasks {
     pub(crate) async fn run<T>(self, main: impl Future<Output = T>) -> T {
         let mut main = pin!(main);
         let mut spawned = FuturesUnordered::new();
+        // Once it has polled as many as there are, the set asks for another turn. This one it never polls
+        // again, so that each of the others may have been polled and the turn still ends.
+        spawned.push(pending().boxed_local());
         poll_fn(|cx| loop {
             if let Poll::Ready(value) = main.as_mut().poll(cx) {
                 return Poll::Ready(value);
