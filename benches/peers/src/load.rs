@@ -58,6 +58,7 @@ impl Load {
         }
         let work = *work;
         Load(Some(thread::spawn(move || {
+            // Unless the server's thread, which starts this one, keeps to a core: then on the same.
             let _apart_from_the_server = Pinned::to(1);
             drive(addr, connections, &work, None)
         })))

@@ -63,9 +63,10 @@ fn one_thread_row<const CONNECTIONS: usize>(name: &'static str, ops: u64) -> Row
     }
 }
 
-/// A server on one core; the load thread has another.
+/// Server and load share a core, since the load's thread inherits it: to wake one that sleeps on another
+/// core takes a virtual machine longer than the work, and would be most of the figure.
 pub(crate) fn server<E: Executor, const CONNECTIONS: usize>(work: &Work) -> Result<Sample> {
-    let _apart_from_the_load = Pinned::to(0);
+    let _with_the_load = Pinned::to(0);
     unpinned::<E, CONNECTIONS>(work)
 }
 
@@ -100,7 +101,7 @@ async fn echo(mut stream: impl Stream) -> io::Result<()> {
 }
 
 fn raw_one<const CONNECTIONS: usize>(work: &Work) -> Result<Sample> {
-    let _apart_from_the_load = Pinned::to(0);
+    let _with_the_load = Pinned::to(0);
     raw::<CONNECTIONS>(work, 1)
 }
 
