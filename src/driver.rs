@@ -34,6 +34,11 @@ const WATCH_PERIOD: Duration = Duration::from_micros(400);
 /// may itself block on I/O, in another crate's `block_on`.
 const WATCH_PERIOD_OF_ONE: Duration = Duration::from_millis(10);
 
+/// At so many looks in a row the only user is left alone because it has begun another wait: it has
+/// hundreds of tasks to poll, say, and nobody else would be served sooner. After that it may be one that
+/// tries again and again within one poll, and waits for an event that nobody harvests.
+const LEFT_ALONE_MAX: u32 = 5;
+
 /// How many looks at others' pace follow when the helper had to drive for the only thread.
 const WARY_LOOKS: u32 = 100;
 
@@ -279,20 +284,22 @@ fn help(reactor: &Reactor) {
     let mut seen_tick = reactor.tick();
     let mut seen_begun = driving.users.begun();
     let mut wary_looks = 0u32;
+    let mut left_alone = 0u32;
     // A waker may fork, and this be the child: what is here is its parent's.
     while !reactor.is_inherited() {
-        let of_one = wary_looks == 0 && driving.users.is_one();
+        let of_one = (wary_looks == 0 || left_alone > 0) && driving.users.is_one();
         park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;
         seen_tick = tick;
-        // The only user has hundreds of tasks to poll, say. Nobody else would be served sooner.
         let begun = driving.users.begun();
-        let goes_on = driving.users.is_one() && begun != seen_begun;
+        let goes_on = begun != seen_begun && driving.users.is_one();
         seen_begun = begun;
+        let leaves_alone = stands_still && goes_on && left_alone < LEFT_ALONE_MAX;
+        left_alone = if leaves_alone { left_alone + 1 } else { 0 };
         match driving.holder() {
-            Holder::Nobody if stands_still && !goes_on && !driving.offer() => {
+            Holder::Nobody if stands_still && !leaves_alone && !driving.offer() => {
                 drive_for_others(reactor);
                 wary_looks = WARY_LOOKS;
             }
