@@ -65,8 +65,8 @@ impl Forks {
         matches!(*self.0.lock().unwrap(), Forked::Child)
     }
 
-    /// Waits until the waker has forked, and then until the child has ended.
-    fn child_succeeds(&self) {
+    /// Waits until the waker has forked.
+    fn child(&self) -> Child {
         let mut child = None;
         bounded::until("the waker forks", || match &mut *self.0.lock().unwrap() {
             Forked::Parent(forked) => {
@@ -75,7 +75,7 @@ impl Forks {
             }
             _ => false,
         });
-        child.expect("taken once").succeeds();
+        child.expect("taken once")
     }
 }
 
@@ -103,7 +103,7 @@ fn a_child_of_the_driver_is_polled() {
     let waits = forks.clone();
     let parent = thread::spawn(move || {
         far.write_all(b"x").unwrap();
-        waits.child_succeeds();
+        waits.child().exits();
         tell.write_all(b"x").unwrap();
     });
     let mut readable = Box::pin(parents.readable());
@@ -123,7 +123,7 @@ fn a_child_of_the_helper_ends() {
     let (near, mut far) = connected();
     let forks = wait_and_fork(&near);
     far.write_all(b"x").unwrap();
-    forks.child_succeeds();
+    forks.child().exits();
 
     let (near, mut far) = connected();
     let (waker, wakes) = counting_waker();
@@ -161,6 +161,6 @@ fn a_childs_timer_that_was_due_is_over() {
         leave(0);
     }
     if matches!(*forks.0.lock().unwrap(), Forked::Parent(_)) {
-        forks.child_succeeds();
+        forks.child().exits();
     }
 }

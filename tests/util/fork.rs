@@ -58,6 +58,21 @@ impl Child {
     /// Waits until the child ends. Fails the test when it does not, or when it failed.
     #[track_caller]
     pub fn succeeds(mut self) {
+        let status = self.wait();
+        let succeeded = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
+        assert!(succeeded, "the child, {}, was a failure, wait status {status:#x}", self.what);
+    }
+
+    /// Waits until the child ends. Fails the test when it does not, or when it was killed. For one whose
+    /// last thread ends: a sanitizer then calls a leak what the threads had that are gone.
+    #[track_caller]
+    pub fn exits(mut self) {
+        let status = self.wait();
+        assert!(libc::WIFEXITED(status), "the child, {}, wait status {status:#x}", self.what);
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> libc::c_int {
         let mut status = 0;
         let what = format!("the end of the child, {}", self.what);
         bounded::until(&what, || {
@@ -67,8 +82,7 @@ impl Child {
             self.reaped = reaped == self.pid;
             self.reaped
         });
-        let succeeded = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-        assert!(succeeded, "{what} was a failure, wait status {status:#x}");
+        status
     }
 }
 
