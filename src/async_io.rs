@@ -543,8 +543,8 @@ fn poll_untried<R>(
 /// TCP's receive window small: the kernel sizes it by how fast the queue is read.
 const LONG_READ: usize = 32 * 1024;
 
-/// Whether a read into `len` bytes shows that nothing is left. No bytes is the end of the stream, which the
-/// next read must see again.
+/// Whether a read into `len` bytes shows that nothing is left. No bytes is the end of the stream, which
+/// the next read must see again.
 fn is_short(read: usize, len: usize) -> bool {
     0 < read && read < len.min(LONG_READ)
 }

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::io::{self, ErrorKind};
-use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::task::Context;
 use std::time::Duration;
@@ -216,6 +216,19 @@ fn duplicates_of_one_file() -> io::Result<()> {
     })
 }
 
+/// The eventfd's source waits, and is told of what is added then.
+fn hears_of_an_event(source: &Async<BorrowedFd<'_>>, fd: &OwnedFd) -> io::Result<()> {
+    block_on(async {
+        let readable = source.readable();
+        pin!(readable);
+        assert!(poll_once(readable.as_mut()).await.is_none());
+        add(fd, 1)?;
+        readable.await
+    })?;
+    assert_eq!(read_u64(fd)?, 1);
+    Ok(())
+}
+
 /// A registration that is refused changes nothing for the source that has the descriptor, neither its
 /// events nor its end.
 #[test]
@@ -226,14 +239,7 @@ fn a_second_source_of_a_descriptor_is_refused() -> io::Result<()> {
         let first = Async::new(fd.as_fd())?;
         let refused = Async::new(fd.as_fd()).expect_err("it has a source");
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused:?}");
-        block_on(async {
-            let readable = first.readable();
-            pin!(readable);
-            assert!(poll_once(readable.as_mut()).await.is_none());
-            add(&fd, 1)?;
-            readable.await
-        })?;
-        assert_eq!(read_u64(&fd)?, 1);
+        hears_of_an_event(&first, &fd)?;
     }
     Ok(())
 }
@@ -252,14 +258,7 @@ fn a_number_that_was_refused_is_as_good_as_new() -> io::Result<()> {
     for _ in 0..3 {
         let source = Async::new(fd.as_fd())?;
         assert_eq!(wakes.get(), 0, "nothing has happened to the other source");
-        block_on(async {
-            let readable = source.readable();
-            pin!(readable);
-            assert!(poll_once(readable.as_mut()).await.is_none());
-            add(&fd, 1)?;
-            readable.await
-        })?;
-        assert_eq!(read_u64(&fd)?, 1);
+        hears_of_an_event(&source, &fd)?;
     }
     add(&next, 1)?;
     eventually(|| wakes.get() == 1);

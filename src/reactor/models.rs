@@ -289,6 +289,14 @@ fn a_sleeper_is_notified_of_an_earlier_timer() {
     });
 }
 
+/// What a round does with the timers that are due at 1.
+fn fire(timers: &Timers) {
+    let (mut due, mut wakers) = (Due::default(), Vec::new());
+    timers.wake(|| 1, &mut due);
+    due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
+    wakers.into_iter().for_each(|woken| woken.waker.wake());
+}
+
 /// A timer's task moves while the timer fires. The second task is woken, by the round or by itself; a
 /// task that is told that it waits no longer is woken once at the most.
 #[test]
@@ -299,12 +307,7 @@ fn a_timer_that_fires_wakes_the_task_that_polled_last() {
         let key = timers.insert(1, first).key;
         let reactor = thread::spawn({
             let timers = timers.clone();
-            move || {
-                let (mut due, mut wakers) = (Due::default(), Vec::new());
-                timers.wake(|| 1, &mut due);
-                due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
-                wakers.into_iter().for_each(|woken| woken.waker.wake());
-            }
+            move || fire(&timers)
         });
         let replaced = match timers.replace(key, second) {
             Ok(first) => first.is_some(),
@@ -328,12 +331,7 @@ fn a_timer_that_is_dropped_while_it_fires_is_woken_or_disarmed() {
         let key = timers.insert(1, waker).key;
         let reactor = thread::spawn({
             let timers = timers.clone();
-            move || {
-                let (mut due, mut wakers) = (Due::default(), Vec::new());
-                timers.wake(|| 1, &mut due);
-                due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
-                wakers.into_iter().for_each(|woken| woken.waker.wake());
-            }
+            move || fire(&timers)
         });
         let disarmed = timers.remove(key).is_some();
         // The place may have been freed meanwhile, and is then another timer's.

@@ -12,7 +12,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{ready, Context, Poll};
 
 use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
@@ -175,13 +175,7 @@ impl Source {
         }
         let ticks = self.readiness.ticks(reactor.ticker(), dir);
         trace::poll_begin(self, dir, ticks.b, None, *waiter);
-        let level = match self.registration_level(reactor, dir) {
-            Ok(level) => level,
-            Err(error) => {
-                trace::poll_failed(self, dir, ticks.b, *waiter);
-                return Poll::Ready(Err(error));
-            }
-        };
+        let level = self.ask(reactor, dir, ticks.b, *waiter)?;
         if let Some(reason) = self.why_ready(dir, nature, level) {
             trace::poll_ready(self, dir, ticks.b, *waiter, reason);
             return Poll::Ready(Ok(()));
@@ -223,10 +217,8 @@ impl Source {
     ) -> Poll<io::Result<R>> {
         let reactor = self.reactor()?;
         if self.may_wait(dir, *waiter) {
-            match self.go_on(reactor, dir, waiter, cx) {
-                Some(Poll::Pending) => return Poll::Pending,
-                Some(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
-                Some(Poll::Ready(Ok(()))) | None => {}
+            if let Some(poll) = self.go_on(reactor, dir, waiter, cx) {
+                ready!(poll)?;
             }
         }
         loop {
@@ -272,10 +264,8 @@ impl Source {
                     return Poll::Ready(result);
                 }
             }
-            match self.go_on(reactor, dir, waiter, cx) {
-                Some(Poll::Pending) => return Poll::Pending,
-                Some(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
-                Some(Poll::Ready(Ok(()))) | None => {}
+            if let Some(poll) = self.go_on(reactor, dir, waiter, cx) {
+                ready!(poll)?;
             }
         }
         loop {
@@ -285,17 +275,10 @@ impl Source {
                 result => return Poll::Ready(result),
             }
             trace::poll_begin(self, dir, ticks.b, None, *waiter);
-            match self.registration_level(reactor, dir) {
-                Ok(Level::Ready) => {
-                    trace::poll_again(self, dir, ticks.b, *waiter);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Ok(Level::ErrorAlone | Level::Idle) => {}
-                Err(error) => {
-                    trace::poll_failed(self, dir, ticks.b, *waiter);
-                    return Poll::Ready(Err(error));
-                }
+            if self.ask(reactor, dir, ticks.b, *waiter)? == Level::Ready {
+                trace::poll_again(self, dir, ticks.b, *waiter);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             if self.begin(reactor, dir, waiter, ticks, false, cx)?.is_pending() {
                 return Poll::Pending;
@@ -335,8 +318,19 @@ impl Source {
         known_or(&self.forgets, || self.registration.is_consumed_by_asking())
     }
 
-    fn registration_level(&self, reactor: &Reactor, dir: Direction) -> io::Result<Level> {
-        reactor.poller()?.level(&self.registration, dir)
+    /// Asks the kernel, within a poll that has begun: an error ends it.
+    fn ask(
+        &self,
+        reactor: &Reactor,
+        dir: Direction,
+        tick: u64,
+        waiter: WaiterId,
+    ) -> io::Result<Level> {
+        let level = reactor.poller().and_then(|poller| poller.level(&self.registration, dir));
+        if level.is_err() {
+            trace::poll_failed(self, dir, tick, waiter);
+        }
+        level
     }
 
     /// Why the direction is ready without waiting, if it is, by the kernel's answer.
