@@ -17,10 +17,10 @@ use ticks_format::Direction;
 
 use crate::captures::Captures;
 use crate::io_safe::IoSafe;
-use crate::os::{nonblocking, Received};
+use crate::os::nonblocking;
 use crate::reactor::readiness::WaiterId;
 use crate::reactor::registration::Registration;
-use crate::reactor::source::{Nature, Source};
+use crate::reactor::source::{Nature, Rest, Source};
 use crate::readable::{Readable, ReadableOwned, Writable, WritableOwned};
 use crate::trace::{self, Place};
 
@@ -391,8 +391,19 @@ impl<T> Async<T> {
         mut op: impl FnMut(&'a T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.get_ref();
-        let op = move || op(io);
-        Operation { source: &self.source, place, dir, waiter: WaiterId::NONE, nature, op }
+        let (source, waiter, rest) = (&self.source, WaiterId::NONE, Rest::Unknown);
+        Operation { source, place, dir, waiter, nature, rest, op: move || op(io) }
+    }
+
+    /// The future of a plain operation that takes one message or connection out of the queue.
+    pub(crate) fn taking<'a, R: 'a>(
+        &'a self,
+        place: Place,
+        op: impl FnMut(&'a T) -> io::Result<R> + 'a,
+    ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
+        let mut operation = self.operation(place, Direction::Read, Nature::Plain, op);
+        operation.rest = Rest::PerhapsNothing;
+        operation
     }
 
     fn operation_mut<'a, R: 'a>(
@@ -402,9 +413,8 @@ impl<T> Async<T> {
         mut op: impl FnMut(&mut T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.io.as_mut().expect("only a value that is being dropped is without");
-        let op = move || op(io);
         let (source, waiter, nature) = (&self.source, WaiterId::NONE, Nature::Unknown);
-        Operation { source, place, dir, waiter, nature, op }
+        Operation { source, place, dir, waiter, nature, rest: Rest::Unknown, op: move || op(io) }
     }
 }
 
@@ -431,6 +441,8 @@ pub(crate) struct Operation<'a, F> {
     dir: Direction,
     waiter: WaiterId,
     nature: Nature,
+    /// What a success says.
+    rest: Rest,
     op: F,
 }
 
@@ -440,9 +452,9 @@ impl<R, F: FnMut() -> io::Result<R>> Future for Operation<'_, F> {
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let Operation { source, place, dir, waiter, nature, op } = &mut *self;
+        let Operation { source, place, dir, waiter, nature, rest, op } = &mut *self;
         trace::place_at(*place);
-        source.poll_operation(*dir, waiter, *nature, cx, op, |_| false)
+        source.poll_operation(*dir, waiter, *nature, cx, op, |_| *rest)
     }
 }
 
@@ -476,10 +488,10 @@ fn poll_shared<T, R>(
     dir: Direction,
     cx: &mut Context<'_>,
     op: impl FnMut() -> io::Result<R>,
-    drained: impl FnOnce(&R) -> bool,
+    rest: impl FnOnce(&R) -> Rest,
 ) -> Poll<io::Result<R>> {
     trace::place_here();
-    source.poll_operation(dir, &mut WaiterId::SHARED.clone(), nature_of::<T>(), cx, op, drained)
+    source.poll_operation(dir, &mut WaiterId::SHARED.clone(), nature_of::<T>(), cx, op, rest)
 }
 
 /// A read through the poll functions.
@@ -492,12 +504,14 @@ fn poll_read<T>(
 ) -> Poll<io::Result<usize>> {
     let len = buf.len();
     if crate::os::is_unix_stream(typeid::of::<T>()) {
-        let op = || crate::os::receive(source.registration(), buf);
-        let drained = |received: &Received| received.whole && is_short(received.len, len);
-        let poll = poll_shared::<T, _>(source, Direction::Read, cx, op, drained);
-        return poll.map_ok(|received| received.len);
+        let op = || match source.is_by_level() {
+            true => read(buf).map(|len| (len, Rest::PerhapsNothing)),
+            false => crate::os::receive(source.registration(), buf),
+        };
+        let rest = |&(n, rest): &(usize, Rest)| if is_short(n, len) { rest } else { Rest::Unknown };
+        return poll_shared::<T, _>(source, Direction::Read, cx, op, rest).map_ok(|(n, _)| n);
     }
-    poll_shared::<T, _>(source, Direction::Read, cx, || read(buf), |&n| is_short(n, len))
+    poll_shared::<T, _>(source, Direction::Read, cx, || read(buf), |&n| rest_of::<T>(n, len))
 }
 
 /// A write of `len` bytes through the poll functions. One of none says so at once, even while another
@@ -512,7 +526,7 @@ fn poll_write<T>(
     if len == 0 {
         return poll_untried(source, cx, write);
     }
-    poll_shared::<T, _>(source, Direction::Write, cx, write, |_| false)
+    poll_shared::<T, _>(source, Direction::Write, cx, write, |_| Rest::Unknown)
 }
 
 /// A flush through the poll functions. It needs no room, so that a write that was given up while it
@@ -535,7 +549,7 @@ fn poll_untried<R>(
 ) -> Poll<io::Result<R>> {
     trace::place_here();
     let waiter = &mut WaiterId::SHARED.clone();
-    source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| false)
+    source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| Rest::Unknown)
 }
 
 /// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
@@ -543,10 +557,19 @@ fn poll_untried<R>(
 /// TCP's receive window small: the kernel sizes it by how fast the queue is read.
 const LONG_READ: usize = 32 * 1024;
 
-/// Whether a read into `len` bytes shows that nothing is left. No bytes is the end of the stream, which
-/// the next read must see again.
+/// Whether a read into `len` bytes was a short one. No bytes is the end of the stream, which the next read
+/// must see again.
 fn is_short(read: usize, len: usize) -> bool {
     0 < read && read < len.min(LONG_READ)
+}
+
+/// What a read says of what is left.
+fn rest_of<T>(read: usize, len: usize) -> Rest {
+    match nature_of::<T>() {
+        _ if !is_short(read, len) => Rest::Unknown,
+        Nature::Stream => Rest::Nothing,
+        Nature::Plain | Nature::Unknown => Rest::PerhapsNothing,
+    }
 }
 
 /// How long a vectored read must be to be no short one; 0 where a short one proves nothing.
@@ -576,7 +599,7 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
     ) -> Poll<io::Result<usize>> {
         let ((source, io), len) = (self.get_mut().parts_mut(), total::<T>(bufs));
         let op = || io.read_vectored(bufs);
-        poll_shared::<T, _>(source, Direction::Read, cx, op, |&n| is_short(n, len))
+        poll_shared::<T, _>(source, Direction::Read, cx, op, |&n| rest_of::<T>(n, len))
     }
 }
 
@@ -601,7 +624,7 @@ where
     ) -> Poll<io::Result<usize>> {
         let len = total::<T>(bufs);
         let op = || self.get_ref().read_vectored(bufs);
-        poll_shared::<T, _>(&self.source, Direction::Read, cx, op, |&n| is_short(n, len))
+        poll_shared::<T, _>(&self.source, Direction::Read, cx, op, |&n| rest_of::<T>(n, len))
     }
 }
 

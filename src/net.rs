@@ -57,7 +57,7 @@ impl Async<TcpListener> {
     }
 
     async fn accept_at(&self, place: Place) -> io::Result<(Async<TcpStream>, SocketAddr)> {
-        let (stream, peer) = self.operation(place, Read, Plain, socket::accept).await?;
+        let (stream, peer) = self.taking(place, socket::accept).await?;
         Ok((Async::new_nonblocking(stream)?, peer))
     }
 
@@ -196,7 +196,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.recv_from(buf)).await }
+        async move { self.taking(place, |socket| socket.recv_from(buf)).await }
     }
 
     /// As [`recv_from`](Self::recv_from), and leaves the datagram in the queue.
@@ -254,7 +254,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.recv(buf)).await }
+        async move { self.taking(place, |socket| socket.recv(buf)).await }
     }
 
     /// As [`recv`](Self::recv), and leaves the datagram in the queue.

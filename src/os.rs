@@ -13,11 +13,3 @@ crate::reactor::registration::cfg_kqueue! {
 pub mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{is_plain, is_unix_stream, nonblocking, receive};
-
-/// What a read of a Unix stream got.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Received {
-    pub(crate) len: usize,
-    /// Nothing came with the bytes (descriptors, credentials) that would have ended the read early.
-    pub(crate) whole: bool,
-}

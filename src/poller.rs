@@ -7,8 +7,9 @@
 //!
 //! - `add(source, key, interest)` begins to watch, and `modify` changes what is watched. In
 //!   [`Mode::Edge`] the kernel reports each change of what `interest` names once, and once at the
-//!   call if it is ready then. In [`Mode::OneShot`] one report is due for `interest`, and `modify`
-//!   asks for the next one.
+//!   call if it is ready then; where the poller [`reports_levels`](Poller::reports_levels) and
+//!   `interest` asks for it, whatever is ready is reported by every wait. In [`Mode::OneShot`] one
+//!   report is due for `interest`, and `modify` asks for the next one.
 //! - `delete(source)` stops. A report that is already under way may still come: the reactor drops it
 //!   by its key.
 //! - `wait(events, timeout)` sleeps until there is a report, a notification or the timeout, never
@@ -55,16 +56,22 @@ pub(crate) enum Level {
     Idle,
 }
 
-/// What a one-shot report is asked for.
+/// What a source is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// Whether to report what is ready at each wait, not its changes.
+    pub(crate) by_level: bool,
 }
 
 impl Interest {
-    pub(crate) const BOTH: Interest = Interest { readable: true, writable: true };
-    pub(crate) const NONE: Interest = Interest { readable: false, writable: false };
+    pub(crate) const NONE: Interest = Interest::in_changes(false, false);
+
+    /// The changes of these directions.
+    pub(crate) const fn in_changes(readable: bool, writable: bool) -> Interest {
+        Interest { readable, writable, by_level: false }
+    }
 }
 
 /// The bits of [`Event::flags`], with the numbers and names of `epoll_ctl(2)` everywhere.
@@ -189,6 +196,12 @@ impl Poller {
     #[inline]
     pub(crate) fn tells_the_end(&self) -> bool {
         !matches!(self, Poller::Portable(_))
+    }
+
+    /// Whether an interest may be one in levels.
+    #[inline]
+    pub(crate) fn reports_levels(&self) -> bool {
+        !matches!(self, Poller::Portable(_)) && self.mode() == Mode::Edge
     }
 
     pub(crate) fn add(

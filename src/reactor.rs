@@ -64,6 +64,8 @@ pub(crate) struct Round {
     events: Events,
     wakers: Vec<Woken>,
     due: Due,
+    /// Sources that were armed, owned until nothing is held: with the last owner a source's wakers go.
+    armed: Vec<Arc<Source>>,
 }
 
 impl Reactor {
@@ -103,7 +105,7 @@ impl Reactor {
 
         trace::react_events(tick, round.events.list.len());
         for &event in &round.events.list {
-            self.deliver(tick, event, &mut round.wakers);
+            self.deliver(tick, event, &mut round.wakers, &mut round.armed);
         }
         if let Err(error) = waited {
             self.recover(&error, &mut round.wakers);
@@ -115,6 +117,7 @@ impl Reactor {
         right.release(woken == 0);
         wakes::wake_all(&mut round.wakers);
         self.wake_due(&mut round.due, &mut round.wakers);
+        round.armed.clear();
         woken
     }
 
@@ -208,13 +211,20 @@ impl Reactor {
 
     /// Hands an event to its source, or drops it if the source is gone.
     #[inline]
-    fn deliver(&self, tick: u64, event: Event, wakers: &mut Vec<Woken>) {
+    fn deliver(
+        &self,
+        tick: u64,
+        event: Event,
+        wakers: &mut Vec<Woken>,
+        armed: &mut Vec<Arc<Source>>,
+    ) {
         let (readable, writable) = (event.readable(), event.writable());
         let hung_up = event.hung_up();
         let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
         let delivered = self.registry.with(event.key, |source| {
-            let taken = source.deliver(harvest, wakers);
-            (taken, source.number(), self.arms().then(|| source.clone()))
+            let (taken, must_arm) = source.deliver(harvest, wakers);
+            let to_arm = (must_arm || self.arms()).then(|| source.clone());
+            (taken, source.number(), to_arm)
         });
         let Some((taken, number, to_arm)) = delivered else {
             trace::react_stale(tick, event.key, readable, writable, event.flags);
@@ -222,6 +232,7 @@ impl Reactor {
         };
         if let Some(source) = to_arm {
             source.arm_again(self, wakers);
+            armed.push(source);
         }
         trace::react_event(tick, event, number, taken);
     }
@@ -333,6 +344,11 @@ impl Reactor {
     #[inline]
     pub(crate) fn arms(&self) -> bool {
         self.poller.get().is_some_and(|poller| poller.mode() == Mode::OneShot)
+    }
+
+    /// Whether the poller can report what is ready at each wait.
+    pub(crate) fn reports_levels(&self) -> bool {
+        self.poller.get().is_some_and(Poller::reports_levels)
     }
 
     /// Whether a short read of a stream proves that nothing is left.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_lite::stream::{self, Stream};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
-use ticks_format::Direction::{Read, Write};
+use ticks_format::Direction::Write;
 
 use crate::captures::Captures;
 use crate::net::socket;
-use crate::reactor::source::Nature::{Plain, Unknown};
+use crate::reactor::source::Nature::Unknown;
 use crate::readable::Writable;
 use crate::trace::Place;
 use crate::{Async, Timer};
@@ -50,7 +50,7 @@ impl Async<UnixListener> {
     }
 
     async fn accept_at(&self, place: Place) -> io::Result<(Async<UnixStream>, SocketAddr)> {
-        let (stream, peer) = self.operation(place, Read, Plain, UnixListener::accept).await?;
+        let (stream, peer) = self.taking(place, UnixListener::accept).await?;
         Ok((Async::new(stream)?, peer))
     }
 
@@ -190,7 +190,7 @@ impl Async<UnixDatagram> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.recv_from(buf)).await }
+        async move { self.taking(place, |socket| socket.recv_from(buf)).await }
     }
 
     /// Sends a datagram to a path. Returns how many bytes.
@@ -230,7 +230,7 @@ impl Async<UnixDatagram> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.recv(buf)).await }
+        async move { self.taking(place, |socket| socket.recv(buf)).await }
     }
 
     /// Sends a datagram to the connected peer. Returns how many bytes.

@@ -17,10 +17,9 @@ use std::task::{Context, Poll};
 
 use ticks_format::Direction;
 
-use super::Received;
 use crate::reactor::readiness::WaiterId;
 use crate::reactor::registration::Registration;
-use crate::reactor::source::{Nature, Source};
+use crate::reactor::source::{Nature, Rest, Source};
 use crate::Async;
 
 /// A handle that can be waited for: a process, an event, a semaphore.
@@ -198,7 +197,7 @@ pub(crate) fn is_unix_stream(_: TypeId) -> bool {
 }
 
 /// Reads from a Unix stream: there is none.
-pub(crate) fn receive(_: &Registration, _: &mut [u8]) -> io::Result<Received> {
+pub(crate) fn receive(_: &Registration, _: &mut [u8]) -> io::Result<(usize, Rest)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,8 +1,8 @@
 //! epoll, edge-triggered: one system call a round, none to begin a wait.
 //!
 //! Each source is registered with `EPOLLET` when it is made, for reading; writing is added once, when
-//! somebody first waits for it. An `eventfd`, registered
-//! edge-triggered too, is the notification: each write to it is an edge, so it is never read.
+//! somebody first waits for it. `EPOLLET` is left out while a source is watched by level. An `eventfd`,
+//! registered edge-triggered too, is the notification: each write to it is an edge, so it is never read.
 //! Behaviour is that of `epoll(7)`, `epoll_pwait2(2)` and `eventfd(2)`.
 //!
 //! This file may contain `unsafe`: system calls.
@@ -28,7 +28,8 @@ const NOTIFY_DATA: u64 = u64::MAX;
 fn source_flags(interest: Interest) -> u32 {
     let read = if interest.readable { flags::READ } else { 0 };
     let write = if interest.writable { flags::WRITE } else { 0 };
-    read | write | flags::EDGE
+    let edge = if interest.by_level { 0 } else { flags::EDGE };
+    read | write | edge
 }
 
 /// How many events one wait takes at first; doubled each time a wait fills the buffer.
@@ -261,7 +262,7 @@ mod tests {
         epoll.lacks_pwait2.store(true, Ordering::Relaxed);
         let (a, b) = UnixStream::pair().unwrap();
         let source = Registration::from_raw(a.as_raw_fd());
-        epoll.add(&source, Key::new(7, 1), Interest::BOTH).unwrap();
+        epoll.add(&source, Key::new(7, 1), Interest::in_changes(true, true)).unwrap();
         let mut events = Events::default();
         epoll.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(events.list.len(), 1, "the first report: writable");
@@ -283,7 +284,13 @@ mod tests {
         for (index, (a, b)) in pairs.iter().enumerate() {
             for (fd, generation) in [(a.as_raw_fd(), 0), (b.as_raw_fd(), 1)] {
                 let source = Registration::from_raw(fd);
-                epoll.add(&source, Key::new(index as u32, generation), Interest::BOTH).unwrap();
+                epoll
+                    .add(
+                        &source,
+                        Key::new(index as u32, generation),
+                        Interest::in_changes(true, true),
+                    )
+                    .unwrap();
             }
         }
         let (mut events, mut seen) = (Events::default(), std::collections::HashSet::new());

@@ -16,6 +16,8 @@ use super::timers::{Due, Timers};
 use crate::driver::right::{Driving, Holder};
 use crate::driver::signal::{Nudge, Signal};
 
+mod levels;
+
 /// A source with its reactor's ticker and its kernel.
 struct Machine {
     readiness: Readiness,

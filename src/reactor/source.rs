@@ -25,6 +25,9 @@ use crate::poller::Level;
 use crate::trace;
 
 mod arming;
+pub(crate) mod habit;
+
+use habit::{Habit, Then};
 
 /// What is known of the thing behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,19 @@ pub(crate) enum Nature {
     Stream,
     /// Anything else: it may buffer, and its readiness may be consumed by asking.
     Unknown,
+}
+
+/// What a result says of what is left in the kernel's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing.
+    Unknown,
+    /// That it is empty, if it is a byte stream.
+    Nothing,
+    /// The same, by a dearer operation than is needed by level.
+    NothingDearly,
+    /// That it may well be empty: a message was taken out, or all bytes that there were.
+    PerhapsNothing,
 }
 
 /// A registered source.
@@ -51,6 +67,8 @@ pub(crate) struct Source {
     /// one: most sources never wait to write, and each would be reported as writable when it is
     /// made and whenever a datagram has left. Relaxed: a thread that misses it asks once more.
     writes: AtomicBool,
+    /// Whether what is left to read had better be reported at each wait.
+    habit: Habit,
     /// Whether it is a byte stream, once that was asked. Relaxed: each thread may ask.
     stream: AtomicU8,
     /// Whether it forgets what it has told whoever asked, once that was looked up. Relaxed: the same.
@@ -92,11 +110,18 @@ impl Source {
             readiness: Readiness::new(),
             arming: AtomicU8::new(arming::NOT_ARMING),
             writes: AtomicBool::new(false),
+            habit: Habit::new(),
             stream: AtomicU8::new(UNKNOWN),
             forgets: AtomicU8::new(UNKNOWN),
         });
         reactor.insert(&source)?;
         Ok(source)
+    }
+
+    /// Whether the poller is to report at each wait what is left to read.
+    #[inline]
+    pub(crate) fn is_by_level(&self) -> bool {
+        self.habit.by_level()
     }
 
     #[inline]
@@ -151,6 +176,8 @@ impl Source {
             if !self.home.get().is_inherited() {
                 return Ok(reactor);
             }
+            // A thread that is not in this process may have been at it.
+            self.arming.store(arming::NOT_ARMING, Ordering::Relaxed);
             let lost = trace::without_records(|| reactor.register(self))?;
             self.home.set(reactor);
             lost
@@ -186,8 +213,8 @@ impl Source {
 
     /// Does an operation once the direction is ready, or at once if nothing speaks against it.
     ///
-    /// `WouldBlock` begins a wait. Any other result is the caller's, and `drained` decides whether it
-    /// shows that the kernel's queue is empty now.
+    /// `WouldBlock` begins a wait. Any other result is the caller's, and `rest` tells what a success
+    /// says of the kernel's queue.
     #[inline(always)] // Each caller's nature is a constant.
     pub(crate) fn poll_operation<R>(
         self: &Arc<Source>,
@@ -196,11 +223,10 @@ impl Source {
         nature: Nature,
         cx: &mut Context<'_>,
         operation: impl FnMut() -> io::Result<R>,
-        drained: impl FnOnce(&R) -> bool,
+        rest: impl FnOnce(&R) -> Rest,
     ) -> Poll<io::Result<R>> {
-        let drained = |done: &R| nature == Nature::Stream && drained(done);
         match nature {
-            Nature::Plain | Nature::Stream => self.poll_plain(dir, waiter, cx, operation, drained),
+            Nature::Plain | Nature::Stream => self.poll_plain(dir, waiter, cx, operation, rest),
             Nature::Unknown => self.poll_unknown(dir, waiter, cx, operation),
         }
     }
@@ -213,7 +239,7 @@ impl Source {
         waiter: &mut WaiterId,
         cx: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
-        drained: impl FnOnce(&R) -> bool,
+        rest: impl FnOnce(&R) -> Rest,
     ) -> Poll<io::Result<R>> {
         let reactor = self.reactor()?;
         if self.may_wait(dir, *waiter) {
@@ -232,12 +258,15 @@ impl Source {
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    let ends = result.as_ref().is_ok_and(drained);
-                    if ends && reactor.tells_the_end() && self.is_byte_stream() {
+                    let rest = result.as_ref().map_or(Rest::Unknown, rest);
+                    if self.is_empty(reactor, rest) {
                         self.readiness.drained(dir, ticks);
                     }
                     return Poll::Ready(result);
                 }
+            }
+            if dir == Direction::Read && self.habit.found_nothing() {
+                self.watch_by_level(reactor);
             }
             trace::poll_begin(self, dir, ticks.b, None, *waiter);
             if self.begin(reactor, dir, waiter, ticks, true, cx)?.is_pending() {
@@ -295,15 +324,49 @@ impl Source {
         }
     }
 
-    /// Delivers an event. Returns how many wakers it took.
+    /// Delivers an event. Returns how many wakers it took, and whether the source must be armed anew.
     #[inline]
-    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> usize {
-        self.readiness.deliver(harvest, wakers)
+    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> (usize, bool) {
+        let taken = self.readiness.deliver(harvest, wakers);
+        if harvest.hung_up {
+            self.habit.rule_out_level();
+        }
+        // Else what nobody is about to read, or no read takes away, would be reported in each round.
+        let leaves_level = self.habit.by_level() && (taken == 0 || harvest.hung_up);
+        if leaves_level {
+            self.habit.set_by_edge();
+        }
+        (taken, leaves_level)
     }
 
     /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
         self.readiness.fail(wakers);
+    }
+
+    /// Whether the kernel's queue is empty, or is to be taken for empty: then the poller reports at the
+    /// next wait what there is.
+    #[inline]
+    fn is_empty(&self, reactor: &Reactor, rest: Rest) -> bool {
+        match rest {
+            Rest::Unknown => false,
+            Rest::Nothing => reactor.tells_the_end() && self.is_byte_stream(),
+            Rest::NothingDearly => {
+                let is_empty = reactor.tells_the_end() && self.is_byte_stream();
+                if is_empty && self.habit.took_the_last() {
+                    self.watch_by_level(reactor);
+                }
+                is_empty
+            }
+            Rest::PerhapsNothing => match self.habit.took() {
+                Then::ReadOn => false,
+                Then::TakeForEmpty => true,
+                Then::WatchByEdge => {
+                    self.watch_by_edge(reactor);
+                    false
+                }
+            },
+        }
     }
 
     /// Whether it is what its type says: a socket of another kind, put into std's type by hand, keeps

@@ -2,8 +2,10 @@
 //! from it is exact.
 
 mod golden;
+mod levels;
 mod rounds;
 
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,7 +15,7 @@ use ticks_format::Direction;
 
 use super::readiness::WaiterId;
 use super::registration::Registration;
-use super::source::{Nature, Source};
+use super::source::{Nature, Rest, Source};
 use super::Reactor;
 use crate::driver::right::Holder;
 use crate::poller::scripted::Scripted;
@@ -32,6 +34,10 @@ fn scripted(mode: Mode) -> (&'static Reactor, &'static Scripted) {
         Some(Poller::Scripted(script)) => (reactor, script),
         _ => unreachable!("it was made above"),
     }
+}
+
+fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").unwrap()
 }
 
 /// One round that does not wait.

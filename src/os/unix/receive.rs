@@ -7,16 +7,16 @@
 use std::os::fd::AsRawFd;
 use std::{io, mem};
 
-use crate::os::Received;
 use crate::reactor::registration::Registration;
+use crate::reactor::source::Rest;
 
-/// Reads from a Unix stream as `read(2)` does, and learns more.
+/// Reads from a Unix stream as `read(2)` does, and learns what it says of the rest if it is a short read.
 ///
 /// A read ends early where descriptors or credentials were sent along, though more may be queued;
 /// without room for them the system reports `MSG_CTRUNC` (`recvmsg(2)`, `unix(7)`).
 ///
 /// By hand: `rustix` asks for the sender's address too, which a tenth of the call goes into.
-pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<Received> {
+pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<(usize, Rest)> {
     let fd = source.descriptor().ok_or(io::ErrorKind::InvalidInput)?.as_raw_fd();
     let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
     // SAFETY: integers and pointers, of which zero is a value.
@@ -26,8 +26,9 @@ pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<Recei
     // SAFETY: `header` names one part, `buf`, which is ours to write to until the call returns, and
     // no room for an address or anything sent along.
     let length = unsafe { libc::recvmsg(fd, &mut header, 0) };
-    match usize::try_from(length) {
-        Ok(len) => Ok(Received { len, whole: header.msg_flags & libc::MSG_CTRUNC == 0 }),
-        Err(_) => Err(io::Error::last_os_error()),
+    let Ok(len) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
+    match header.msg_flags & libc::MSG_CTRUNC {
+        0 => Ok((len, Rest::NothingDearly)),
+        _ => Ok((len, Rest::Unknown)),
     }
 }

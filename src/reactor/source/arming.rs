@@ -15,20 +15,23 @@ const ARMING: u8 = 1;
 const ARMING_AGAIN: u8 = 2;
 
 impl Source {
-    /// Arms the source, after an event, for those who still wait.
+    /// Arms the source, after an event, for those who still wait or are going to.
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
         if self.arm(reactor).is_err() {
             self.fail(wakers);
         }
     }
 
-    /// What a poller that starts anew must watch.
+    /// What the poller is to watch now.
     #[inline]
     pub(crate) fn interest(&self, reactor: &Reactor) -> Interest {
-        match reactor.arms() {
-            true => Interest::NONE,
-            false => Interest { readable: true, writable: self.writes.load(Ordering::Relaxed) },
+        if reactor.arms() {
+            let (readable, writable) = self.readiness.interest();
+            return Interest::in_changes(readable, writable);
         }
+        let writable = self.writes.load(Ordering::Relaxed);
+        // By level, room to write would be reported without end.
+        Interest { readable: true, writable, by_level: !writable && self.habit.by_level() }
     }
 
     /// Has the poller watch the direction that somebody has begun to wait for.
@@ -43,20 +46,45 @@ impl Source {
         Ok(())
     }
 
-    /// Once a source. If the number of its descriptor has become another source's, that one's
-    /// registration is left alone.
+    /// Once a source.
     #[cold]
     fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
-        if !reactor.owns(self) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("descriptor {} was closed and is another source's now", self.number()),
-            ));
-        }
-        // What is ready by now is reported by this.
-        reactor.poller()?.modify(&self.registration, self.key(), Interest::BOTH)?;
+        self.habit.rule_out_level();
+        self.habit.set_by_edge();
         self.writes.store(true, Ordering::Relaxed);
-        Ok(())
+        // What is ready by now is reported by this.
+        let armed = self.arm(reactor);
+        if armed.is_err() {
+            self.writes.store(false, Ordering::Relaxed);
+        }
+        armed
+    }
+
+    /// Has the poller report, at each wait, what is left to read.
+    #[cold]
+    pub(super) fn watch_by_level(&self, reactor: &Reactor) {
+        if !reactor.reports_levels() {
+            self.habit.rule_out_level();
+            return;
+        }
+        self.habit.set_by_level();
+        self.change_over(reactor);
+    }
+
+    /// Has the poller report changes again.
+    #[cold]
+    pub(super) fn watch_by_edge(&self, reactor: &Reactor) {
+        self.habit.set_by_edge();
+        self.change_over(reactor);
+    }
+
+    /// What is ready by now is reported by this. A source that the poller no longer has stays as it was.
+    fn change_over(&self, reactor: &Reactor) {
+        if self.arm(reactor).is_err() {
+            self.habit.rule_out_level();
+            self.habit.set_by_edge();
+            self.give_up();
+        }
     }
 
     /// Arming failed: wakes all who wait, so that each tries again and meets the error itself.
@@ -66,11 +94,10 @@ impl Source {
         wakes::wake_all(&mut wakers);
     }
 
-    /// Asks the poller for the next event, for whichever directions are waited for. Of several
-    /// threads one does it, again if the others have changed what is wanted meanwhile: so the last
-    /// request is never an old one.
+    /// Asks the poller for what is wanted by now. Of several threads one does it, again if the others
+    /// have changed what is wanted meanwhile: so the last request is never an old one.
     fn arm(&self, reactor: &Reactor) -> io::Result<()> {
-        // AcqRel throughout: who hands over to the arming thread has stored its waker before.
+        // AcqRel throughout: who hands over to the arming thread has stored before what is wanted.
         let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
         loop {
             match self.arming.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
@@ -83,15 +110,7 @@ impl Source {
             }
         }
         loop {
-            let (readable, writable) = self.readiness.interest();
-            let interest = Interest { readable, writable };
-            let armed = match interest {
-                Interest::NONE => Ok(()),
-                _ => reactor
-                    .poller()
-                    .and_then(|poller| poller.modify(&self.registration, self.key(), interest)),
-            };
-            if let Err(error) = armed {
+            if let Err(error) = self.request(reactor) {
                 self.arming.store(NOT_ARMING, Ordering::Release);
                 return Err(error);
             }
@@ -100,5 +119,21 @@ impl Source {
             }
             self.arming.store(ARMING, Ordering::Release);
         }
+    }
+
+    /// If the number of its descriptor has become another source's, that one's registration is left
+    /// alone.
+    fn request(&self, reactor: &Reactor) -> io::Result<()> {
+        let interest = self.interest(reactor);
+        if interest == Interest::NONE {
+            return Ok(());
+        }
+        if !reactor.owns(self) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("descriptor {} was closed and is another source's now", self.number()),
+            ));
+        }
+        reactor.poller()?.modify(&self.registration, self.key(), interest)
     }
 }

@@ -1,15 +1,9 @@
 //! What a round does to those who wait: the rule, isolation, stale keys, arming.
 
-use std::net::UdpSocket;
-
 use ticks_format::Direction::{Read, Write};
 
 use super::*;
 use crate::poller::{flags, Interest, Level};
-
-fn socket() -> UdpSocket {
-    UdpSocket::bind("127.0.0.1:0").unwrap()
-}
 
 /// An event harvested before the wait began is old news, even when it is delivered after: the
 /// operation or the question to the kernel has seen what it stands for.
@@ -101,11 +95,11 @@ fn one_shot_arms_for_all_who_wait_and_fails_for_all() {
     assert_eq!(poll(&source, Read, &read), Poll::Pending);
     assert_eq!(poll(&source, Write, &write), Poll::Pending);
     let last = |script: &Scripted| script.modified.lock().unwrap().last().copied();
-    assert_eq!(last(script), Some((source.key(), Interest::BOTH)));
+    assert_eq!(last(script), Some((source.key(), Interest::in_changes(true, true))));
 
     script.harvest(&[(source.key(), flags::OUT)]);
     round(reactor);
-    let still = Interest { readable: true, writable: false };
+    let still = Interest::in_changes(true, false);
     assert_eq!(last(script), Some((source.key(), still)), "the reader still waits");
 
     *script.fails.lock().unwrap() = Some(std::io::ErrorKind::NotFound);
@@ -163,7 +157,10 @@ fn a_short_read_waits_without_another_read() {
             Ok(bytes)
         };
         let waiter = &mut WaiterId::SHARED.clone();
-        source.poll_operation(Read, waiter, Nature::Stream, &mut cx, op, |&n| 0 < n && n < 8)
+        source.poll_operation(Read, waiter, Nature::Stream, &mut cx, op, |&n| match n {
+            1..8 => Rest::Nothing,
+            _ => Rest::Unknown,
+        })
     };
     assert!(read(8).is_ready() && read(5).is_ready());
     assert_eq!(reads.load(Ordering::SeqCst), 2);

@@ -1,0 +1,206 @@
+//! What reading a source has been like, and whether to watch it by level because of it.
+//!
+//! By edge, the kernel tells once of what arrives, so a queue must be read until it says `WouldBlock`.
+//! Where each event brings one message, that is every second operation. By level, the kernel tells of
+//! what is left at the next wait: then the operation that would say `WouldBlock` can be left out, and
+//! what was not read after all is told of a round later. But it tells again in every round, also of what
+//! nobody is about to read: so a source goes back to edges as soon as an event finds nobody to wake.
+//!
+//! Everything here is statistics of one direction, [`Direction::Read`]. Relaxed throughout: threads that
+//! read at once may miscount, which costs an operation or a round, never a wake-up.
+//!
+//! [`Direction::Read`]: ticks_format::Direction::Read
+
+use crate::sync::atomic::{AtomicBool, AtomicU16, AtomicU8, Ordering};
+
+/// So many events in a row must have brought one message each before a source is watched by level:
+/// changing over and back costs two system calls.
+const SINGLES_MIN: u16 = 32;
+
+/// Doubled with each return to edges, up to this.
+const SINGLES_MAX: u16 = 1 << 14;
+
+/// More than a streak ever is.
+const NEVER: u16 = u16::MAX;
+
+/// By level, one operation in so many is followed by one that finds out whether more than a message
+/// comes at a time now: to wait for each would be slower than to read on.
+const PROBE_PERIOD: u16 = 64;
+
+/// The habit of a source.
+#[derive(Debug)]
+pub(crate) struct Habit {
+    /// Whether it is to be watched by level.
+    by_level: AtomicBool,
+    /// How many messages were read since the queue was last found or taken to be empty; 2 is many.
+    taken: AtomicU8,
+    /// By edge: how many events in a row brought one message. By level: how many operations since a
+    /// probe.
+    streak: AtomicU16,
+    /// How long a streak it takes.
+    needed: AtomicU16,
+}
+
+/// What follows from an operation that took a message out of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: the next operation tells whether there are more.
+    ReadOn,
+    /// The queue is taken to be empty.
+    TakeForEmpty,
+    /// Watch by edge again: messages come in company.
+    WatchByEdge,
+}
+
+impl Habit {
+    pub(crate) fn new() -> Habit {
+        Habit {
+            by_level: AtomicBool::new(false),
+            taken: AtomicU8::new(0),
+            streak: AtomicU16::new(0),
+            needed: AtomicU16::new(SINGLES_MIN),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn by_level(&self) -> bool {
+        self.by_level.load(Ordering::Relaxed)
+    }
+
+    /// An operation has taken a message.
+    #[inline]
+    pub(crate) fn took(&self) -> Then {
+        let taken = self.taken.load(Ordering::Relaxed);
+        if !self.by_level() {
+            self.taken.store((taken + 1).min(2), Ordering::Relaxed);
+            return Then::ReadOn;
+        }
+        if taken > 0 {
+            return Then::WatchByEdge;
+        }
+        let streak = self.streak.load(Ordering::Relaxed) + 1;
+        let probes = streak >= PROBE_PERIOD;
+        self.streak.store(if probes { 0 } else { streak }, Ordering::Relaxed);
+        if probes {
+            self.taken.store(1, Ordering::Relaxed);
+            return Then::ReadOn;
+        }
+        Then::TakeForEmpty
+    }
+
+    /// By edge, an operation has taken the last message, and said so. Returns whether the source had
+    /// better be watched by level.
+    #[inline]
+    pub(crate) fn took_the_last(&self) -> bool {
+        self.taken.store(1, Ordering::Relaxed);
+        self.found_nothing()
+    }
+
+    /// An operation said `WouldBlock`. Returns whether the source had better be watched by level.
+    #[inline]
+    pub(crate) fn found_nothing(&self) -> bool {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
+        if taken == 0 || self.by_level() {
+            return false;
+        }
+        let streak = if taken == 1 { self.streak.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.streak.store(streak.min(SINGLES_MAX), Ordering::Relaxed);
+        streak >= self.needed.load(Ordering::Relaxed)
+    }
+
+    /// The source is about to be watched by level.
+    pub(crate) fn set_by_level(&self) {
+        self.streak.store(0, Ordering::Relaxed);
+        self.by_level.store(true, Ordering::Relaxed);
+    }
+
+    /// The source is about to be watched by edge.
+    pub(crate) fn set_by_edge(&self) {
+        self.by_level.store(false, Ordering::Relaxed);
+        self.streak.store(0, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
+        let needed = self.needed.load(Ordering::Relaxed);
+        if needed != NEVER {
+            self.needed.store((needed * 2).min(SINGLES_MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Edges alone will do from now on.
+    pub(crate) fn rule_out_level(&self) {
+        self.needed.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// An event that brings one message, by edge. Returns whether to watch by level from now on.
+    fn single(habit: &Habit) -> bool {
+        assert_eq!(habit.took(), Then::ReadOn);
+        habit.found_nothing()
+    }
+
+    /// How many such events it takes.
+    fn singles_until_level(habit: &Habit) -> u16 {
+        let mut count = 1;
+        while !single(habit) {
+            count += 1;
+        }
+        habit.set_by_level();
+        count
+    }
+
+    #[test]
+    fn messages_in_company_break_a_streak() {
+        let habit = Habit::new();
+        for _ in 1..SINGLES_MIN {
+            assert!(!single(&habit));
+        }
+        assert_eq!(habit.took(), Then::ReadOn);
+        assert_eq!(habit.took(), Then::ReadOn);
+        assert!(!habit.found_nothing());
+        assert_eq!(singles_until_level(&habit), SINGLES_MIN);
+    }
+
+    /// An event that turned out to be somebody else's, or no news, is no message.
+    #[test]
+    fn an_event_without_a_message_counts_for_nothing() {
+        let habit = Habit::new();
+        for _ in 1..SINGLES_MIN {
+            assert!(!single(&habit) && !habit.found_nothing());
+        }
+        assert!(single(&habit));
+    }
+
+    #[test]
+    fn by_level_it_is_looked_now_and_then_whether_there_are_more() {
+        let habit = Habit::new();
+        singles_until_level(&habit);
+        for _ in 1..PROBE_PERIOD {
+            assert_eq!(habit.took(), Then::TakeForEmpty);
+        }
+        assert_eq!(habit.took(), Then::ReadOn);
+        assert!(!habit.found_nothing(), "it is by level already");
+        for _ in 1..PROBE_PERIOD {
+            assert_eq!(habit.took(), Then::TakeForEmpty);
+        }
+        assert_eq!(habit.took(), Then::ReadOn);
+        assert_eq!(habit.took(), Then::WatchByEdge, "there were two");
+    }
+
+    #[test]
+    fn each_return_to_edges_asks_for_a_longer_streak() {
+        let habit = Habit::new();
+        let mut needed = SINGLES_MIN;
+        for _ in 0..16 {
+            assert_eq!(singles_until_level(&habit), needed);
+            habit.set_by_edge();
+            needed = (needed * 2).min(SINGLES_MAX);
+        }
+        habit.rule_out_level();
+        habit.set_by_edge();
+        assert!((0..u32::from(NEVER) + 1).all(|_| !single(&habit)));
+    }
+}

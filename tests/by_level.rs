@@ -1,0 +1,292 @@
+//! Sockets whose messages come one at a time: after a while the reactor has them watched by level, which
+//! saves the read that finds nothing. Whatever comes then must not be missed, and what nobody reads must
+//! not keep the reactor turning.
+#![cfg(target_os = "linux")]
+
+#[path = "util/child.rs"]
+mod child;
+#[path = "util/fork.rs"]
+mod fork;
+#[path = "util/poller.rs"]
+mod poller;
+#[path = "util/records.rs"]
+mod records;
+#[path = "util/strace.rs"]
+mod strace;
+mod util;
+
+#[path = "util/bounded.rs"]
+mod bounded;
+
+use std::future::Future;
+use std::io;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_io::{block_on, Async, Timer};
+use fork::Child;
+use futures_lite::future::{poll_once, zip};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use records::{Field, Keeper, Line};
+use strace::PerOperation;
+use util::watchdog;
+
+/// More messages, one at a time, than it takes until a source is watched by level.
+const HABITUAL: usize = 100;
+
+/// For a turn of the helper thread now and then, and a look whether messages come in company by now.
+const SLACK: f64 = 0.4;
+
+/// Two connected sockets.
+fn udp_pair() -> io::Result<(Async<UdpSocket>, Async<UdpSocket>)> {
+    let bind = || Async::<UdpSocket>::bind(([127, 0, 0, 1], 0));
+    let (near, far) = (bind()?, bind()?);
+    near.get_ref().connect(far.get_ref().local_addr()?)?;
+    far.get_ref().connect(near.get_ref().local_addr()?)?;
+    Ok((near, far))
+}
+
+/// Sends messages that are waited for, one at a time.
+async fn one_at_a_time(to: &UdpSocket, at: &Async<UdpSocket>, count: usize) -> io::Result<()> {
+    let mut buf = [0; 16];
+    for n in 0..count {
+        let send = async { to.send(&[n as u8]) };
+        // Polled in this order, so that the wait has begun when it is sent.
+        let (received, sent) = zip(at.recv(&mut buf), send).await;
+        assert_eq!((received?, sent?), (1, 1));
+        assert_eq!(buf[0], n as u8);
+    }
+    Ok(())
+}
+
+/// What an operation costs in a child under strace, where that can be counted, beside the turns of the
+/// helper thread.
+fn cost(test: &str, work: impl FnOnce(usize) -> io::Result<()>) -> Option<PerOperation> {
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        work(child::count()).unwrap();
+        return None;
+    }
+    if !poller::is_epoll(test) {
+        return None;
+    }
+    strace::per_operation(test, "counted", 500)
+}
+
+#[test]
+fn a_datagram_is_read_once() {
+    let cost = cost("a_datagram_is_read_once", |count| {
+        let (near, far) = udp_pair()?;
+        block_on(one_at_a_time(far.get_ref(), &near, count))
+    });
+    if let Some(cost) = cost {
+        assert!(cost.of(&["recvfrom"]) <= 1.0 + SLACK, "{cost}");
+        assert!(cost.of(&["epoll_pwait2", "epoll_wait"]) <= 1.0 + SLACK, "{cost}");
+        assert!(cost.of(&["epoll_ctl"]) <= SLACK, "{cost}");
+    }
+}
+
+#[test]
+fn a_connection_is_accepted_once() {
+    let cost = cost("a_connection_is_accepted_once", |count| {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+        let addr = listener.get_ref().local_addr()?;
+        block_on(async {
+            for _ in 0..count {
+                let connect = async { TcpStream::connect(addr) };
+                let (accepted, connected) = zip(listener.accept(), connect).await;
+                drop((accepted?, connected?));
+            }
+            Ok(())
+        })
+    });
+    if let Some(cost) = cost {
+        assert!(cost.of(&["accept4"]) <= 1.0 + SLACK, "{cost}");
+    }
+}
+
+#[test]
+fn a_message_of_a_unix_stream_is_read_once() {
+    let cost = cost("a_message_of_a_unix_stream_is_read_once", |count| {
+        let (mut near, far) = Async::<UnixStream>::pair()?;
+        block_on(bytes_at_a_time(far.get_ref(), &mut near, count))
+    });
+    if let Some(cost) = cost {
+        assert!(cost.of(&["recvfrom", "read"]) <= 1.0 + SLACK, "{cost}");
+        assert!(cost.of(&["recvmsg"]) <= SLACK, "the dear one, by edge: {cost}");
+    }
+}
+
+/// Sends bytes that are waited for.
+async fn bytes_at_a_time(
+    mut to: &UnixStream,
+    at: &mut Async<UnixStream>,
+    count: usize,
+) -> io::Result<()> {
+    let mut buf = [0; 16];
+    for n in 0..count {
+        let send = async { io::Write::write(&mut to, &[n as u8; 8]) };
+        let (received, sent) = zip(at.read(&mut buf), send).await;
+        assert_eq!((received?, sent?), (8, 8));
+        assert_eq!(buf[..8], [n as u8; 8]);
+    }
+    Ok(())
+}
+
+/// After single ones, datagrams and connections come many at once. None is lost or late.
+#[test]
+fn what_comes_in_company_is_read() -> io::Result<()> {
+    let _watchdog = watchdog("what_comes_in_company_is_read");
+    let (near, far) = udp_pair()?;
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    let addr = listener.get_ref().local_addr()?;
+    block_on(async {
+        for company in 1..20 {
+            one_at_a_time(far.get_ref(), &near, HABITUAL).await?;
+            let mut buf = [0; 16];
+            assert!(poll_once(near.recv(&mut buf)).await.is_none());
+            for n in 0..company {
+                far.get_ref().send(&[n])?;
+            }
+            for n in 0..company {
+                assert_eq!(near.recv(&mut buf).await?, 1);
+                assert_eq!(buf[0], n);
+            }
+
+            let mut streams = Vec::new();
+            for _ in 0..HABITUAL {
+                let connect = async { TcpStream::connect(addr) };
+                let (accepted, connected) = zip(listener.accept(), connect).await;
+                drop((accepted?, connected?));
+            }
+            for _ in 0..company {
+                streams.push(TcpStream::connect(addr)?);
+            }
+            for stream in &streams {
+                assert_eq!(listener.accept().await?.1, stream.local_addr()?);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// By level a read that a descriptor ends early is not told apart; the next wait tells of the rest.
+#[test]
+fn bytes_behind_a_descriptor_are_read() -> io::Result<()> {
+    use rustix::net::{sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+    use std::os::fd::AsFd;
+    let _watchdog = watchdog("bytes_behind_a_descriptor_are_read");
+    block_on(async {
+        let (mut near, far) = Async::<UnixStream>::pair()?;
+        for _ in 0..20 {
+            bytes_at_a_time(far.get_ref(), &mut near, HABITUAL).await?;
+            let fds = [far.as_fd()];
+            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+            let head = [io::IoSlice::new(b"head")];
+            assert_eq!(sendmsg(&far, &head, &mut ancillary, SendFlags::empty())?, 4);
+            io::Write::write_all(&mut far.get_ref(), b"tail")?;
+            let (mut buf, mut got) = ([0; 64], Vec::<u8>::new());
+            while got.len() < 8 {
+                let count = near.read(&mut buf).await?;
+                got.extend(&buf[..count]);
+            }
+            assert_eq!(got, b"headtail");
+        }
+        Ok(())
+    })
+}
+
+/// Both directions of a stream are waited for after its messages came one at a time.
+#[test]
+fn a_stream_is_filled_and_drained() -> io::Result<()> {
+    const LEN: usize = 4 << 20;
+    let _watchdog = watchdog("a_stream_is_filled_and_drained");
+    block_on(async {
+        let (mut near, mut far) = Async::<UnixStream>::pair()?;
+        bytes_at_a_time(far.get_ref(), &mut near, HABITUAL).await?;
+        let (there, back) = (vec![1; LEN], vec![2; LEN]);
+        let echo = async {
+            let mut got = vec![0; LEN];
+            far.read_exact(&mut got).await?;
+            assert!(got.iter().all(|&byte| byte == 1));
+            far.write_all(&back).await
+        };
+        let ask = async {
+            near.write_all(&there).await?;
+            let mut got = vec![0; LEN];
+            near.read_exact(&mut got).await?;
+            assert!(got.iter().all(|&byte| byte == 2));
+            Ok(())
+        };
+        let (asked, echoed) = zip(ask, echo).await;
+        asked.and(echoed)
+    })
+}
+
+/// A forked child goes on with what its parent had watched by level.
+#[test]
+fn a_child_goes_on() -> io::Result<()> {
+    let _watchdog = watchdog("a_child_goes_on");
+    let (near, far) = udp_pair()?;
+    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))?;
+    Child::start("which reads its parent's socket", || {
+        for _ in 0..3 {
+            bounded::finish("single messages", one_at_a_time(far.get_ref(), &near, HABITUAL))
+                .unwrap();
+        }
+    })
+    .succeeds();
+    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))
+}
+
+static KEEPER: Keeper = Keeper::new();
+
+/// What was recorded while `work` was done. One at a time, for all that this process does is recorded.
+fn recorded(work: impl Future<Output = io::Result<()>>) -> io::Result<Vec<Line>> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _ = log::set_logger(&KEEPER);
+    log::set_max_level(log::LevelFilter::Trace);
+    KEEPER.take();
+    let done = block_on(work);
+    log::set_max_level(log::LevelFilter::Off);
+    done.map(|()| KEEPER.take())
+}
+
+fn number(line: &Line, field: &str) -> Option<i128> {
+    match line.fields.get(field) {
+        Some(Field::Number(number)) => Some(*number),
+        _ => None,
+    }
+}
+
+/// A datagram that its task leaves in the queue, because it waits for something else meanwhile, is told
+/// of twice at the most: once by level, and once as an edge. Then the reactor sleeps.
+#[test]
+fn what_nobody_reads_is_told_of_no_more() -> io::Result<()> {
+    let _watchdog = watchdog("what_nobody_reads_is_told_of_no_more");
+    if !poller::is_epoll("what_nobody_reads_is_told_of_no_more") {
+        return Ok(());
+    }
+    let (near, far) = udp_pair()?;
+    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))?;
+    let fd = i128::from(near.get_ref().as_raw_fd());
+    let lines = recorded(async {
+        far.get_ref().send(b"left")?;
+        Timer::after(Duration::from_millis(20)).await;
+        Ok(())
+    })?;
+    let told = |line: &&Line| line.text.contains(" ev=Event ") && number(line, "fd") == Some(fd);
+    let events: Vec<&Line> = lines.iter().filter(told).collect();
+    assert!((1..=2).contains(&events.len()), "{events:#?}");
+    let changes = |line: &&Line| line.text.contains("MOD") && number(line, "fd") == Some(fd);
+    assert!(lines.iter().any(|line| changes(&line)), "it was watched by level: {lines:#?}");
+    let mut buf = [0; 16];
+    assert_eq!(block_on(near.recv(&mut buf))?, 4);
+    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))
+}
