@@ -3,27 +3,21 @@
 //! not keep the reactor turning.
 #![cfg(target_os = "linux")]
 
-#[path = "util/child.rs"]
-mod child;
+#[path = "util/bounded.rs"]
+mod bounded;
 #[path = "util/fork.rs"]
 mod fork;
 #[path = "util/poller.rs"]
 mod poller;
 #[path = "util/records.rs"]
 mod records;
-#[path = "util/strace.rs"]
-mod strace;
 mod util;
 
-#[path = "util/bounded.rs"]
-mod bounded;
-
-use std::future::Future;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
@@ -31,14 +25,10 @@ use fork::Child;
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use records::{Field, Keeper, Line};
-use strace::PerOperation;
 use util::watchdog;
 
 /// More messages, one at a time, than it takes until a source is watched by level.
 const HABITUAL: usize = 100;
-
-/// For a turn of the helper thread now and then, and a look whether messages come in company by now.
-const SLACK: f64 = 0.4;
 
 /// Two connected sockets.
 fn udp_pair() -> io::Result<(Async<UdpSocket>, Async<UdpSocket>)> {
@@ -62,64 +52,6 @@ async fn one_at_a_time(to: &UdpSocket, at: &Async<UdpSocket>, count: usize) -> i
     Ok(())
 }
 
-/// What an operation costs in a child under strace, where that can be counted, beside the turns of the
-/// helper thread.
-fn cost(test: &str, work: impl FnOnce(usize) -> io::Result<()>) -> Option<PerOperation> {
-    let _watchdog = watchdog(test);
-    if child::role().is_some() {
-        work(child::count()).unwrap();
-        return None;
-    }
-    if !poller::is_epoll(test) {
-        return None;
-    }
-    strace::per_operation(test, "counted", 500)
-}
-
-#[test]
-fn a_datagram_is_read_once() {
-    let cost = cost("a_datagram_is_read_once", |count| {
-        let (near, far) = udp_pair()?;
-        block_on(one_at_a_time(far.get_ref(), &near, count))
-    });
-    if let Some(cost) = cost {
-        assert!(cost.of(&["recvfrom"]) <= 1.0 + SLACK, "{cost}");
-        assert!(cost.of(&["epoll_pwait2", "epoll_wait"]) <= 1.0 + SLACK, "{cost}");
-        assert!(cost.of(&["epoll_ctl"]) <= SLACK, "{cost}");
-    }
-}
-
-#[test]
-fn a_connection_is_accepted_once() {
-    let cost = cost("a_connection_is_accepted_once", |count| {
-        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
-        let addr = listener.get_ref().local_addr()?;
-        block_on(async {
-            for _ in 0..count {
-                let connect = async { TcpStream::connect(addr) };
-                let (accepted, connected) = zip(listener.accept(), connect).await;
-                drop((accepted?, connected?));
-            }
-            Ok(())
-        })
-    });
-    if let Some(cost) = cost {
-        assert!(cost.of(&["accept4"]) <= 1.0 + SLACK, "{cost}");
-    }
-}
-
-#[test]
-fn a_message_of_a_unix_stream_is_read_once() {
-    let cost = cost("a_message_of_a_unix_stream_is_read_once", |count| {
-        let (mut near, far) = Async::<UnixStream>::pair()?;
-        block_on(bytes_at_a_time(far.get_ref(), &mut near, count))
-    });
-    if let Some(cost) = cost {
-        assert!(cost.of(&["recvfrom", "read"]) <= 1.0 + SLACK, "{cost}");
-        assert!(cost.of(&["recvmsg"]) <= SLACK, "the dear one, by edge: {cost}");
-    }
-}
-
 /// Sends bytes that are waited for.
 async fn bytes_at_a_time(
     mut to: &UnixStream,
@@ -134,6 +66,14 @@ async fn bytes_at_a_time(
         assert_eq!(buf[..8], [n as u8; 8]);
     }
     Ok(())
+}
+
+/// Makes a connection that is waited for.
+async fn connect_once(listener: &Async<TcpListener>) -> io::Result<()> {
+    let addr = listener.get_ref().local_addr()?;
+    let connect = async { TcpStream::connect(addr) };
+    let (accepted, connected) = zip(listener.accept(), connect).await;
+    accepted.and(connected).map(drop)
 }
 
 /// After single ones, datagrams and connections come many at once. None is lost or late.
@@ -158,9 +98,7 @@ fn what_comes_in_company_is_read() -> io::Result<()> {
 
             let mut streams = Vec::new();
             for _ in 0..HABITUAL {
-                let connect = async { TcpStream::connect(addr) };
-                let (accepted, connected) = zip(listener.accept(), connect).await;
-                drop((accepted?, connected?));
+                connect_once(&listener).await?;
             }
             for _ in 0..company {
                 streams.push(TcpStream::connect(addr)?);
@@ -247,46 +185,80 @@ fn a_child_goes_on() -> io::Result<()> {
 static KEEPER: Keeper = Keeper::new();
 
 /// What was recorded while `work` was done. One at a time, for all that this process does is recorded.
-fn recorded(work: impl Future<Output = io::Result<()>>) -> io::Result<Vec<Line>> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+fn recorded(work: impl FnOnce() -> io::Result<()>) -> io::Result<Vec<Line>> {
     let _ = log::set_logger(&KEEPER);
     log::set_max_level(log::LevelFilter::Trace);
     KEEPER.take();
-    let done = block_on(work);
+    let done = work();
     log::set_max_level(log::LevelFilter::Off);
     done.map(|()| KEEPER.take())
 }
 
-fn number(line: &Line, field: &str) -> Option<i128> {
-    match line.fields.get(field) {
-        Some(Field::Number(number)) => Some(*number),
-        _ => None,
+/// Held by whoever has this process's work recorded.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn is_of(line: &Line, fd: i32) -> bool {
+    line.fields.get("fd") == Some(&Field::Number(fd.into()))
+}
+
+/// Whether the line tells that this descriptor comes to be watched by level.
+fn begins_level(line: &Line, fd: i32) -> bool {
+    is_of(line, fd) && line.text.starts_with("ctl:+ MOD") && !line.text.contains("|ET")
+}
+
+/// Does `work`, one message at a time, until the descriptor is watched by level: soon, or late where the
+/// machine is so busy that the helper thread drives again and again.
+fn until_by_level(fd: i32, mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    while !recorded(&mut work)?.iter().any(|line| begins_level(line, fd)) {}
+    Ok(())
+}
+
+#[test]
+fn single_messages_come_to_be_watched_by_level() -> io::Result<()> {
+    let test = "single_messages_come_to_be_watched_by_level";
+    let _watchdog = watchdog(test);
+    let _alone = alone();
+    if !poller::is_epoll(test) {
+        return Ok(());
     }
+    let (near, far) = udp_pair()?;
+    let fd = near.get_ref().as_raw_fd();
+    until_by_level(fd, || block_on(one_at_a_time(far.get_ref(), &near, HABITUAL)))?;
+
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    until_by_level(listener.get_ref().as_raw_fd(), || block_on(connect_once(&listener)))?;
+
+    let (mut near, far) = Async::<UnixStream>::pair()?;
+    let fd = near.get_ref().as_raw_fd();
+    until_by_level(fd, || block_on(bytes_at_a_time(far.get_ref(), &mut near, HABITUAL)))
 }
 
 /// A datagram that its task leaves in the queue, because it waits for something else meanwhile, is told
 /// of twice at the most: once by level, and once as an edge. Then the reactor sleeps.
 #[test]
 fn what_nobody_reads_is_told_of_no_more() -> io::Result<()> {
-    let _watchdog = watchdog("what_nobody_reads_is_told_of_no_more");
-    if !poller::is_epoll("what_nobody_reads_is_told_of_no_more") {
+    let test = "what_nobody_reads_is_told_of_no_more";
+    let _watchdog = watchdog(test);
+    let _alone = alone();
+    if !poller::is_epoll(test) {
         return Ok(());
     }
     let (near, far) = udp_pair()?;
-    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))?;
-    let fd = i128::from(near.get_ref().as_raw_fd());
-    let lines = recorded(async {
+    let fd = near.get_ref().as_raw_fd();
+    until_by_level(fd, || block_on(one_at_a_time(far.get_ref(), &near, HABITUAL)))?;
+    let lines = recorded(|| {
         far.get_ref().send(b"left")?;
-        Timer::after(Duration::from_millis(20)).await;
+        block_on(Timer::after(Duration::from_millis(20)));
         Ok(())
     })?;
-    let told = |line: &&Line| line.text.contains(" ev=Event ") && number(line, "fd") == Some(fd);
+    let told = |line: &&Line| is_of(line, fd) && line.text.contains(" ev=Event ");
     let events: Vec<&Line> = lines.iter().filter(told).collect();
-    assert!((1..=2).contains(&events.len()), "{events:#?}");
-    let changes = |line: &&Line| line.text.contains("MOD") && number(line, "fd") == Some(fd);
-    assert!(lines.iter().any(|line| changes(&line)), "it was watched by level: {lines:#?}");
+    // Fewer if the helper thread drives, which has not noticed the logger yet.
+    assert!(events.len() <= 2, "{events:#?}");
     let mut buf = [0; 16];
     assert_eq!(block_on(near.recv(&mut buf))?, 4);
-    block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))
+    Ok(())
 }

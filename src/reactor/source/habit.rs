@@ -14,11 +14,14 @@
 use crate::sync::atomic::{AtomicBool, AtomicU16, AtomicU8, Ordering};
 
 /// So many events in a row must have brought one message each before a source is watched by level:
-/// changing over and back costs two system calls.
+/// changing over and back costs two system calls and a round, and each message by level saves one.
 const SINGLES_MIN: u16 = 32;
 
-/// Doubled with each return to edges, up to this.
-const SINGLES_MAX: u16 = 1 << 14;
+/// Doubled with each return to edges that comes early, up to this.
+const SINGLES_MAX: u16 = 256;
+
+/// A return to edges after so many messages by level is not early.
+const LONG_BY_LEVEL: u16 = 4 * SINGLES_MIN;
 
 /// More than a streak ever is.
 const NEVER: u16 = u16::MAX;
@@ -34,8 +37,7 @@ pub(crate) struct Habit {
     by_level: AtomicBool,
     /// How many messages were read since the queue was last found or taken to be empty; 2 is many.
     taken: AtomicU8,
-    /// By edge: how many events in a row brought one message. By level: how many operations since a
-    /// probe.
+    /// By edge: how many events in a row brought one message. By level: how many messages were read.
     streak: AtomicU16,
     /// How long a streak it takes.
     needed: AtomicU16,
@@ -78,10 +80,9 @@ impl Habit {
         if taken > 0 {
             return Then::WatchByEdge;
         }
-        let streak = self.streak.load(Ordering::Relaxed) + 1;
-        let probes = streak >= PROBE_PERIOD;
-        self.streak.store(if probes { 0 } else { streak }, Ordering::Relaxed);
-        if probes {
+        let streak = self.streak.load(Ordering::Relaxed).wrapping_add(1);
+        self.streak.store(streak, Ordering::Relaxed);
+        if streak % PROBE_PERIOD == 0 {
             self.taken.store(1, Ordering::Relaxed);
             return Then::ReadOn;
         }
@@ -104,8 +105,9 @@ impl Habit {
         if taken == 0 || self.by_level() {
             return false;
         }
-        let streak = if taken == 1 { self.streak.load(Ordering::Relaxed) + 1 } else { 0 };
-        self.streak.store(streak.min(SINGLES_MAX), Ordering::Relaxed);
+        let streak = self.streak.load(Ordering::Relaxed).min(SINGLES_MAX);
+        let streak = if taken == 1 { streak + 1 } else { 0 };
+        self.streak.store(streak, Ordering::Relaxed);
         streak >= self.needed.load(Ordering::Relaxed)
     }
 
@@ -118,12 +120,14 @@ impl Habit {
     /// The source is about to be watched by edge.
     pub(crate) fn set_by_edge(&self) {
         self.by_level.store(false, Ordering::Relaxed);
-        self.streak.store(0, Ordering::Relaxed);
+        let long = self.streak.swap(0, Ordering::Relaxed) >= LONG_BY_LEVEL;
         self.taken.store(0, Ordering::Relaxed);
-        let needed = self.needed.load(Ordering::Relaxed);
-        if needed != NEVER {
-            self.needed.store((needed * 2).min(SINGLES_MAX), Ordering::Relaxed);
-        }
+        let needed = match self.needed.load(Ordering::Relaxed) {
+            NEVER => NEVER,
+            _ if long => SINGLES_MIN,
+            needed => (needed * 2).min(SINGLES_MAX),
+        };
+        self.needed.store(needed, Ordering::Relaxed);
     }
 
     /// Edges alone will do from now on.
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn each_return_to_edges_asks_for_a_longer_streak() {
+    fn each_early_return_to_edges_asks_for_a_longer_streak() {
         let habit = Habit::new();
         let mut needed = SINGLES_MIN;
         for _ in 0..16 {
@@ -199,6 +203,14 @@ mod tests {
             habit.set_by_edge();
             needed = (needed * 2).min(SINGLES_MAX);
         }
+        singles_until_level(&habit);
+        for _ in 0..LONG_BY_LEVEL {
+            if habit.took() == Then::ReadOn {
+                habit.found_nothing();
+            }
+        }
+        habit.set_by_edge();
+        assert_eq!(singles_until_level(&habit), SINGLES_MIN, "it was by level for long");
         habit.rule_out_level();
         habit.set_by_edge();
         assert!((0..u32::from(NEVER) + 1).all(|_| !single(&habit)));
