@@ -16,6 +16,7 @@ use super::timers::{Due, Timers};
 use crate::driver::right::{Driving, Holder};
 use crate::driver::signal::{Nudge, Signal};
 
+mod arming;
 mod levels;
 
 /// A source with its reactor's ticker and its kernel.

@@ -24,9 +24,10 @@ use super::{Reactor, NO_KEY};
 use crate::poller::Level;
 use crate::trace;
 
-mod arming;
+pub(crate) mod arming;
 pub(crate) mod habit;
 
+use arming::Arming;
 use habit::{Habit, Then};
 
 /// What is known of the thing behind a descriptor.
@@ -61,8 +62,7 @@ pub(crate) struct Source {
     home: Home,
     key: AtomicU64,
     readiness: Readiness,
-    /// Who arms the source, where each wait is armed: one thread at a time.
-    arming: AtomicU8,
+    arming: Arming,
     /// Whether the edges of the write direction are watched, which begins with the first wait for
     /// one: most sources never wait to write, and each would be reported as writable when it is
     /// made and whenever a datagram has left. Relaxed: a thread that misses it asks once more.
@@ -108,7 +108,7 @@ impl Source {
             home: Home::new(reactor),
             key: AtomicU64::new(NO_KEY.0),
             readiness: Readiness::new(),
-            arming: AtomicU8::new(arming::NOT_ARMING),
+            arming: Arming::new(),
             writes: AtomicBool::new(false),
             habit: Habit::new(),
             stream: AtomicU8::new(UNKNOWN),
@@ -176,8 +176,7 @@ impl Source {
             if !self.home.get().is_inherited() {
                 return Ok(reactor);
             }
-            // A thread that is not in this process may have been at it.
-            self.arming.store(arming::NOT_ARMING, Ordering::Relaxed);
+            self.arming.start_anew();
             let lost = trace::without_records(|| reactor.register(self))?;
             self.home.set(reactor);
             lost
@@ -328,14 +327,16 @@ impl Source {
     #[inline]
     pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> (usize, bool) {
         let taken = self.readiness.deliver(harvest, wakers);
-        if harvest.hung_up {
-            self.habit.rule_out_level();
-        }
         // Else what nobody is about to read, or no read takes away, would be reported in each round.
-        let leaves_level = self.habit.by_level() && (taken == 0 || harvest.hung_up);
-        if leaves_level {
-            self.habit.set_by_edge();
-        }
+        let leaves_level = if harvest.hung_up {
+            self.habit.rule_out_level()
+        } else {
+            let leaves = taken == 0 && self.habit.by_level();
+            if leaves {
+                self.habit.set_by_edge();
+            }
+            leaves
+        };
         (taken, leaves_level)
     }
 

@@ -1,7 +1,6 @@
 //! Having the poller watch a source for those who wait.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use ticks_format::Direction;
 
@@ -9,10 +8,55 @@ use super::Source;
 use crate::poller::Interest;
 use crate::reactor::wakes::{self, Woken};
 use crate::reactor::Reactor;
+use crate::sync::atomic::{AtomicU8, Ordering};
 
-pub(super) const NOT_ARMING: u8 = 0;
+const NOT_ARMING: u8 = 0;
 const ARMING: u8 = 1;
 const ARMING_AGAIN: u8 = 2;
+
+/// Who arms a source: one thread at a time.
+#[derive(Debug)]
+pub(crate) struct Arming(AtomicU8);
+
+impl Arming {
+    pub(crate) fn new() -> Arming {
+        Arming(AtomicU8::new(NOT_ARMING))
+    }
+
+    /// In a forked child: a thread that is not in this process may have been at it.
+    pub(super) fn start_anew(&self) {
+        self.0.store(NOT_ARMING, Ordering::Relaxed);
+    }
+
+    /// Makes a request of what is wanted by now. Of several threads one does it, again if the others
+    /// have changed what is wanted meanwhile: so the last request is never an old one.
+    pub(crate) fn request(&self, mut request: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+        // AcqRel throughout: who hands over to the arming thread has stored before what is wanted.
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        loop {
+            match self.0.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
+                Ok(_) => break,
+                Err(state) => {
+                    if self.0.compare_exchange(state, ARMING_AGAIN, set, fetch).is_ok() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        loop {
+            if let Err(error) = request() {
+                self.0.store(NOT_ARMING, Ordering::Release);
+                return Err(error);
+            }
+            if self.0.compare_exchange(ARMING, NOT_ARMING, set, fetch).is_ok() {
+                return Ok(());
+            }
+            // Not a plain store: a third thread may have handed over since, and what it stored before must
+            // be seen by the request.
+            self.0.swap(ARMING, set);
+        }
+    }
+}
 
 impl Source {
     /// Arms the source, after an event, for those who still wait or are going to.
@@ -50,7 +94,6 @@ impl Source {
     #[cold]
     fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
         self.habit.rule_out_level();
-        self.habit.set_by_edge();
         self.writes.store(true, Ordering::Relaxed);
         // What is ready by now is reported by this.
         let armed = self.arm(reactor);
@@ -82,7 +125,6 @@ impl Source {
     fn change_over(&self, reactor: &Reactor) {
         if self.arm(reactor).is_err() {
             self.habit.rule_out_level();
-            self.habit.set_by_edge();
             self.give_up();
         }
     }
@@ -94,31 +136,9 @@ impl Source {
         wakes::wake_all(&mut wakers);
     }
 
-    /// Asks the poller for what is wanted by now. Of several threads one does it, again if the others
-    /// have changed what is wanted meanwhile: so the last request is never an old one.
+    /// Asks the poller for what is wanted by now.
     fn arm(&self, reactor: &Reactor) -> io::Result<()> {
-        // AcqRel throughout: who hands over to the arming thread has stored before what is wanted.
-        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
-        loop {
-            match self.arming.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
-                Ok(_) => break,
-                Err(state) => {
-                    if self.arming.compare_exchange(state, ARMING_AGAIN, set, fetch).is_ok() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        loop {
-            if let Err(error) = self.request(reactor) {
-                self.arming.store(NOT_ARMING, Ordering::Release);
-                return Err(error);
-            }
-            if self.arming.compare_exchange(ARMING, NOT_ARMING, set, fetch).is_ok() {
-                return Ok(());
-            }
-            self.arming.store(ARMING, Ordering::Release);
-        }
+        self.arming.request(|| self.request(reactor))
     }
 
     /// If the number of its descriptor has become another source's, that one's registration is left

@@ -11,7 +11,7 @@
 //!
 //! [`Direction::Read`]: ticks_format::Direction::Read
 
-use crate::sync::atomic::{AtomicBool, AtomicU16, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU16, AtomicU8, Ordering};
 
 /// So many events in a row must have brought one message each before a source is watched by level:
 /// changing over and back costs two system calls and a round, and each message by level saves one.
@@ -23,8 +23,10 @@ const SINGLES_MAX: u16 = 256;
 /// A return to edges after so many messages by level is not early.
 const LONG_BY_LEVEL: u16 = 4 * SINGLES_MIN;
 
-/// More than a streak ever is.
-const NEVER: u16 = u16::MAX;
+/// It is to be watched by level.
+const BY_LEVEL: u8 = 1;
+/// Edges alone will do from now on, whatever else is set.
+const RULED_OUT: u8 = 2;
 
 /// By level, one operation in so many is followed by one that finds out whether more than a message
 /// comes at a time now: to wait for each would be slower than to read on.
@@ -33,8 +35,9 @@ const PROBE_PERIOD: u16 = 64;
 /// The habit of a source.
 #[derive(Debug)]
 pub(crate) struct Habit {
-    /// Whether it is to be watched by level.
-    by_level: AtomicBool,
+    /// How it is to be watched. In one place, and changed by one operation each: a thread that has it
+    /// watched by level while another one rules that out must not bring it back.
+    watched: AtomicU8,
     /// How many messages were read since the queue was last found or taken to be empty; 2 is many.
     taken: AtomicU8,
     /// By edge: how many events in a row brought one message. By level: how many messages were read.
@@ -57,7 +60,7 @@ pub(crate) enum Then {
 impl Habit {
     pub(crate) fn new() -> Habit {
         Habit {
-            by_level: AtomicBool::new(false),
+            watched: AtomicU8::new(0),
             taken: AtomicU8::new(0),
             streak: AtomicU16::new(0),
             needed: AtomicU16::new(SINGLES_MIN),
@@ -66,7 +69,7 @@ impl Habit {
 
     #[inline]
     pub(crate) fn by_level(&self) -> bool {
-        self.by_level.load(Ordering::Relaxed)
+        self.watched.load(Ordering::Relaxed) == BY_LEVEL
     }
 
     /// An operation has taken a message.
@@ -108,31 +111,34 @@ impl Habit {
         let streak = self.streak.load(Ordering::Relaxed).min(SINGLES_MAX);
         let streak = if taken == 1 { streak + 1 } else { 0 };
         self.streak.store(streak, Ordering::Relaxed);
-        streak >= self.needed.load(Ordering::Relaxed)
+        let rules_out = self.watched.load(Ordering::Relaxed) & RULED_OUT != 0;
+        streak >= self.needed.load(Ordering::Relaxed) && !rules_out
     }
 
     /// The source is about to be watched by level.
     pub(crate) fn set_by_level(&self) {
         self.streak.store(0, Ordering::Relaxed);
-        self.by_level.store(true, Ordering::Relaxed);
+        self.watched.fetch_or(BY_LEVEL, Ordering::Relaxed);
     }
 
     /// The source is about to be watched by edge.
     pub(crate) fn set_by_edge(&self) {
-        self.by_level.store(false, Ordering::Relaxed);
+        self.watched.fetch_and(!BY_LEVEL, Ordering::Relaxed);
         let long = self.streak.swap(0, Ordering::Relaxed) >= LONG_BY_LEVEL;
         self.taken.store(0, Ordering::Relaxed);
         let needed = match self.needed.load(Ordering::Relaxed) {
-            NEVER => NEVER,
             _ if long => SINGLES_MIN,
             needed => (needed * 2).min(SINGLES_MAX),
         };
         self.needed.store(needed, Ordering::Relaxed);
     }
 
-    /// Edges alone will do from now on.
-    pub(crate) fn rule_out_level(&self) {
-        self.needed.store(NEVER, Ordering::Relaxed);
+    /// Edges alone will do from now on. Returns whether the source was to be watched by level.
+    pub(crate) fn rule_out_level(&self) -> bool {
+        if self.watched.load(Ordering::Relaxed) & RULED_OUT != 0 {
+            return false;
+        }
+        self.watched.fetch_or(RULED_OUT, Ordering::Relaxed) == BY_LEVEL
     }
 }
 
@@ -213,6 +219,6 @@ mod tests {
         assert_eq!(singles_until_level(&habit), SINGLES_MIN, "it was by level for long");
         habit.rule_out_level();
         habit.set_by_edge();
-        assert!((0..u32::from(NEVER) + 1).all(|_| !single(&habit)));
+        assert!((0..u32::from(u16::MAX) + 1).all(|_| !single(&habit)));
     }
 }
