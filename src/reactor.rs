@@ -231,10 +231,26 @@ impl Reactor {
             return;
         };
         if let Some(source) = to_arm {
-            source.arm_again(self, wakers);
-            armed.push(source);
+            self.arm(source, wakers, armed);
         }
         trace::react_event(tick, event, number, taken);
+    }
+
+    /// Arms a source after an event.
+    ///
+    /// Its owner, on another thread, may have removed it meanwhile, and have registered another source
+    /// under its descriptor's number, which this then gave the wrong key: so that one is armed as well.
+    #[inline(never)]
+    fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, armed: &mut Vec<Arc<Source>>) {
+        let mut next = Some(source);
+        while let Some(source) = next {
+            source.arm_again(self, wakers);
+            next = match self.owns(&source) {
+                true => None,
+                false => self.registry.owner(source.registration().owned_number()),
+            };
+            armed.push(source);
+        }
     }
 
     #[inline]

@@ -138,3 +138,24 @@ fn a_change_over_that_fails_wakes_those_who_wait() {
     reader.read_all();
     assert_eq!(reader.queue.load(Ordering::SeqCst), 0);
 }
+
+/// A driver has taken an event of a source that is watched by level, for nobody, and is about to have it
+/// watched by edge when its owner, on another thread, takes the socket out of its `Async` and puts it into
+/// a new one. The new source has the number of the old one's descriptor and the index of its key, by which
+/// alone it was looked up: so the old source armed the new one's registration with its own key, and every
+/// event of the new source was dropped as a stranger's.
+#[test]
+fn a_source_that_is_gone_does_not_arm_the_next_one_of_its_place() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let fd = socket();
+    let reader = Reader::new(reactor, &fd);
+    reader.get_used_to_singles(script, reactor);
+    let armed = script.modified.lock().unwrap().len();
+    let old = reader.source.clone();
+    reader.source.remove();
+    let next = source(reactor, &fd);
+    assert_eq!((next.key().index(), next.number()), (old.key().index(), old.number()));
+    old.arm_again(reactor, &mut Vec::new());
+    let modified = script.modified.lock().unwrap()[armed..].to_vec();
+    assert_eq!(modified, [], "of {:?}, whose key is {:?}", old.key(), next.key());
+}
