@@ -5,7 +5,7 @@
 //! does the rounds is decided in [`crate::driver`].
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -51,6 +51,10 @@ pub(crate) struct Reactor {
     /// Made when the first source needs it, so that its error can be returned there.
     poller: OnceLock<Poller>,
     rebuilds: AtomicU32,
+    /// Whether the poller may report, round after round, a source that it cannot be asked to forget: the
+    /// number of its descriptor had come to stand for something else. Relaxed: looked at with an event for
+    /// nobody, of which there is one each round then.
+    doubts_levels: AtomicBool,
     registry: Registry,
     timers: Timers,
     /// Which fork made this reactor.
@@ -74,6 +78,7 @@ impl Reactor {
             ticker: AtomicU64::new(first_tick),
             poller: OnceLock::new(),
             rebuilds: AtomicU32::new(0),
+            doubts_levels: AtomicBool::new(false),
             registry: Registry::new(),
             timers: Timers::new(),
             forks: current::forks(),
@@ -222,12 +227,16 @@ impl Reactor {
         let hung_up = event.hung_up();
         let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
         let delivered = self.registry.with(event.key, |source| {
-            let (taken, must_arm) = source.deliver(harvest, wakers);
-            let to_arm = (must_arm || self.arms()).then(|| source.clone());
+            let (taken, leaves_level) = source.deliver(harvest, wakers);
+            let must_arm = leaves_level || self.arms() || taken == 0 && self.doubts_levels();
+            let to_arm = must_arm.then(|| source.clone());
             (taken, source.number(), to_arm)
         });
         let Some((taken, number, to_arm)) = delivered else {
             trace::react_stale(tick, event.key, readable, writable, event.flags);
+            if self.doubts_levels() {
+                self.start_poller_anew(wakers);
+            }
             return;
         };
         if let Some(source) = to_arm {
@@ -244,7 +253,9 @@ impl Reactor {
     fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, armed: &mut Vec<Arc<Source>>) {
         let mut next = Some(source);
         while let Some(source) = next {
-            source.arm_again(self, wakers);
+            if !source.arm_again(self, wakers) && !self.arms() && self.has(&source) {
+                self.start_poller_anew(wakers);
+            }
             next = match self.owns(&source) {
                 true => None,
                 false => self.registry.owner(source.registration().owned_number()),
@@ -301,12 +312,51 @@ impl Reactor {
                  did something close all descriptors, as close_range(2) does?"
             ),
         );
+        self.register_all(poller, wakers);
+    }
+
+    /// A level is reported that cannot be ended: makes the poller anew, which forgets it. The old one's
+    /// descriptors stay open, for other threads may be using their numbers.
+    #[cold]
+    fn start_poller_anew(&self, wakers: &mut Vec<Woken>) {
+        let Some(poller) = self.poller.get() else { return };
+        let made = poller.rebuild().is_ok();
+        // Else it is tried again with the next event.
+        self.doubts_levels.store(!made, Ordering::Relaxed);
+        if made {
+            trace::warn_once(
+                trace::Warning::PollerRebuilt,
+                format_args!(
+                    "the descriptor of a source was closed or replaced by somebody else, while a \
+                     duplicate of it is open; made a new poller"
+                ),
+            );
+            self.register_all(poller, wakers);
+        }
+    }
+
+    /// Registers all sources with a poller that was made anew.
+    fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>) {
         for source in self.registry.all() {
             let interest = source.interest(self);
-            if poller.add(source.registration(), source.key(), interest).is_err() {
+            let added = self.owns(&source)
+                && poller.add(source.registration(), source.key(), interest).is_ok();
+            if !added {
                 source.fail(wakers);
+            } else if source.interest(self) != interest {
+                // Another thread has changed it meanwhile, and asked the old poller.
+                source.arm_again(self, wakers);
             }
         }
+    }
+
+    /// A source that is watched by level could not be taken out, or watched by edge.
+    pub(crate) fn doubt_levels(&self) {
+        self.doubts_levels.store(true, Ordering::Relaxed);
+    }
+
+    fn doubts_levels(&self) -> bool {
+        self.doubts_levels.load(Ordering::Relaxed)
     }
 
     /// Registers a source.
@@ -345,14 +395,22 @@ impl Reactor {
         self.registry.owns(source.key(), source.registration().owned_number())
     }
 
+    /// Whether a source is registered still.
+    fn has(&self, source: &Source) -> bool {
+        self.registry.with(source.key(), |_| ()).is_some()
+    }
+
     /// Deregisters a source. An error has no meaning to its owner: the kernel has forgotten it.
     pub(crate) fn remove(&self, source: &Source) {
         let key = source.key();
         trace::source_drop(key, source.registration());
-        if self.registry.remove(key, source.registration().owned_number()) {
-            if let Some(poller) = self.poller.get() {
-                let _ = poller.delete(source.registration());
-            }
+        let owned = self.registry.remove(key, source.registration().owned_number());
+        let deleted = match self.poller.get() {
+            Some(poller) if owned => poller.delete(source.registration()).is_ok(),
+            _ => false,
+        };
+        if !deleted && source.is_by_level() {
+            self.doubt_levels();
         }
     }
 

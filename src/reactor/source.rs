@@ -321,6 +321,12 @@ impl Source {
             trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
             wakes::drop_contained(Some(waker));
         }
+        if dir == Direction::Read && self.habit.was_cancelled() {
+            let home = self.home.get();
+            if !home.is_inherited() {
+                self.watch_by_edge(home);
+            }
+        }
     }
 
     /// Delivers an event. Returns how many wakers it took, and whether the source must be armed anew.

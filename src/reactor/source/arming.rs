@@ -59,11 +59,15 @@ impl Arming {
 }
 
 impl Source {
-    /// Arms the source, after an event, for those who still wait or are going to.
-    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
-        if self.arm(reactor).is_err() {
+    /// Arms the source, after an event, for those who still wait or are going to. Returns whether the
+    /// poller could be asked; if not, they are woken.
+    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) -> bool {
+        let armed = self.arm(reactor).is_ok();
+        if !armed {
+            self.writes.store(false, Ordering::Relaxed);
             self.fail(wakers);
         }
+        armed
     }
 
     /// What the poller is to watch now.
@@ -93,12 +97,15 @@ impl Source {
     /// Once a source.
     #[cold]
     fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
-        self.habit.rule_out_level();
+        let was_by_level = self.habit.rule_out_level();
         self.writes.store(true, Ordering::Relaxed);
         // What is ready by now is reported by this.
         let armed = self.arm(reactor);
         if armed.is_err() {
             self.writes.store(false, Ordering::Relaxed);
+            if was_by_level {
+                reactor.doubt_levels();
+            }
         }
         armed
     }
@@ -121,10 +128,12 @@ impl Source {
         self.change_over(reactor);
     }
 
-    /// What is ready by now is reported by this. A source that the poller no longer has stays as it was.
+    /// What is ready by now is reported by this.
     fn change_over(&self, reactor: &Reactor) {
         if self.arm(reactor).is_err() {
             self.habit.rule_out_level();
+            self.writes.store(false, Ordering::Relaxed);
+            reactor.doubt_levels();
             self.give_up();
         }
     }

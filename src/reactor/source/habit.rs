@@ -4,7 +4,8 @@
 //! Where each event brings one message, that is every second operation. By level, the kernel tells of
 //! what is left at the next wait: then the operation that would say `WouldBlock` can be left out, and
 //! what was not read after all is told of a round later. But it tells again in every round, also of what
-//! nobody is about to read: so a source goes back to edges as soon as an event finds nobody to wake.
+//! nobody is about to read: so a source goes back to edges as soon as an event finds nobody to wake, or
+//! somebody stops to wait.
 //!
 //! Everything here is statistics of one direction, [`Direction::Read`]. Relaxed throughout: threads that
 //! read at once may miscount, which costs an operation or a round, never a wake-up.
@@ -133,6 +134,16 @@ impl Habit {
             needed => (needed * 2).min(SINGLES_MAX),
         };
         self.needed.store(needed, Ordering::Relaxed);
+    }
+
+    /// Somebody looked at the queue and did not wait for more: whoever does that expects all that there
+    /// is. Returns whether the source had better be watched by edge again.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        let by_level = self.by_level();
+        if !by_level {
+            self.streak.store(0, Ordering::Relaxed);
+        }
+        by_level
     }
 
     /// Edges alone will do from now on. Returns whether the source was to be watched by level.

@@ -29,7 +29,12 @@ impl Reader {
         round(reactor);
     }
 
+    /// One message, with the shared waiter.
     fn read(&self) -> Poll<()> {
+        self.read_as(&mut WaiterId::SHARED.clone())
+    }
+
+    fn read_as(&self, waiter: &mut WaiterId) -> Poll<()> {
         let op = || {
             self.reads.fetch_add(1, Ordering::SeqCst);
             let taken = |queue: usize| queue.checked_sub(1);
@@ -37,7 +42,7 @@ impl Reader {
             taken.map(drop).map_err(|_| std::io::ErrorKind::WouldBlock.into())
         };
         let mut cx = Context::from_waker(&self.waker);
-        let (waiter, rest) = (&mut WaiterId::SHARED.clone(), |_: &()| Rest::PerhapsNothing);
+        let rest = |_: &()| Rest::PerhapsNothing;
         let poll = self.source.poll_operation(Read, waiter, Nature::Plain, &mut cx, op, rest);
         poll.map(|result| result.expect("the script has no error here"))
     }
@@ -158,4 +163,27 @@ fn a_source_that_is_gone_does_not_arm_the_next_one_of_its_place() {
     old.arm_again(reactor, &mut Vec::new());
     let modified = script.modified.lock().unwrap()[armed..].to_vec();
     assert_eq!(modified, [], "of {:?}, whose key is {:?}", old.key(), next.key());
+}
+
+/// Whoever looks at a queue now and then, without waiting, takes what is there in one go.
+#[test]
+fn a_cancelled_wait_ends_watching_by_level() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let reader = Reader::new(reactor, &socket());
+    for n in 0..1_000 {
+        let mut waiter = WaiterId::NONE;
+        while reader.read_as(&mut waiter).is_ready() {}
+        assert!(!reader.source.is_by_level(), "after {n}");
+        reader.source.cancel(Read, waiter);
+        reader.arrive(script, 1, reactor);
+    }
+
+    reader.get_used_to_singles(script, reactor);
+    let mut waiter = WaiterId::NONE;
+    assert!(reader.read_as(&mut waiter).is_pending());
+    reader.source.cancel(Read, waiter);
+    assert!(!reader.source.is_by_level());
+    reader.arrive(script, 3, reactor);
+    reader.read_all();
+    assert_eq!(reader.queue.load(Ordering::SeqCst), 0, "all three");
 }
