@@ -33,7 +33,7 @@ const RULED_OUT: u8 = 2;
 /// a message comes at a time now: to wait for each would be slower than to read on. Two, because one may
 /// come behind the last message of several, and each one after it as well: then the second comes behind
 /// the first.
-const PROBE_PERIOD: u16 = 64;
+const PROBE_PERIOD: u16 = 128;
 
 /// The habit of a source.
 #[derive(Debug)]
