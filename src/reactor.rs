@@ -275,6 +275,9 @@ impl Reactor {
     /// Wakes the tasks of the timers that fired. `wakers` is room for some of them.
     #[inline]
     fn wake_due(&self, due: &mut Due, wakers: &mut Vec<Woken>) {
+        if due.is_empty() {
+            return;
+        }
         for some in due.chunks() {
             // Woken, a task may have forked, and this may be the child.
             if self.is_inherited() {

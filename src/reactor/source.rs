@@ -353,7 +353,7 @@ impl Source {
 
     /// Whether the kernel's queue is empty, or is to be taken for empty: then the poller reports at the
     /// next wait what there is.
-    #[inline]
+    #[inline(always)]
     fn is_empty(&self, reactor: &Reactor, rest: Rest) -> bool {
         match rest {
             Rest::Unknown => false,
