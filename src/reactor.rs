@@ -19,6 +19,7 @@ use crate::trace;
 pub(crate) mod clock;
 pub(crate) mod current;
 pub(crate) mod readiness;
+mod recovery;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod source;
@@ -35,9 +36,6 @@ use registry::Registry;
 use source::Source;
 use timers::{Due, TimerKey, Timers};
 use wakes::Woken;
-
-/// How often a poller whose descriptors were closed is made anew before the reactor goes on without.
-const REBUILDS_MAX: u32 = 8;
 
 /// How long a round sleeps at the most while there is no poller to wait in.
 const WITHOUT_POLLER: Duration = Duration::from_millis(10);
@@ -68,8 +66,9 @@ pub(crate) struct Round {
     events: Events,
     wakers: Vec<Woken>,
     due: Due,
-    /// Sources that were armed, owned until nothing is held: with the last owner a source's wakers go.
-    armed: Vec<Arc<Source>>,
+    /// Sources that the round has owned for a moment, until nothing is held: with the last owner a
+    /// source's wakers go.
+    owned: Vec<Arc<Source>>,
 }
 
 impl Reactor {
@@ -110,10 +109,10 @@ impl Reactor {
 
         trace::react_events(tick, round.events.list.len());
         for &event in &round.events.list {
-            self.deliver(tick, event, &mut round.wakers, &mut round.armed);
+            self.deliver(tick, event, &mut round.wakers, &mut round.owned);
         }
         if let Err(error) = waited {
-            self.recover(&error, &mut round.wakers);
+            self.recover(&error, &mut round.wakers, &mut round.owned);
         }
         self.fire_timers(&mut round.due);
 
@@ -122,7 +121,7 @@ impl Reactor {
         right.release(woken == 0);
         wakes::wake_all(&mut round.wakers);
         self.wake_due(&mut round.due, &mut round.wakers);
-        round.armed.clear();
+        round.owned.clear();
         woken
     }
 
@@ -203,9 +202,8 @@ impl Reactor {
     /// closed them, it sleeps: timers go on.
     #[inline]
     fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        let lost = self.rebuilds.load(Ordering::Relaxed) >= REBUILDS_MAX;
         match self.poller() {
-            Ok(poller) if !lost => poller.wait(events, timeout),
+            Ok(poller) if !self.lost_poller() => poller.wait(events, timeout),
             _ => {
                 events.list.clear();
                 std::thread::sleep(timeout.map_or(WITHOUT_POLLER, |it| it.min(WITHOUT_POLLER)));
@@ -221,7 +219,7 @@ impl Reactor {
         tick: u64,
         event: Event,
         wakers: &mut Vec<Woken>,
-        armed: &mut Vec<Arc<Source>>,
+        owned: &mut Vec<Arc<Source>>,
     ) {
         let (readable, writable) = (event.readable(), event.writable());
         let hung_up = event.hung_up();
@@ -235,12 +233,12 @@ impl Reactor {
         let Some((taken, number, to_arm)) = delivered else {
             trace::react_stale(tick, event.key, readable, writable, event.flags);
             if self.doubts_levels() {
-                self.start_poller_anew(wakers);
+                self.start_poller_anew(wakers, owned);
             }
             return;
         };
         if let Some(source) = to_arm {
-            self.arm(source, wakers, armed);
+            self.arm(source, wakers, owned);
         }
         trace::react_event(tick, event, number, taken);
     }
@@ -250,17 +248,17 @@ impl Reactor {
     /// Its owner, on another thread, may have removed it meanwhile, and have registered another source
     /// under its descriptor's number, which this then gave the wrong key: so that one is armed as well.
     #[inline(never)]
-    fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, armed: &mut Vec<Arc<Source>>) {
+    fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
         let mut next = Some(source);
         while let Some(source) = next {
             if !source.arm_again(self, wakers) && !self.arms() && self.has(&source) {
-                self.start_poller_anew(wakers);
+                self.start_poller_anew(wakers, owned);
             }
             next = match self.owns(&source) {
                 true => None,
                 false => self.registry.owner(source.registration().owned_number()),
             };
-            armed.push(source);
+            owned.push(source);
         }
     }
 
@@ -287,79 +285,6 @@ impl Reactor {
             wakes::wake_all(wakers);
         }
         due.clear();
-    }
-
-    /// The poller's wait failed: somebody closed its descriptors. Makes it anew and registers all
-    /// sources again; a source that cannot be has its waiters woken, so that their next operation
-    /// meets the error.
-    #[cold]
-    fn recover(&self, error: &io::Error, wakers: &mut Vec<Woken>) {
-        let Some(poller) = self.poller.get() else { return };
-        let again = self.rebuilds.fetch_add(1, Ordering::Relaxed) + 1 < REBUILDS_MAX;
-        if !again || poller.rebuild().is_err() {
-            self.rebuilds.store(REBUILDS_MAX, Ordering::Relaxed);
-            trace::warn_once(
-                trace::Warning::PollerLost,
-                format_args!(
-                    "the poller cannot be used any longer ({error}) nor made anew: I/O has stopped, \
-                     timers go on; did something close all descriptors, as close_range(2) does?"
-                ),
-            );
-            self.registry.all().iter().for_each(|source| source.fail(wakers));
-            return;
-        }
-        trace::warn_once(
-            trace::Warning::PollerRebuilt,
-            format_args!(
-                "the poller's descriptors were closed by somebody else ({error}); made a new poller; \
-                 did something close all descriptors, as close_range(2) does?"
-            ),
-        );
-        self.register_all(poller, wakers);
-    }
-
-    /// A level is reported that cannot be ended: makes the poller anew, which forgets it. The old one's
-    /// descriptors stay open, for other threads may be using their numbers.
-    #[cold]
-    fn start_poller_anew(&self, wakers: &mut Vec<Woken>) {
-        let Some(poller) = self.poller.get() else { return };
-        let made = poller.rebuild().is_ok();
-        // Else it is tried again with the next event.
-        self.doubts_levels.store(!made, Ordering::Relaxed);
-        if made {
-            trace::warn_once(
-                trace::Warning::PollerRebuilt,
-                format_args!(
-                    "the descriptor of a source was closed or replaced by somebody else, while a \
-                     duplicate of it is open; made a new poller"
-                ),
-            );
-            self.register_all(poller, wakers);
-        }
-    }
-
-    /// Registers all sources with a poller that was made anew.
-    fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>) {
-        for source in self.registry.all() {
-            let interest = source.interest(self);
-            let added = self.owns(&source)
-                && poller.add(source.registration(), source.key(), interest).is_ok();
-            if !added {
-                source.fail(wakers);
-            } else if source.interest(self) != interest {
-                // Another thread has changed it meanwhile, and asked the old poller.
-                source.arm_again(self, wakers);
-            }
-        }
-    }
-
-    /// A source that is watched by level could not be taken out, or watched by edge.
-    pub(crate) fn doubt_levels(&self) {
-        self.doubts_levels.store(true, Ordering::Relaxed);
-    }
-
-    fn doubts_levels(&self) -> bool {
-        self.doubts_levels.load(Ordering::Relaxed)
     }
 
     /// Registers a source.

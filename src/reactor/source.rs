@@ -45,7 +45,7 @@ pub(crate) enum Nature {
 /// What a result says of what is left in the kernel's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// Nothing.
+    /// It tells nothing.
     Unknown,
     /// That it is empty, if it is a byte stream.
     Nothing,

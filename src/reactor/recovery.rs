@@ -1,0 +1,103 @@
+//! Going on when somebody closes or replaces descriptors that are not theirs: the poller's, or a source's.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::source::Source;
+use super::wakes::Woken;
+use super::Reactor;
+use crate::poller::Poller;
+use crate::trace;
+
+/// How often a poller whose descriptors were closed is made anew before the reactor goes on without.
+const REBUILDS_MAX: u32 = 8;
+
+impl Reactor {
+    /// Whether the poller was closed too often: the reactor goes on without.
+    #[inline]
+    pub(super) fn lost_poller(&self) -> bool {
+        self.rebuilds.load(Ordering::Relaxed) >= REBUILDS_MAX
+    }
+
+    /// The poller's wait failed: somebody closed its descriptors. Makes it anew and registers all
+    /// sources again; a source that cannot be has its waiters woken, so that their next operation
+    /// meets the error.
+    #[cold]
+    pub(super) fn recover(
+        &self,
+        error: &io::Error,
+        wakers: &mut Vec<Woken>,
+        owned: &mut Vec<Arc<Source>>,
+    ) {
+        let Some(poller) = self.poller.get() else { return };
+        let again = self.rebuilds.fetch_add(1, Ordering::Relaxed) + 1 < REBUILDS_MAX;
+        if !again || poller.rebuild().is_err() {
+            self.rebuilds.store(REBUILDS_MAX, Ordering::Relaxed);
+            trace::warn_once(
+                trace::Warning::PollerLost,
+                format_args!(
+                    "the poller cannot be used any longer ({error}) nor made anew: I/O has stopped, \
+                     timers go on; did something close all descriptors, as close_range(2) does?"
+                ),
+            );
+            let sources = self.registry.all();
+            sources.iter().for_each(|source| source.fail(wakers));
+            owned.extend(sources);
+            return;
+        }
+        trace::warn_once(
+            trace::Warning::PollerRebuilt,
+            format_args!(
+                "the poller's descriptors were closed by somebody else ({error}); made a new poller; \
+                 did something close all descriptors, as close_range(2) does?"
+            ),
+        );
+        self.register_all(poller, wakers, owned);
+    }
+
+    /// A level is reported that cannot be ended: makes the poller anew, which forgets it. The old one's
+    /// descriptors stay open, for other threads may be using their numbers.
+    #[cold]
+    pub(super) fn start_poller_anew(&self, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
+        let Some(poller) = self.poller.get() else { return };
+        let made = poller.rebuild().is_ok();
+        // Else it is tried again with the next event.
+        self.doubts_levels.store(!made, Ordering::Relaxed);
+        if made {
+            trace::warn_once(
+                trace::Warning::PollerRebuilt,
+                format_args!(
+                    "the descriptor of a source was closed or replaced by somebody else, while a \
+                     duplicate of it is open; made a new poller"
+                ),
+            );
+            self.register_all(poller, wakers, owned);
+        }
+    }
+
+    /// Registers all sources with a poller that was made anew.
+    fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
+        for source in self.registry.all() {
+            let interest = source.interest(self);
+            let added = self.owns(&source)
+                && poller.add(source.registration(), source.key(), interest).is_ok();
+            if !added {
+                source.fail(wakers);
+            } else if source.interest(self) != interest {
+                // Another thread has changed it meanwhile, and asked the old poller.
+                source.arm_again(self, wakers);
+            }
+            owned.push(source);
+        }
+    }
+
+    /// A source that is watched by level could not be taken out, or watched by edge.
+    pub(crate) fn doubt_levels(&self) {
+        self.doubts_levels.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn doubts_levels(&self) -> bool {
+        self.doubts_levels.load(Ordering::Relaxed)
+    }
+}
