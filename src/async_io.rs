@@ -391,7 +391,7 @@ impl<T> Async<T> {
         mut op: impl FnMut(&'a T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.get_ref();
-        let (source, waiter, rest) = (&self.source, WaiterId::NONE, Rest::Unknown);
+        let (source, waiter, rest) = (&self.source, WaiterId::NONE, Rest::Untold);
         Operation { source, place, dir, waiter, nature, rest, op: move || op(io) }
     }
 
@@ -402,7 +402,7 @@ impl<T> Async<T> {
         op: impl FnMut(&'a T) -> io::Result<R> + 'a,
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let mut operation = self.operation(place, Direction::Read, Nature::Plain, op);
-        operation.rest = Rest::PerhapsNothing;
+        operation.rest = Rest::PerhapsEmpty;
         operation
     }
 
@@ -414,7 +414,7 @@ impl<T> Async<T> {
     ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
         let io = self.io.as_mut().expect("only a value that is being dropped is without");
         let (source, waiter, nature) = (&self.source, WaiterId::NONE, Nature::Unknown);
-        Operation { source, place, dir, waiter, nature, rest: Rest::Unknown, op: move || op(io) }
+        Operation { source, place, dir, waiter, nature, rest: Rest::Untold, op: move || op(io) }
     }
 }
 
@@ -505,10 +505,10 @@ fn poll_read<T>(
     let len = buf.len();
     if crate::os::is_unix_stream(typeid::of::<T>()) {
         let op = || match source.is_by_level() {
-            true => read(buf).map(|len| (len, Rest::PerhapsNothing)),
+            true => read(buf).map(|len| (len, Rest::PerhapsEmpty)),
             false => crate::os::receive(source.registration(), buf),
         };
-        let rest = |&(n, rest): &(usize, Rest)| if is_short(n, len) { rest } else { Rest::Unknown };
+        let rest = |&(n, rest): &(usize, Rest)| if is_short(n, len) { rest } else { Rest::Untold };
         return poll_shared::<T, _>(source, Direction::Read, cx, op, rest).map_ok(|(n, _)| n);
     }
     poll_shared::<T, _>(source, Direction::Read, cx, || read(buf), |&n| rest_of::<T>(n, len))
@@ -526,7 +526,7 @@ fn poll_write<T>(
     if len == 0 {
         return poll_untried(source, cx, write);
     }
-    poll_shared::<T, _>(source, Direction::Write, cx, write, |_| Rest::Unknown)
+    poll_shared::<T, _>(source, Direction::Write, cx, write, |_| Rest::Untold)
 }
 
 /// A flush through the poll functions. It needs no room, so that a write that was given up while it
@@ -549,7 +549,7 @@ fn poll_untried<R>(
 ) -> Poll<io::Result<R>> {
     trace::place_here();
     let waiter = &mut WaiterId::SHARED.clone();
-    source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| Rest::Unknown)
+    source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| Rest::Untold)
 }
 
 /// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
@@ -566,9 +566,9 @@ fn is_short(read: usize, len: usize) -> bool {
 /// What a read says of what is left.
 fn rest_of<T>(read: usize, len: usize) -> Rest {
     match nature_of::<T>() {
-        _ if !is_short(read, len) => Rest::Unknown,
-        Nature::Stream => Rest::Nothing,
-        Nature::Plain | Nature::Unknown => Rest::PerhapsNothing,
+        Nature::Stream if is_short(read, len) => Rest::Empty,
+        Nature::Plain if is_short(read, len) => Rest::PerhapsEmpty,
+        _ => Rest::Untold,
     }
 }
 

@@ -257,6 +257,15 @@ impl Poller {
         each!(self, poller => poller.rebuild())
     }
 
+    /// Forgets all that is registered. Whoever waits on the poller's own descriptor must add it again.
+    pub(crate) fn start_anew(&self) -> io::Result<()> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Poller::Epoll(poller) => poller.start_anew(),
+            _ => Ok(()),
+        }
+    }
+
     #[cfg(unix)]
     pub(crate) fn fd(&self) -> Option<std::os::fd::RawFd> {
         each!(self, poller => poller.fd())

@@ -49,9 +49,9 @@ pub(crate) struct Reactor {
     /// Made when the first source needs it, so that its error can be returned there.
     poller: OnceLock<Poller>,
     rebuilds: AtomicU32,
-    /// Whether the poller may report, round after round, a source that it cannot be asked to forget: the
-    /// number of its descriptor had come to stand for something else. Relaxed: looked at with an event for
-    /// nobody, of which there is one each round then.
+    /// Whether the poller may report, round after round, a source that is gone and that it could not be
+    /// asked to forget: the number of its descriptor had come to stand for something else. Relaxed: looked
+    /// at with an event of a source that is gone, of which each round brings one then.
     doubts_levels: AtomicBool,
     registry: Registry,
     timers: Timers,
@@ -226,13 +226,12 @@ impl Reactor {
         let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
         let delivered = self.registry.with(event.key, |source| {
             let (taken, leaves_level) = source.deliver(harvest, wakers);
-            let must_arm = leaves_level || self.arms() || taken == 0 && self.doubts_levels();
-            let to_arm = must_arm.then(|| source.clone());
+            let to_arm = (leaves_level || self.arms()).then(|| source.clone());
             (taken, source.number(), to_arm)
         });
         let Some((taken, number, to_arm)) = delivered else {
             trace::react_stale(tick, event.key, readable, writable, event.flags);
-            if self.doubts_levels() {
+            if self.doubts_levels.load(Ordering::Relaxed) {
                 self.start_poller_anew(wakers, owned);
             }
             return;
@@ -243,22 +242,36 @@ impl Reactor {
         trace::react_event(tick, event, number, taken);
     }
 
-    /// Arms a source after an event.
-    ///
-    /// Its owner, on another thread, may have removed it meanwhile, and have registered another source
-    /// under its descriptor's number, which this then gave the wrong key: so that one is armed as well.
+    /// Arms a source after an event. One that the poller cannot be asked to watch by edge, and that goes on
+    /// being reported, makes it start anew.
     #[inline(never)]
     fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
-        let mut next = Some(source);
-        while let Some(source) = next {
-            if !source.arm_again(self, wakers) && !self.arms() && self.has(&source) {
-                self.start_poller_anew(wakers, owned);
-            }
-            next = match self.owns(&source) {
-                true => None,
-                false => self.registry.owner(source.registration().owned_number()),
-            };
-            owned.push(source);
+        let armed = source.arm_again(self, wakers);
+        if !armed && source.is_asked_by_level() && self.has(&source) {
+            self.start_poller_anew(wakers, owned);
+        }
+        self.arm_successor(&source, wakers, owned);
+        owned.push(source);
+    }
+
+    /// The owner of a source that was armed may have removed it meanwhile, on another thread, and have
+    /// registered another one under its descriptor's number, which that gave the wrong key: arms this one
+    /// as well.
+    fn arm_successor(
+        &self,
+        source: &Arc<Source>,
+        wakers: &mut Vec<Woken>,
+        owned: &mut Vec<Arc<Source>>,
+    ) {
+        let number = source.registration().owned_number();
+        let mut owns = self.owns(source);
+        while !owns {
+            let next = self.registry.owner(number).filter(|next| !Arc::ptr_eq(next, source));
+            let Some(next) = next else { return };
+            next.arm_again(self, wakers);
+            // One that has no key yet is about to be registered with its own.
+            owns = self.owns(&next) || next.key() == NO_KEY;
+            owned.push(next);
         }
     }
 
@@ -311,10 +324,19 @@ impl Reactor {
         let number = source.registration().owned_number();
         let (key, owned) = self.registry.insert(source.clone(), number);
         source.set_key(key);
-        if let Err(error) = poller.add(source.registration(), key, source.interest(self)) {
+        let interest = source.interest(self);
+        let added = match poller.add(source.registration(), key, interest) {
+            // A poller that was made anew at this moment has it already.
+            Err(error) if owned && error.kind() == io::ErrorKind::AlreadyExists => {
+                poller.modify(source.registration(), key, interest)
+            }
+            added => added,
+        };
+        if let Err(error) = added {
             self.registry.remove(key, number);
             return Err(error);
         }
+        source.was_asked(interest);
         Ok(if owned { None } else { self.registry.claim(key, number) })
     }
 
@@ -337,8 +359,8 @@ impl Reactor {
             Some(poller) if owned => poller.delete(source.registration()).is_ok(),
             _ => false,
         };
-        if !deleted && source.is_by_level() {
-            self.doubt_levels();
+        if !deleted && source.is_asked_by_level() {
+            self.doubts_levels.store(true, Ordering::Relaxed);
         }
     }
 

@@ -213,6 +213,7 @@ pub(crate) enum Warning {
     UnknownPoller,
     PollerLost,
     PollerRebuilt,
+    PollerStartedAnew,
     NoHelper,
     Recorder,
     #[allow(dead_code)] // Where there is a recorder.

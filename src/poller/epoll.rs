@@ -97,6 +97,23 @@ impl Epoll {
         Ok(())
     }
 
+    /// Puts another instance in the place of this one, under the same number, so that no other thread can
+    /// miss it. Who waits in an `epoll` of its own for this one's descriptor must add it again.
+    pub(crate) fn start_anew(&self) -> io::Result<()> {
+        // SAFETY: takes no pointers; the new descriptor is ours alone.
+        let new = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        let event_fd = self.event_fd();
+        let watch = flags::IN | flags::EDGE;
+        let replaced = ctl(Op::Add, new, event_fd, event_fd, watch, NOTIFY_DATA).and_then(|()| {
+            // SAFETY: takes no pointers; the number that is replaced is this instance's, in which only
+            // the caller waits.
+            check(unsafe { libc::dup3(new, self.epoll_fd(), libc::O_CLOEXEC) })
+        });
+        // SAFETY: made above, and nobody else knows it by this number.
+        unsafe { libc::close(new) };
+        replaced.map(drop)
+    }
+
     fn epoll_fd(&self) -> RawFd {
         self.epoll_fd.load(Ordering::Relaxed)
     }

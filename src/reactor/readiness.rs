@@ -103,7 +103,8 @@ struct State {
     unclaimed: bool,
     /// The stream ended, or an error or urgent data was seen: once up, it stays.
     hung_up: bool,
-    /// Nothing is there, for a plain source's operation, unless an event says otherwise.
+    /// Nothing is there, for a plain source's operation, unless an event says otherwise; or nothing is
+    /// taken to be there, by level, where an event does.
     blocked: Option<Blocked>,
     /// Made when somebody first waits, kept from then on.
     waits: Option<Box<Waits>>,
@@ -113,8 +114,8 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Blocked {
     ticks: Ticks,
-    /// A short read showed it, not an operation that said `WouldBlock`: what else the kernel has to
-    /// say (end of stream, error, urgent data) was not looked at.
+    /// A success showed it, not an operation that said `WouldBlock`: what else the kernel has to say
+    /// (end of stream, error, urgent data) was not looked at.
     drained: bool,
 }
 
@@ -302,18 +303,24 @@ impl Readiness {
         Some(Look { ready: false, reason, tick, ticks: begun.ticks, stored })
     }
 
-    /// A short read has drained the queue: the next operation would find nothing unless an event is
-    /// delivered that was harvested after `ticks`, which were read before it.
+    /// An operation that did not say so has left the queue empty, or is taken to have: the next one would
+    /// find nothing unless an event is delivered that was harvested after `ticks`, which were read before.
     #[inline]
-    pub(crate) fn drained(&self, dir: Direction, ticks: Ticks) {
+    pub(crate) fn taken_for_empty(&self, dir: Direction, ticks: Ticks) {
         let mut state = self.state.lock();
         let state = &mut state[dir as usize];
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let drained = Blocked { ticks, drained: true };
-        if !is_ready(drained.reason(tick, state.hung_up)) {
+        let empty = Blocked { ticks, drained: true };
+        if !is_ready(empty.reason(tick, state.hung_up)) {
             state.unclaimed = false;
-            self.set_blocked(dir, state, Some(drained));
+            self.set_blocked(dir, state, Some(empty));
         }
+    }
+
+    /// What was taken for empty need not be: the next operation is to look.
+    pub(crate) fn forget_blocked(&self, dir: Direction) {
+        let mut state = self.state.lock();
+        self.set_blocked(dir, &mut state[dir as usize], None);
     }
 
     #[inline]

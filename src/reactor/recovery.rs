@@ -56,48 +56,52 @@ impl Reactor {
         self.register_all(poller, wakers, owned);
     }
 
-    /// A level is reported that cannot be ended: makes the poller anew, which forgets it. The old one's
-    /// descriptors stay open, for other threads may be using their numbers.
+    /// A level is reported that cannot be ended: makes the poller anew, which forgets it.
     #[cold]
     pub(super) fn start_poller_anew(&self, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
         let Some(poller) = self.poller.get() else { return };
-        let made = poller.rebuild().is_ok();
-        // Else it is tried again with the next event.
-        self.doubts_levels.store(!made, Ordering::Relaxed);
-        if made {
-            trace::warn_once(
-                trace::Warning::PollerRebuilt,
-                format_args!(
-                    "the descriptor of a source was closed or replaced by somebody else, while a \
-                     duplicate of it is open; made a new poller"
-                ),
-            );
-            self.register_all(poller, wakers, owned);
+        if poller.start_anew().is_err() {
+            // It is tried again with the next event.
+            return;
         }
+        trace::warn_once(
+            trace::Warning::PollerStartedAnew,
+            format_args!(
+                "the descriptor of a source was closed or replaced by somebody else, and what it was \
+                 is still open elsewhere; started the poller anew to be rid of it"
+            ),
+        );
+        self.register_all(poller, wakers, owned);
     }
 
     /// Registers all sources with a poller that was made anew.
     fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
+        self.doubts_levels.store(false, Ordering::Relaxed);
         for source in self.registry.all() {
-            let interest = source.interest(self);
-            let added = self.owns(&source)
-                && poller.add(source.registration(), source.key(), interest).is_ok();
-            if !added {
-                source.fail(wakers);
-            } else if source.interest(self) != interest {
-                // Another thread has changed it meanwhile, and asked the old poller.
-                source.arm_again(self, wakers);
-            }
+            self.register_again(poller, &source, wakers, owned);
             owned.push(source);
         }
     }
 
-    /// A source that is watched by level could not be taken out, or watched by edge.
-    pub(crate) fn doubt_levels(&self) {
-        self.doubts_levels.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn doubts_levels(&self) -> bool {
-        self.doubts_levels.load(Ordering::Relaxed)
+    fn register_again(
+        &self,
+        poller: &Poller,
+        source: &Arc<Source>,
+        wakers: &mut Vec<Woken>,
+        owned: &mut Vec<Arc<Source>>,
+    ) {
+        let interest = source.interest(self);
+        let added =
+            self.owns(source) && poller.add(source.registration(), source.key(), interest).is_ok();
+        if !added {
+            source.fail(wakers);
+            return;
+        }
+        source.was_asked(interest);
+        if source.interest(self) != interest {
+            // Another thread has changed it meanwhile, and asked the old poller.
+            source.arm_again(self, wakers);
+        }
+        self.arm_successor(source, wakers, owned);
     }
 }

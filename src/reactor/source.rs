@@ -3,8 +3,9 @@
 //! There are three ways into a wait, and one way to go on with it:
 //!
 //! - *by request* ([`Source::poll_ready`]): the kernel is asked once;
-//! - *after `WouldBlock` of a plain system call* ([`Source::poll_operation`] on a plain source): the
-//!   ticks were read before the call, so nothing need be asked;
+//! - *after `WouldBlock` of a plain system call* ([`Source::poll_operation`] on a plain source), or after
+//!   one that leaves its queue empty or, by level, is taken to: the ticks were read before the call, so
+//!   nothing need be asked;
 //! - *after `WouldBlock` of somebody else's code* (the same on any other source): the kernel is
 //!   asked, and if it disagrees the task is woken for another turn;
 //! - *going on*: the ticks decide, and no system call is made.
@@ -17,7 +18,7 @@ use std::task::{ready, Context, Poll};
 use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
 use super::current::{self, Home};
-use super::readiness::{delivered_alone, Displaced, Harvest, Look, Readiness, WaiterId};
+use super::readiness::{delivered_alone, Displaced, Look, Readiness, WaiterId};
 use super::registration::Registration;
 use super::wakes::{self, Cause, Woken};
 use super::{Reactor, NO_KEY};
@@ -26,9 +27,10 @@ use crate::trace;
 
 pub(crate) mod arming;
 pub(crate) mod habit;
+mod levels;
 
 use arming::Arming;
-use habit::{Habit, Then};
+use habit::Habit;
 
 /// What is known of the thing behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +47,13 @@ pub(crate) enum Nature {
 /// What a result says of what is left in the kernel's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// It tells nothing.
-    Unknown,
-    /// That it is empty, if it is a byte stream.
-    Nothing,
+    Untold,
+    /// It is empty, if it is a byte stream.
+    Empty,
     /// The same, by a dearer operation than is needed by level.
-    NothingDearly,
-    /// That it may well be empty: a message was taken out, or all bytes that there were.
-    PerhapsNothing,
+    EmptyDearly,
+    /// It may well be empty: a message was taken out, or all bytes that there were.
+    PerhapsEmpty,
 }
 
 /// A registered source.
@@ -118,12 +119,6 @@ impl Source {
         Ok(source)
     }
 
-    /// Whether the poller is to report at each wait what is left to read.
-    #[inline]
-    pub(crate) fn is_by_level(&self) -> bool {
-        self.habit.by_level()
-    }
-
     #[inline]
     pub(crate) fn registration(&self) -> &Registration {
         &self.registration
@@ -177,6 +172,7 @@ impl Source {
                 return Ok(reactor);
             }
             self.arming.start_anew();
+            self.habit.start_anew();
             let lost = trace::without_records(|| reactor.register(self))?;
             self.home.set(reactor);
             lost
@@ -257,9 +253,9 @@ impl Source {
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    let rest = result.as_ref().map_or(Rest::Unknown, rest);
-                    if self.is_empty(reactor, rest) {
-                        self.readiness.drained(dir, ticks);
+                    let rest = result.as_ref().map_or(Rest::Untold, rest);
+                    if self.learn_from(reactor, rest) {
+                        self.readiness.taken_for_empty(dir, ticks);
                     }
                     return Poll::Ready(result);
                 }
@@ -288,7 +284,7 @@ impl Source {
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    self.cancel(dir, std::mem::replace(waiter, WaiterId::NONE));
+                    self.stop_waiting(dir, std::mem::replace(waiter, WaiterId::NONE));
                     return Poll::Ready(result);
                 }
             }
@@ -315,65 +311,17 @@ impl Source {
     }
 
     /// A waiter stops waiting.
-    pub(crate) fn cancel(&self, dir: Direction, waiter: WaiterId) {
+    fn stop_waiting(&self, dir: Direction, waiter: WaiterId) {
         trace::wait_over(self, dir, waiter);
         if let Some(waker) = self.readiness.remove(dir, waiter) {
             trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
             wakes::drop_contained(Some(waker));
         }
-        if dir == Direction::Read && self.habit.was_cancelled() {
-            let home = self.home.get();
-            if !home.is_inherited() {
-                self.watch_by_edge(home);
-            }
-        }
-    }
-
-    /// Delivers an event. Returns how many wakers it took, and whether the source must be armed anew.
-    #[inline]
-    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> (usize, bool) {
-        let taken = self.readiness.deliver(harvest, wakers);
-        // Else what nobody is about to read, or no read takes away, would be reported in each round.
-        let leaves_level = if harvest.hung_up {
-            self.habit.rule_out_level()
-        } else {
-            let leaves = taken == 0 && self.habit.by_level();
-            if leaves {
-                self.habit.set_by_edge();
-            }
-            leaves
-        };
-        (taken, leaves_level)
     }
 
     /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
         self.readiness.fail(wakers);
-    }
-
-    /// Whether the kernel's queue is empty, or is to be taken for empty: then the poller reports at the
-    /// next wait what there is.
-    #[inline(always)]
-    fn is_empty(&self, reactor: &Reactor, rest: Rest) -> bool {
-        match rest {
-            Rest::Unknown => false,
-            Rest::Nothing => reactor.tells_the_end() && self.is_byte_stream(),
-            Rest::NothingDearly => {
-                let is_empty = reactor.tells_the_end() && self.is_byte_stream();
-                if is_empty && self.habit.took_the_last() {
-                    self.watch_by_level(reactor);
-                }
-                is_empty
-            }
-            Rest::PerhapsNothing => match self.habit.took() {
-                Then::ReadOn => false,
-                Then::TakeForEmpty => true,
-                Then::WatchByEdge => {
-                    self.watch_by_edge(reactor);
-                    false
-                }
-            },
-        }
     }
 
     /// Whether it is what its type says: a socket of another kind, put into std's type by hand, keeps
@@ -476,7 +424,7 @@ impl Source {
         self.settle(reactor, dir, waiter, look, displaced, cx)
     }
 
-    /// Begins a wait without trying the operation, if it is known to find nothing.
+    /// Begins a wait without trying the operation, if it is known, or taken, to find nothing.
     fn begin_blocked(
         self: &Arc<Source>,
         reactor: &Reactor,

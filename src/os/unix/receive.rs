@@ -28,7 +28,7 @@ pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<(usiz
     let length = unsafe { libc::recvmsg(fd, &mut header, 0) };
     let Ok(len) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
     match header.msg_flags & libc::MSG_CTRUNC {
-        0 => Ok((len, Rest::NothingDearly)),
-        _ => Ok((len, Rest::Unknown)),
+        0 => Ok((len, Rest::EmptyDearly)),
+        _ => Ok((len, Rest::Untold)),
     }
 }

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::reactor::source::arming::Arming;
-use crate::reactor::source::habit::Habit;
+use crate::reactor::source::habit::{Habit, SINGLES_MIN};
 
 /// Each of three threads says what it wants and has the poller asked. Whoever does it, and in whatever
 /// order: the last request asks for all that is wanted. A thread that began to ask again with a plain
@@ -61,7 +61,7 @@ fn a_wait_to_write_rules_a_level_out_whenever_it_comes() {
         let (habit, arming) = (Arc::new(Habit::new()), Arc::new(Arming::new()));
         let (writes, watched) =
             (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        for _ in 1..32 {
+        for _ in 1..SINGLES_MIN {
             assert!(!habit.took_the_last());
         }
         let request = {

@@ -65,7 +65,7 @@ impl Levels {
                     return;
                 }
             } else if self.habit.by_level() {
-                self.readiness.drained(dir, ticks);
+                self.readiness.taken_for_empty(dir, ticks);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::Source;
 use crate::poller::Interest;
 use crate::reactor::wakes::{self, Woken};
 use crate::reactor::Reactor;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 const NOT_ARMING: u8 = 0;
 const ARMING: u8 = 1;
@@ -16,44 +16,49 @@ const ARMING_AGAIN: u8 = 2;
 
 /// Who arms a source: one thread at a time.
 #[derive(Debug)]
-pub(crate) struct Arming(AtomicU8);
+pub(crate) struct Arming {
+    state: AtomicU8,
+    /// Whether the poller was asked for levels last. Stored by the arming thread. Relaxed: the driver, to
+    /// whom an event comes before this, looks again with the next one.
+    by_level: AtomicBool,
+}
 
 impl Arming {
     pub(crate) fn new() -> Arming {
-        Arming(AtomicU8::new(NOT_ARMING))
+        Arming { state: AtomicU8::new(NOT_ARMING), by_level: AtomicBool::new(false) }
     }
 
-    /// In a forked child: a thread that is not in this process may have been at it.
+    /// In a forked child: a thread that is not in this process may have been at it. Relaxed: nobody else
+    /// uses the source until it has moved, which a lock orders.
     pub(super) fn start_anew(&self) {
-        self.0.store(NOT_ARMING, Ordering::Relaxed);
+        self.state.store(NOT_ARMING, Ordering::Relaxed);
+        self.by_level.store(false, Ordering::Relaxed);
     }
 
     /// Makes a request of what is wanted by now. Of several threads one does it, again if the others
-    /// have changed what is wanted meanwhile: so the last request is never an old one.
+    /// have changed what is wanted meanwhile: so the last request is never an old one, and it is that
+    /// one's error which is returned.
     pub(crate) fn request(&self, mut request: impl FnMut() -> io::Result<()>) -> io::Result<()> {
         // AcqRel throughout: who hands over to the arming thread has stored before what is wanted.
         let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
         loop {
-            match self.0.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
+            match self.state.compare_exchange(NOT_ARMING, ARMING, set, fetch) {
                 Ok(_) => break,
                 Err(state) => {
-                    if self.0.compare_exchange(state, ARMING_AGAIN, set, fetch).is_ok() {
+                    if self.state.compare_exchange(state, ARMING_AGAIN, set, fetch).is_ok() {
                         return Ok(());
                     }
                 }
             }
         }
         loop {
-            if let Err(error) = request() {
-                self.0.store(NOT_ARMING, Ordering::Release);
-                return Err(error);
-            }
-            if self.0.compare_exchange(ARMING, NOT_ARMING, set, fetch).is_ok() {
-                return Ok(());
+            let requested = request();
+            if self.state.compare_exchange(ARMING, NOT_ARMING, set, fetch).is_ok() {
+                return requested;
             }
             // Not a plain store: a third thread may have handed over since, and what it stored before must
             // be seen by the request.
-            self.0.swap(ARMING, set);
+            self.state.swap(ARMING, set);
         }
     }
 }
@@ -64,7 +69,6 @@ impl Source {
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) -> bool {
         let armed = self.arm(reactor).is_ok();
         if !armed {
-            self.writes.store(false, Ordering::Relaxed);
             self.fail(wakers);
         }
         armed
@@ -97,45 +101,10 @@ impl Source {
     /// Once a source.
     #[cold]
     fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
-        let was_by_level = self.habit.rule_out_level();
+        self.habit.rule_out_level();
         self.writes.store(true, Ordering::Relaxed);
         // What is ready by now is reported by this.
-        let armed = self.arm(reactor);
-        if armed.is_err() {
-            self.writes.store(false, Ordering::Relaxed);
-            if was_by_level {
-                reactor.doubt_levels();
-            }
-        }
-        armed
-    }
-
-    /// Has the poller report, at each wait, what is left to read.
-    #[cold]
-    pub(super) fn watch_by_level(&self, reactor: &Reactor) {
-        if !reactor.reports_levels() {
-            self.habit.rule_out_level();
-            return;
-        }
-        self.habit.set_by_level();
-        self.change_over(reactor);
-    }
-
-    /// Has the poller report changes again.
-    #[cold]
-    pub(super) fn watch_by_edge(&self, reactor: &Reactor) {
-        self.habit.set_by_edge();
-        self.change_over(reactor);
-    }
-
-    /// What is ready by now is reported by this.
-    fn change_over(&self, reactor: &Reactor) {
-        if self.arm(reactor).is_err() {
-            self.habit.rule_out_level();
-            self.writes.store(false, Ordering::Relaxed);
-            reactor.doubt_levels();
-            self.give_up();
-        }
+        self.arm(reactor)
     }
 
     /// Arming failed: wakes all who wait, so that each tries again and meets the error itself.
@@ -145,9 +114,24 @@ impl Source {
         wakes::wake_all(&mut wakers);
     }
 
-    /// Asks the poller for what is wanted by now.
-    fn arm(&self, reactor: &Reactor) -> io::Result<()> {
-        self.arming.request(|| self.request(reactor))
+    /// Asks the poller for what is wanted by now. After an error the next wait to write asks again.
+    pub(super) fn arm(&self, reactor: &Reactor) -> io::Result<()> {
+        let armed = self.arming.request(|| self.request(reactor));
+        if armed.is_err() {
+            self.writes.store(false, Ordering::Relaxed);
+        }
+        armed
+    }
+
+    /// The poller was asked for this, and has accepted it.
+    pub(crate) fn was_asked(&self, interest: Interest) {
+        self.arming.by_level.store(interest.by_level, Ordering::Relaxed);
+    }
+
+    /// Whether the poller reports at each wait what is left to read, as far as it was told.
+    #[inline]
+    pub(crate) fn is_asked_by_level(&self) -> bool {
+        self.arming.by_level.load(Ordering::Relaxed)
     }
 
     /// If the number of its descriptor has become another source's, that one's registration is left
@@ -163,6 +147,8 @@ impl Source {
                 format!("descriptor {} was closed and is another source's now", self.number()),
             ));
         }
-        reactor.poller()?.modify(&self.registration, self.key(), interest)
+        reactor.poller()?.modify(&self.registration, self.key(), interest)?;
+        self.was_asked(interest);
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::sync::atomic::{AtomicU16, AtomicU8, Ordering};
 
 /// So many events in a row must have brought one message each before a source is watched by level:
 /// changing over and back costs two system calls and a round, and each message by level saves one.
-const SINGLES_MIN: u16 = 32;
+pub(crate) const SINGLES_MIN: u16 = 32;
 
 /// Doubled with each return to edges that comes early, up to this.
 const SINGLES_MAX: u16 = 256;
@@ -68,6 +68,14 @@ impl Habit {
             streak: AtomicU16::new(0),
             needed: AtomicU16::new(SINGLES_MIN),
         }
+    }
+
+    /// In a forked child, whose poller may be another one. Relaxed: nobody else uses the source until it has
+    /// moved, which a lock orders.
+    pub(crate) fn start_anew(&self) {
+        self.watched.store(0, Ordering::Relaxed);
+        self.streak.store(0, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
     }
 
     #[inline]
@@ -146,12 +154,11 @@ impl Habit {
         by_level
     }
 
-    /// Edges alone will do from now on. Returns whether the source was to be watched by level.
-    pub(crate) fn rule_out_level(&self) -> bool {
-        if self.watched.load(Ordering::Relaxed) & RULED_OUT != 0 {
-            return false;
+    /// Edges alone will do from now on.
+    pub(crate) fn rule_out_level(&self) {
+        if self.watched.load(Ordering::Relaxed) & RULED_OUT == 0 {
+            self.watched.fetch_or(RULED_OUT, Ordering::Relaxed);
         }
-        self.watched.fetch_or(RULED_OUT, Ordering::Relaxed) == BY_LEVEL
     }
 }
 

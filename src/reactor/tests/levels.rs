@@ -42,7 +42,7 @@ impl Reader {
             taken.map(drop).map_err(|_| std::io::ErrorKind::WouldBlock.into())
         };
         let mut cx = Context::from_waker(&self.waker);
-        let rest = |_: &()| Rest::PerhapsNothing;
+        let rest = |_: &()| Rest::PerhapsEmpty;
         let poll = self.source.poll_operation(Read, waiter, Nature::Plain, &mut cx, op, rest);
         poll.map(|result| result.expect("the script has no error here"))
     }

@@ -158,8 +158,8 @@ fn a_short_read_waits_without_another_read() {
         };
         let waiter = &mut WaiterId::SHARED.clone();
         source.poll_operation(Read, waiter, Nature::Stream, &mut cx, op, |&n| match n {
-            1..8 => Rest::Nothing,
-            _ => Rest::Unknown,
+            1..8 => Rest::Empty,
+            _ => Rest::Untold,
         })
     };
     assert!(read(8).is_ready() && read(5).is_ready());
