@@ -51,6 +51,7 @@ pub(crate) enum Rest {
     /// It is empty, if it is a byte stream.
     Empty,
     /// The same, by a dearer operation than is needed by level.
+    #[allow(dead_code)] // Where there are Unix streams.
     EmptyDearly,
     /// It may well be empty: a message was taken out, or all bytes that there were.
     PerhapsEmpty,
