@@ -62,7 +62,7 @@ fn what_comes_in_company_is_read() -> io::Result<()> {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
     let addr = listener.get_ref().local_addr()?;
     block_on(async {
-        for company in 1..12 {
+        for company in 1..8 {
             one_at_a_time(far.get_ref(), &near, 3 * HABITUAL).await?;
             let mut buf = [0; 16];
             if company % 2 == 0 {
