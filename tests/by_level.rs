@@ -7,6 +7,8 @@
 mod bounded;
 #[path = "util/fork.rs"]
 mod fork;
+#[path = "util/head_and_tail.rs"]
+mod head_and_tail;
 #[path = "util/poller.rs"]
 mod poller;
 #[path = "util/records.rs"]
@@ -19,7 +21,6 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
@@ -27,8 +28,10 @@ use fork::Child;
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use records::Line;
-use singles::{is_of, one_at_a_time, recorded, udp_pair, until_by_level, HABITUAL};
-use util::watchdog;
+use singles::{
+    is_of, one_at_a_time, recorded, udp_pair, udp_pair_by_level, until_by_level, HABITUAL,
+};
+use util::{alone, watchdog};
 
 /// Sends bytes that are waited for.
 async fn bytes_at_a_time(
@@ -94,26 +97,13 @@ fn what_comes_in_company_is_read() -> io::Result<()> {
 /// By level a read that a descriptor ends early is not told apart; the next wait tells of the rest.
 #[test]
 fn bytes_behind_a_descriptor_are_read() -> io::Result<()> {
-    use rustix::net::{sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-    use std::os::fd::AsFd;
     let _watchdog = watchdog("bytes_behind_a_descriptor_are_read");
     block_on(async {
         let (mut near, far) = Async::<UnixStream>::pair()?;
         for _ in 0..20 {
             bytes_at_a_time(far.get_ref(), &mut near, HABITUAL).await?;
-            let fds = [far.as_fd()];
-            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
-            let head = [io::IoSlice::new(b"head")];
-            assert_eq!(sendmsg(&far, &head, &mut ancillary, SendFlags::empty())?, 4);
-            io::Write::write_all(&mut far.get_ref(), b"tail")?;
-            let (mut buf, mut got) = ([0; 64], Vec::<u8>::new());
-            while got.len() < 8 {
-                let count = near.read(&mut buf).await?;
-                got.extend(&buf[..count]);
-            }
-            assert_eq!(got, b"headtail");
+            head_and_tail::send(&far)?;
+            head_and_tail::receive(&mut near).await?;
         }
         Ok(())
     })
@@ -164,12 +154,6 @@ fn a_child_goes_on() -> io::Result<()> {
     block_on(one_at_a_time(far.get_ref(), &near, HABITUAL))
 }
 
-/// Held by whoever has this process's work recorded.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
 #[test]
 fn single_messages_come_to_be_watched_by_level() -> io::Result<()> {
     let test = "single_messages_come_to_be_watched_by_level";
@@ -178,9 +162,7 @@ fn single_messages_come_to_be_watched_by_level() -> io::Result<()> {
     if !poller::is_epoll(test) {
         return Ok(());
     }
-    let (near, far) = udp_pair()?;
-    let fd = near.get_ref().as_raw_fd();
-    until_by_level(fd, || block_on(one_at_a_time(far.get_ref(), &near, HABITUAL)))?;
+    udp_pair_by_level()?;
 
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
     until_by_level(listener.get_ref().as_raw_fd(), || block_on(connect_once(&listener)))?;
@@ -200,9 +182,8 @@ fn what_nobody_reads_is_told_of_no_more() -> io::Result<()> {
     if !poller::is_epoll(test) {
         return Ok(());
     }
-    let (near, far) = udp_pair()?;
+    let (near, far) = udp_pair_by_level()?;
     let fd = near.get_ref().as_raw_fd();
-    until_by_level(fd, || block_on(one_at_a_time(far.get_ref(), &near, HABITUAL)))?;
     let lines = recorded(|| {
         far.get_ref().send(b"left")?;
         block_on(Timer::after(Duration::from_millis(20)));

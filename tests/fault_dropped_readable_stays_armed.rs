@@ -10,22 +10,18 @@ mod util;
 use std::fs;
 use std::net::UdpSocket;
 use std::pin::pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_lite::future::{self, block_on, Future};
-use util::{counting_waker, watchdog};
+use util::{alone, counting_waker, watchdog};
 
 const TIMES: u64 = 200;
 
 /// The helper thread may also wake up for its own sake now and then.
 const SLACK: u64 = 10;
-
-/// Both tests count the wakes of this process's one helper thread.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A socket known to the running reactor, and its peer.
 fn pair() -> (Async<UdpSocket>, UdpSocket) {
@@ -84,7 +80,7 @@ fn wait_for_one_more((socket, peer): &(Async<UdpSocket>, UdpSocket)) {
 #[test]
 fn one_datagram_wakes_the_reactor_once() {
     let _watchdog = watchdog("one_datagram_wakes_the_reactor_once");
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone(); // It counts the wakes of this process's one helper thread.
     let (socket, peer) = pair();
     let (waker, wakes) = counting_waker();
     let before = rounds();
@@ -103,7 +99,7 @@ fn one_datagram_wakes_the_reactor_once() {
 #[test]
 fn each_datagram_wakes_the_reactor_at_most_once() {
     let _watchdog = watchdog("each_datagram_wakes_the_reactor_at_most_once");
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone(); // It counts the wakes of this process's one helper thread.
     let (socket, peer) = pair();
     let another = pair();
     let (waker, wakes) = counting_waker();

@@ -3,6 +3,8 @@
 //! instance that both share, took the parent's events, and woke nobody, because whoever it would wake
 //! had been left behind. A child looks who it is when it comes back from waking: one in `block_on` is polled
 //! again and joins a reactor of its own, and the helper thread, whose parent has another, ends.
+//! The tests take turns: a waker forks whichever thread drives, and that of another test would not know that
+//! it is a child.
 #![cfg(unix)]
 
 mod util;
@@ -16,25 +18,17 @@ use std::future::{poll_fn, Future};
 use std::io::Write;
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{block_on, Async, Timer};
 use fork::{leave, Child};
-use util::{counting_waker, tcp_pair, watchdog};
+use util::{alone, counting_waker, tcp_pair, watchdog};
 
 /// More timers than are woken in one piece.
 const MANY: usize = 600;
-
-/// Holding it grants the process's reactor: a waker forks whichever thread drives, and that of another test
-/// would not know that it is a child.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Forks when it is woken for the first time.
 #[derive(Default)]

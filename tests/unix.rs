@@ -10,6 +10,8 @@ use async_io::{block_on, Async};
 use futures_lite::future::{self, poll_once};
 use futures_lite::{pin, AsyncReadExt, AsyncWriteExt, StreamExt};
 
+#[path = "util/head_and_tail.rs"]
+mod head_and_tail;
 mod util;
 use util::watchdog;
 
@@ -37,27 +39,13 @@ fn stream_pair() -> io::Result<()> {
 /// a read that is shorter than its buffer says nothing about what is left.
 #[test]
 fn stream_reads_on_after_a_short_read() -> io::Result<()> {
-    use rustix::net::{sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-    use std::os::unix::io::AsFd;
     let _watchdog = watchdog("stream_reads_on_after_a_short_read");
     block_on(async {
         let (mut a, b) = Async::<UnixStream>::pair()?;
         for _ in 0..20 {
-            let fds = [b.as_fd()];
-            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
-            let head = [io::IoSlice::new(b"head")];
-            assert_eq!(sendmsg(&b, &head, &mut ancillary, SendFlags::empty())?, 4);
-            io::Write::write_all(&mut b.get_ref(), b"tail")?;
+            head_and_tail::send(&b)?;
             a.readable().await?;
-            let mut buf = [0; 64];
-            let mut got: Vec<u8> = Vec::new();
-            while got.len() < 8 {
-                let count = a.read(&mut buf).await?;
-                got.extend(&buf[..count]);
-            }
-            assert_eq!(got, b"headtail");
+            head_and_tail::receive(&mut a).await?;
         }
         Ok(())
     })

@@ -83,8 +83,7 @@ impl Epoll {
             unsafe { libc::close(epoll_fd) };
             error
         })?;
-        let watch = flags::IN | flags::EDGE;
-        if let Err(error) = ctl(Op::Add, epoll_fd, event_fd, event_fd, watch, NOTIFY_DATA) {
+        if let Err(error) = add_notification(epoll_fd, event_fd) {
             for fd in [epoll_fd, event_fd] {
                 // SAFETY: both were made above and nobody else knows them.
                 unsafe { libc::close(fd) };
@@ -102,9 +101,7 @@ impl Epoll {
     pub(crate) fn start_anew(&self) -> io::Result<()> {
         // SAFETY: takes no pointers; the new descriptor is ours alone.
         let new = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        let event_fd = self.event_fd();
-        let watch = flags::IN | flags::EDGE;
-        let replaced = ctl(Op::Add, new, event_fd, event_fd, watch, NOTIFY_DATA).and_then(|()| {
+        let replaced = add_notification(new, self.event_fd()).and_then(|()| {
             // SAFETY: takes no pointers; the number that is replaced is this instance's, in which only
             // the caller waits.
             check(unsafe { libc::dup3(new, self.epoll_fd(), libc::O_CLOEXEC) })
@@ -245,6 +242,11 @@ impl Epoll {
     }
 }
 
+/// Has an instance report each notification.
+fn add_notification(epoll_fd: RawFd, event_fd: RawFd) -> io::Result<()> {
+    ctl(Op::Add, epoll_fd, event_fd, event_fd, flags::IN | flags::EDGE, NOTIFY_DATA)
+}
+
 fn ctl(
     op: Op,
     epoll_fd: RawFd,
@@ -301,13 +303,9 @@ mod tests {
         for (index, (a, b)) in pairs.iter().enumerate() {
             for (fd, generation) in [(a.as_raw_fd(), 0), (b.as_raw_fd(), 1)] {
                 let source = Registration::from_raw(fd);
-                epoll
-                    .add(
-                        &source,
-                        Key::new(index as u32, generation),
-                        Interest::in_changes(true, true),
-                    )
-                    .unwrap();
+                let (key, both) =
+                    (Key::new(index as u32, generation), Interest::in_changes(true, true));
+                epoll.add(&source, key, both).unwrap();
             }
         }
         let (mut events, mut seen) = (Events::default(), std::collections::HashSet::new());

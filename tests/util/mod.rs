@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -24,6 +24,13 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 /// How long a test may take before its watchdog ends the process. Far more than any test needs,
 /// so that a loaded machine or a sanitizer does not reach it.
 pub const WATCHDOG_S: u64 = 300;
+
+/// Holding it grants what tests of one process share: its reactor, its helper thread, its logger.
+#[must_use = "it grants that until it is dropped"]
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Ends the process with a message that names the test unless it is dropped in time.
 #[must_use = "dropping the watchdog stops it"]

@@ -5,8 +5,9 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 
-use async_io::Async;
+use async_io::{block_on, Async};
 use futures_lite::future::zip;
 
 use crate::records::{Field, Keeper, Line};
@@ -62,4 +63,12 @@ fn begins_level(line: &Line, fd: i32) -> bool {
 pub fn until_by_level(fd: i32, mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     while !recorded(&mut work)?.iter().any(|line| begins_level(line, fd)) {}
     Ok(())
+}
+
+/// Two connected sockets, the first of which is watched by level.
+pub fn udp_pair_by_level() -> io::Result<(Async<UdpSocket>, Async<UdpSocket>)> {
+    let (near, far) = udp_pair()?;
+    let fd = near.get_ref().as_raw_fd();
+    until_by_level(fd, || block_on(one_at_a_time(far.get_ref(), &near, HABITUAL)))?;
+    Ok((near, far))
 }

@@ -21,34 +21,23 @@ fn the_last_request_is_never_an_old_one() {
             Arc::new([AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false)]);
         // A system call: its own lock orders it. Nothing in a model checks that, so a bit for each.
         let asked = Arc::new(AtomicUsize::new(0));
-        let threads: Vec<_> = (0..3)
-            .rev()
-            .map(|n| {
-                let (arming, wanted, asked) = (arming.clone(), wanted.clone(), asked.clone());
-                let work = move || {
-                    wanted[n].store(true, Ordering::Relaxed);
-                    let request = || {
-                        let bit = |n: usize| usize::from(wanted[n].load(Ordering::Relaxed)) << n;
-                        asked.store(bit(0) | bit(1) | bit(2), Ordering::Relaxed);
-                        Ok(())
-                    };
-                    arming.request(request).unwrap();
+        let want = |n: usize| {
+            let (arming, wanted, asked) = (arming.clone(), wanted.clone(), asked.clone());
+            move || {
+                wanted[n].store(true, Ordering::Relaxed);
+                let request = || {
+                    let bit = |n: usize| usize::from(wanted[n].load(Ordering::Relaxed)) << n;
+                    asked.store(bit(0) | bit(1) | bit(2), Ordering::Relaxed);
+                    Ok(())
                 };
-                match n {
-                    0 => {
-                        work();
-                        None
-                    }
-                    _ => Some(thread::spawn(work)),
-                }
-            })
-            .collect();
-        threads.into_iter().flatten().for_each(|it| it.join().unwrap());
-        assert_eq!(
-            asked.load(Ordering::SeqCst),
-            0b111,
-            "what one of them wanted was not asked for"
-        );
+                arming.request(request).unwrap();
+            }
+        };
+        let others = [thread::spawn(want(2)), thread::spawn(want(1))];
+        want(0)();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        let asked = asked.load(Ordering::SeqCst);
+        assert_eq!(asked, 0b111, "what one of them wanted was not asked for");
     });
 }
 

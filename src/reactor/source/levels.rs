@@ -37,10 +37,9 @@ impl Source {
     pub(super) fn learn_from(&self, reactor: &Reactor, rest: Rest) -> bool {
         match rest {
             Rest::Untold => false,
-            Rest::Empty => reactor.tells_the_end() && self.is_byte_stream(),
-            Rest::EmptyDearly => {
+            Rest::Empty | Rest::EmptyDearly => {
                 let is_empty = reactor.tells_the_end() && self.is_byte_stream();
-                if is_empty && self.habit.took_the_last() {
+                if is_empty && rest == Rest::EmptyDearly && self.habit.took_the_last() {
                     self.watch_by_level(reactor);
                 }
                 is_empty
