@@ -136,7 +136,7 @@ impl Async<TcpStream> {
                 false => socket::is_connected(stream),
                 // The system says writable when the attempt has ended, one way or the other. Before
                 // that, an error may be a passing one, and asking would take it away.
-                true => stream.take_error()?.map_or(Ok(()), Err),
+                true => socket::outcome(stream.take_error(), || stream.peer_addr()),
             })
             .await?;
         trace::source_connected(&stream.source);

@@ -121,10 +121,8 @@ impl Async<UnixStream> {
     async fn finish(stream: UnixStream, place: Place) -> io::Result<Async<UnixStream>> {
         let stream = Async::new_nonblocking(stream)?;
         Writable::new(&stream, place).await?;
-        match stream.get_ref().take_error()? {
-            None => Ok(stream),
-            Some(error) => Err(error),
-        }
+        socket::outcome(stream.get_ref().take_error(), || stream.get_ref().peer_addr())?;
+        Ok(stream)
     }
 
     /// Two streams that are connected with each other.

@@ -13,7 +13,7 @@ mod util;
 use std::fs::{self, File};
 use std::future::pending;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{mpsc, Arc};
 use std::thread;
@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::time::{clock_gettime, ClockId};
 use util::watchdog;
 
@@ -57,6 +58,60 @@ fn closed_and_the_numbers_taken_by_others() {
             replace(null.as_fd(), target);
         }
     });
+}
+
+/// No new poller can be made, and all waits end. A connect in the middle of its wait took that for the end
+/// of the attempt, and handed out a stream that was connected with nobody.
+#[test]
+fn closed_for_good_while_a_connect_waits() {
+    let test = "closed_for_good_while_a_connect_waits";
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        let result = lose_the_poller_while_a_connect_waits();
+        return println!(" connect={:?}", result.map_err(|error| error.kind()));
+    }
+    let output = child::command(test, "daemon", 0).output().unwrap();
+    let shown = child::shown(&output);
+    assert!(output.status.success(), "{shown}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(child::value(&stdout, "connect"), Some("Err(NotConnected)"), "{shown}");
+}
+
+fn lose_the_poller_while_a_connect_waits() -> io::Result<()> {
+    let (say_so, waits) = mpsc::channel();
+    let connect = in_a_thread(move || future::block_on(connect_in_vain(&say_so)));
+    let (socket, peer) = pair()?;
+    in_a_thread(move || future::block_on(socket.recv(&mut [0; 8])));
+    waits.recv().expect("the backlog becomes full");
+    let descriptors = reactors_descriptors();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) })?;
+    close(&descriptors);
+    // The thread in the poller comes back from its wait, and finds nothing to wait in.
+    peer.send(b"wake up")?;
+    connect.recv().expect("the connect ends")
+}
+
+/// Connects until the listener's backlog is full, says so, and goes on waiting.
+async fn connect_in_vain(waits: &mpsc::Sender<()>) -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    rustix::net::listen(&listener, 0)?;
+    let addr = listener.local_addr()?;
+    let mut made = Vec::new();
+    loop {
+        let mut connect = Box::pin(Async::<TcpStream>::connect(addr));
+        let soon = Timer::after(Duration::from_millis(200));
+        let made_soon = future::or(async { Some((&mut connect).await) }, async {
+            soon.await;
+            None
+        });
+        match made_soon.await {
+            Some(stream) => made.push(stream?),
+            None => {
+                let _ = waits.send(());
+                return connect.await.map(drop);
+            }
+        }
+    }
 }
 
 /// Runs `sabotage` on the reactor's descriptors in a child process and judges what the child met.

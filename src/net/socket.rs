@@ -115,6 +115,21 @@ pub(crate) fn is_connected(stream: &TcpStream) -> io::Result<()> {
     stream.peer_addr().map(drop).map_err(|_| io::ErrorKind::WouldBlock.into())
 }
 
+/// What came of an attempt that has been waited for: `error` is what the socket has to tell, and `peer`
+/// says whether there is one.
+///
+/// Without either, it was the wait that ended and not the attempt: the poller was lost, or the descriptor
+/// closed by somebody else.
+pub(crate) fn outcome<P>(
+    error: io::Result<Option<io::Error>>,
+    peer: impl FnOnce() -> io::Result<P>,
+) -> io::Result<()> {
+    match error? {
+        Some(error) => Err(error),
+        None => peer().map(drop),
+    }
+}
+
 /// A Unix stream socket in non-blocking mode, not yet connected.
 #[cfg(unix)]
 pub(crate) fn unix_stream() -> io::Result<std::os::fd::OwnedFd> {
