@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 use ticks_format::layout::counter;
 use ticks_format::records::{PollEnd, Wake};
-use ticks_format::{Key, Record, Verdict, WakeCause, What};
+use ticks_format::{Key, Record, Ticks, Verdict, WakeCause, What};
 
 use crate::input::{addresses, Input};
 use crate::merge::{Merge, Moment};
@@ -134,6 +134,9 @@ struct TimerSums {
 /// A waiter between its first Pending and its Ready.
 struct Waiting {
     since_ns: u64,
+    /// What it remembers. One that remembers something else is the next one of the same number: this one
+    /// was given up.
+    ticks: Option<Ticks>,
     woken: bool,
 }
 
@@ -207,8 +210,11 @@ impl Sums {
         sums.polls += 1;
         sums.differ += u64::from(poll.upstream.is_some());
         if poll.result == Verdict::Pending {
-            let waiting =
-                self.waiting.entry(id).or_insert(Waiting { since_ns: utc_ns, woken: false });
+            let new = || Waiting { since_ns: utc_ns, ticks: poll.ticks, woken: false };
+            let waiting = self.waiting.entry(id).or_insert_with(new);
+            if waiting.ticks != poll.ticks {
+                *waiting = new();
+            }
             sums.spurious += u64::from(std::mem::take(&mut waiting.woken));
         } else if let Some(waiting) = self.waiting.remove(&id) {
             sums.waits.add(utc_ns.saturating_sub(waiting.since_ns));

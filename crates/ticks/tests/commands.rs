@@ -87,6 +87,24 @@ fn stat_sums_up() {
     assert_eq!(words("0     4711")[3..], ["12", "12", "0", "0"]);
 }
 
+/// A read with a timeout around it is given up when its wake has come already. The next read begins a wait
+/// under the same number, and its first poll was counted as a wake in vain, round after round.
+#[test]
+fn stat_tells_a_wait_that_was_given_up_from_the_next_one() {
+    let mut image = util::empty(4711, u64::MAX);
+    let ring = image.claim(4711, "main", 0).expect("a ring");
+    util::poll(&mut image, ring, 10_000_000, None, ticks_format::Verdict::Pending);
+    util::event(&mut image, ring, 1_000_000_000);
+    util::poll(&mut image, ring, 1_001_000_000, None, ticks_format::Verdict::Pending);
+    let sample = Sample::new(&image);
+    let shown = stdout(["stat", path(&sample.path)]);
+    let source = shown.lines().find(|line| line.trim_start().starts_with("4   3"));
+    let source = source.unwrap_or_else(|| panic!("no source in {shown}"));
+    // Events, wakes, wakes in vain, polls.
+    let counts: Vec<_> = source.split_whitespace().skip(2).take(4).collect();
+    assert_eq!(counts, ["1", "1", "0", "2"], "{shown}");
+}
+
 #[test]
 fn record_passes_the_status_on_and_says_what_is_there() {
     let sample = Sample::new(&accept());

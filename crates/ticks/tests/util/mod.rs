@@ -128,7 +128,7 @@ fn wait(image: &mut Image, ring: usize, time: u64) {
     record(image, ring, time + 1, WaitBegin { epoll_fd, timeout_ns });
 }
 
-fn event(image: &mut Image, ring: usize, time: u64) {
+pub fn event(image: &mut Image, ring: usize, time: u64) {
     record(image, ring, time, WaitEnd { epoll_fd: 5, res: 1 });
     record(image, ring, time + 1, Ticker { tick: 2 });
     let event = ReactEvent {
@@ -154,7 +154,7 @@ fn event(image: &mut Image, ring: usize, time: u64) {
     record(image, ring, time + 4, wake);
 }
 
-fn poll(image: &mut Image, ring: usize, time: u64, ticks: Option<Ticks>, result: Verdict) {
+pub fn poll(image: &mut Image, ring: usize, time: u64, ticks: Option<Ticks>, result: Verdict) {
     let (dir, key, fd, waiter) = (Direction::Read, KEY, 4, 0);
     let tick = if time < 1_000_000_000 { 0 } else { 2 };
     record(image, ring, time, PollBegin { dir, tick, ticks, key, fd, waiter });
