@@ -387,6 +387,11 @@ hooks! { now record:
         let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
         r::SourceWaker { change, dir, key, fd, waiter, task: task(waker) }
     }
+    /// A waiter goes whose waker has been woken.
+    fn woken_waiter_dropped(source: &Source, dir: Direction, waiter: WaiterId) {
+        let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
+        r::SourceWaker { change: WakerChange::Dropped, dir, key, fd, waiter, task: 0 }
+    }
     fn wake(waker: &Waker, by: Cause) {
         wake_record(task(waker), by)
     }

@@ -314,9 +314,12 @@ impl Source {
     /// A waiter stops waiting.
     fn stop_waiting(&self, dir: Direction, waiter: WaiterId) {
         trace::wait_over(self, dir, waiter);
-        if let Some(waker) = self.readiness.remove(dir, waiter) {
-            trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
-            wakes::drop_contained(Some(waker));
+        match self.readiness.remove(dir, waiter) {
+            Some(waker) => {
+                trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
+                wakes::drop_contained(Some(waker));
+            }
+            None => trace::woken_waiter_dropped(self, dir, waiter),
         }
     }
 

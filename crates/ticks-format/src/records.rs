@@ -319,7 +319,8 @@ records! {
         fd: i64 = 20,
         /// The waiter.
         waiter: u64 = 16,
-        /// The task: the waker's data pointer.
+        /// The task: the waker's data pointer. Dropped, 0: it had been woken, and the waiter goes without
+        /// having asked again.
         task: u64 = 64,
     }
 

@@ -27,6 +27,7 @@ mod table;
 mod timeline;
 mod units;
 mod who;
+mod woken;
 
 use cli::{Cli, Command};
 use outcome::Outcome;

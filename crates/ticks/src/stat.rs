@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 use ticks_format::layout::counter;
 use ticks_format::records::{PollEnd, Wake};
-use ticks_format::{Key, Record, Ticks, Verdict, WakeCause, What};
+use ticks_format::{Key, Record, Ticks, Verdict, WakeCause, WakerChange, What};
 
 use crate::input::{addresses, Input};
 use crate::merge::{Merge, Moment};
 use crate::outcome::Outcome;
+use crate::process::State;
 use crate::progress::Progress;
 use crate::{table, units};
 
@@ -25,9 +26,11 @@ pub struct Args {
 }
 
 const EXPLANATION: &str = "\
-A wait lasts from the first poll that is Pending to the one that is Ready. A wake is spurious if the
-poll that follows it is Pending. Percentiles are right to 1 %. UP≠ counts the polls that async-io
-2.6.0 would have answered otherwise.
+A wait lasts from the first poll that is Pending to the one that is Ready, or until its waiter goes after
+a wake, as with smol's streams, which try to read before they ask. Waits that go on are not counted:
+`ticks who` has them. A wake is spurious if the poll that follows it is Pending. A source with events and
+without polls has something that nobody asks for. Percentiles are right to 1 %. UP≠ counts the polls
+that async-io 2.6.0 would have answered otherwise.
 
 Example:
   ticks stat 4711.ticks";
@@ -54,6 +57,7 @@ fn sum_up(out: &mut dyn Write, input: &Input) -> anyhow::Result<bool> {
     for source in input.sources()?.into_values() {
         let what = format!("{} {}", source.kind, addresses(&source.local, &source.peer));
         sums.descriptions.insert(source.key, (source.fd, what));
+        sums.sources.entry(source.key).or_default();
     }
     let mut progress = Progress::new(merge.slots(), "reading");
     while let Some(moment) = merge.advance()? {
@@ -123,6 +127,12 @@ struct SourceSums {
     waits: Durations,
 }
 
+impl SourceSums {
+    fn has_any(&self) -> bool {
+        self.events + self.wakes + self.polls > 0
+    }
+}
+
 #[derive(Default)]
 struct TimerSums {
     inserted: u64,
@@ -176,12 +186,22 @@ impl Sums {
             Record::SourceNew(new) => {
                 let what = format!("{} {}", new.kind, addresses(&new.local, &new.peer));
                 self.descriptions.insert(new.key, (new.fd, what));
+                self.sources.entry(new.key).or_default();
             }
             Record::SourceDrop(gone) => {
                 self.waiting.retain(|(key, ..), _| *key != gone.key);
+                // One that came and went with nothing in between has nothing to tell.
+                self.sources.retain(|key, sums| *key != gone.key || sums.has_any());
             }
             Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
             Record::PollEnd(poll) => self.poll(poll, moment.utc_ns),
+            Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
+                let id = (waker.key, waker.dir.code(), waker.waiter);
+                if self.waiting.get(&id).is_some_and(|waiting| waiting.woken) {
+                    self.end_wait(id, moment.utc_ns);
+                }
+                self.waiting.remove(&id);
+            }
             Record::TimerInsert(_) => self.timers.inserted += 1,
             Record::TimerRemove(_) => self.timers.removed += 1,
             Record::TimerFire(fire) => {
@@ -216,8 +236,15 @@ impl Sums {
                 *waiting = new();
             }
             sums.spurious += u64::from(std::mem::take(&mut waiting.woken));
-        } else if let Some(waiting) = self.waiting.remove(&id) {
-            sums.waits.add(utc_ns.saturating_sub(waiting.since_ns));
+        } else {
+            self.end_wait(id, utc_ns);
+        }
+    }
+
+    fn end_wait(&mut self, id: (Key, u8, u64), utc_ns: u64) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            let waits = &mut self.sources.entry(id.0).or_default().waits;
+            waits.add(utc_ns.saturating_sub(waiting.since_ns));
         }
     }
 
@@ -225,7 +252,13 @@ impl Sums {
         let (begin, end) = self.span_ns.unwrap_or_default();
         let span = units::duration(end - begin);
         let (name, begin) = (input.process_name(), units::time(begin));
-        writeln!(out, "{name}, which {}: {span} from {begin}\n", input.state())?;
+        let state = input.state();
+        write!(out, "{name}, which {state}: {span} from {begin}")?;
+        if state == State::Runs {
+            let old = units::duration(units::now_ns().saturating_sub(end));
+            write!(out, "; the last record is {old} old")?;
+        }
+        writeln!(out, "\n")?;
         let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
         let mut rows = table::new(&columns);
         for (tid, sums) in &self.threads {

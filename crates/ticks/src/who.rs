@@ -13,11 +13,13 @@ use ticks_format::{Awaited, Entry, Key, Source, Waiter};
 use crate::input::{self, Input};
 use crate::outcome::Outcome;
 use crate::process::State;
+use crate::woken::Wakes;
 use crate::{table, units};
 
 /// Show who waits now, or waited when the program ended
 ///
-/// Nothing runs in the program: its recording is read.
+/// Nothing runs in the program: its recording is read. A task that was woken and has not asked since has
+/// WOKEN set: its executor has not polled it, because one of its threads is busy or blocked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -84,6 +86,8 @@ struct View {
 struct Wait {
     waiter: Waiter,
     since_ns: u64,
+    /// When its task was woken, if it has not asked since.
+    woken_ns: Option<u64>,
     /// When the timer is due.
     due_ns: Option<u64>,
     place: Option<String>,
@@ -98,6 +102,7 @@ impl View {
         // Before the table is read: reading it takes a while.
         let now_ns = units::now_ns();
         let (mut waits, mut torn) = (Vec::new(), 0);
+        let wakes = Wakes::of(input)?;
         for entry in recording.waiters() {
             let Entry::Whole(waiter) = entry? else {
                 torn += 1;
@@ -111,6 +116,7 @@ impl View {
             waits.push(Wait {
                 waiter,
                 since_ns: clock.utc_ns(waiter.since),
+                woken_ns: wakes.owed(&waiter).map(|woken| clock.utc_ns(woken)),
                 due_ns,
                 place: recording.place(waiter.place)?,
                 source,
@@ -130,14 +136,25 @@ impl View {
         let at = units::time(self.at_ns);
         let state = match self.state {
             State::Runs => self.state.to_string(),
-            state => format!("{state}; as it was"),
+            State::Ended => format!("{}; as it was", self.state),
+            // How long it went on, nobody has written down.
+            state => format!("{state}; as of its last record"),
         };
         let count = self.waits.len();
         writeln!(out, "{process} {state}, {at}: {count} waiting")?;
-        let columns = ["FD", "KIND", "ADDRESS", "DIR", "SINCE", "TASK", "TICKS", "PLACE"];
+        let mut columns = vec!["FD", "KIND", "ADDRESS", "DIR", "SINCE", "TASK", "TICKS", "PLACE"];
+        // In most tables it would be empty.
+        let woken = self.waits.iter().any(|wait| wait.woken_ns.is_some());
+        if woken {
+            columns.insert(WOKEN, "WOKEN");
+        }
         let mut rows = table::new(&columns);
         for wait in &self.waits {
-            table::add(&mut rows, wait.row(self.at_ns));
+            let mut row = wait.row(self.at_ns).to_vec();
+            if woken {
+                row.insert(WOKEN, wait.woken(self.at_ns));
+            }
+            table::add(&mut rows, row);
         }
         if count > 0 {
             out.write_all(table::text(&rows).as_bytes())?;
@@ -171,7 +188,15 @@ impl View {
     }
 }
 
+/// The column that tells who was woken, if it is there.
+const WOKEN: usize = 5;
+
 impl Wait {
+    fn woken(&self, at_ns: u64) -> String {
+        let ago = |woken_ns| format!("{} ago", units::duration(at_ns.saturating_sub(woken_ns)));
+        self.woken_ns.map(ago).unwrap_or_default()
+    }
+
     fn row(&self, at_ns: u64) -> [String; 8] {
         let since = units::duration(at_ns.saturating_sub(self.since_ns));
         let task = format!("{:#x}", self.waiter.task);
@@ -201,6 +226,7 @@ impl Wait {
         let mut object = json!({
             "since": units::time(self.since_ns),
             "waited_ns": at_ns.saturating_sub(self.since_ns),
+            "woken": self.woken_ns.map(units::time),
             "task": self.waiter.task,
             "thread": self.waiter.tid,
             "place": self.place,

@@ -7,9 +7,12 @@ use std::fs;
 use serde_json::Value as Json;
 use ticks_format::image::Image;
 use ticks_format::layout::{Layout, SectionKind, FILE_BYTES_MIN};
-use ticks_format::records::{ReactEnd, SourceNew, Ticker};
+use ticks_format::records::{BlockOnBegin, ReactEnd, SourceNew, SourceWaker, Ticker};
 use ticks_format::tables::{ring_word, text_words};
-use ticks_format::{Address, Anchor, Awaited, Direction, Header, Source, SourceKind, Waiter};
+use ticks_format::{
+    Address, Anchor, Awaited, Direction, Header, Source, SourceKind, Ticks, Verdict, Waiter,
+    WakerChange,
+};
 use util::{accept, empty, path, stderr, stdout, ticks, Sample, KEY};
 
 #[test]
@@ -17,7 +20,7 @@ fn who_names_who_waits_and_where() {
     let sample = Sample::new(&accept());
     let shown = stdout(["who", path(&sample.path)]);
     let lines: Vec<&str> = shown.lines().collect();
-    let first = "relay (4711) was killed or ended without exit; as it was, 2022-05-03T18:37:52.142518Z: 2 waiting";
+    let first = "relay (4711) was killed or ended without exit; as of its last record, 2022-05-03T18:37:52.142518Z: 2 waiting";
     assert_eq!(lines[0], first);
     let columns = |line: &str| {
         line.split("  ")
@@ -91,11 +94,11 @@ fn stat_sums_up() {
 /// under the same number, and its first poll was counted as a wake in vain, round after round.
 #[test]
 fn stat_tells_a_wait_that_was_given_up_from_the_next_one() {
-    let mut image = util::empty(4711, u64::MAX);
+    let mut image = empty(4711, u64::MAX);
     let ring = image.claim(4711, "main", 0).expect("a ring");
-    util::poll(&mut image, ring, 10_000_000, None, ticks_format::Verdict::Pending);
+    util::poll(&mut image, ring, 10_000_000, None, Verdict::Pending);
     util::event(&mut image, ring, 1_000_000_000);
-    util::poll(&mut image, ring, 1_001_000_000, None, ticks_format::Verdict::Pending);
+    util::poll(&mut image, ring, 1_001_000_000, None, Verdict::Pending);
     let sample = Sample::new(&image);
     let shown = stdout(["stat", path(&sample.path)]);
     let source = shown.lines().find(|line| line.trim_start().starts_with("4   3"));
@@ -103,6 +106,51 @@ fn stat_tells_a_wait_that_was_given_up_from_the_next_one() {
     // Events, wakes, wakes in vain, polls.
     let counts: Vec<_> = source.split_whitespace().skip(2).take(4).collect();
     assert_eq!(counts, ["1", "1", "0", "2"], "{shown}");
+}
+
+/// A task that was woken and is not polled, because a thread of its executor spins, looked as if it waited for
+/// its peer like any other.
+#[test]
+fn who_tells_that_a_waiter_was_woken() {
+    let mut image = empty(4711, u64::MAX);
+    let ring = image.claim(4711, "main", 0).expect("a ring");
+    util::poll(&mut image, ring, 10_000_000, None, Verdict::Pending);
+    let ticks = Some(Ticks { a: 1, b: 0 });
+    let (dir, fd, key) = (Direction::Read, 4, KEY);
+    let awaited = Awaited::Source { key, fd, dir, waiter: 0, ticks };
+    let since = 10_000_200;
+    image.waiter(0, &Waiter { awaited, task: util::TASK, since, place: 0, tid: 4711 });
+    let shown = |image: &Image| stdout(["who", path(&Sample::new(image).path)]);
+    assert!(!shown(&image).contains("WOKEN"), "nobody was");
+
+    util::event(&mut image, ring, 1_000_000_000);
+    let late = BlockOnBegin { thread: 4711 };
+    util::record(&mut image, ring, 3_000_000_000, late);
+    let woken = shown(&image);
+    assert!(woken.contains("  WOKEN       TASK"), "{woken}");
+    assert!(woken.contains("  2.99 s  2.00 s ago  0x55a8a668d970"), "{woken}");
+
+    util::poll(&mut image, ring, 3_000_000_001, ticks, Verdict::Pending);
+    assert!(!shown(&image).contains("WOKEN"), "it has asked since");
+}
+
+/// smol's streams try to read before they ask, so a wait of theirs ends without a poll: its waiter goes. Each
+/// of those waits went on for ever in the sums, and each of the wakes was one in vain.
+#[test]
+fn stat_ends_a_wait_with_its_waiter() {
+    let mut image = empty(4711, u64::MAX);
+    let ring = image.claim(4711, "main", 0).expect("a ring");
+    util::poll(&mut image, ring, 10_000_000, None, Verdict::Pending);
+    util::event(&mut image, ring, 1_000_000_000);
+    let (change, dir, key) = (WakerChange::Dropped, Direction::Read, KEY);
+    let gone = SourceWaker { change, dir, key, fd: 4, waiter: 0, task: 0 };
+    util::record(&mut image, ring, 1_010_000_000, gone);
+    let sample = Sample::new(&image);
+    let shown = stdout(["stat", path(&sample.path)]);
+    let source = shown.lines().find(|line| line.trim_start().starts_with("4   3"));
+    let words: Vec<_> = source.expect("the source").split_whitespace().skip(2).collect();
+    assert_eq!(words[..4], ["1", "1", "0", "1"], "{shown}");
+    assert_eq!(words[6..8].join(" "), "1.00 s", "{shown}");
 }
 
 #[test]

@@ -255,7 +255,10 @@ fn a_killed_process_is_told_from_one_that_ended() {
     fails(&ticks(["who", &process.pid()]), "it has ended, and its parent has not asked for it yet");
     process.child.wait().expect("it ends");
     let shown = stdout(["who", path(&process.file())]);
-    assert!(shown.contains(" was killed or ended without exit; as it was, "), "{shown}");
+    assert!(
+        shown.contains(" was killed or ended without exit; as of its last record, "),
+        "{shown}"
+    );
 
     let mut process = Waiting::start(test, "is replaced", true);
     let copy = process.dir.path().join("copy.ticks");
