@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{mpsc, Arc, Mutex};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
@@ -138,4 +138,36 @@ fn a_thread_in_block_on_may_block_within_a_wake() {
     bounded::until("the outer block_on ends", || blocked.is_finished());
     blocked.join().unwrap();
     reactor_is_alive();
+}
+
+/// A waker that is woken by the helper thread waits for what a `block_on` thread is about to do. That one
+/// had found the helper driving, and parked; the helper let go of the right before it woke, and told nobody,
+/// because it would have been back in a moment.
+#[test]
+fn a_waker_that_blocks_the_helper_keeps_no_other_thread() {
+    let _watchdog = watchdog("a_waker_that_blocks_the_helper_keeps_no_other_thread");
+    for _ in 0..5 {
+        let (near, mut far) = connected();
+        let (done, is_done) = mpsc::channel::<()>();
+        let is_done = Mutex::new(is_done);
+        let (gave_up, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (give_up, end) = (gave_up.clone(), ended.clone());
+        let waker = foreign_waker(move |call| {
+            if call == Call::Wake {
+                let waited = is_done.lock().unwrap().recv_timeout(Duration::from_secs(20));
+                give_up.fetch_add(usize::from(waited.is_err()), Ordering::SeqCst);
+                end.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        bounded::pending("a new source", &waker, |cx| near.poll_readable(cx));
+        // Long enough for the helper to settle in the poller.
+        thread::sleep(Duration::from_millis(30));
+        block_on(async {
+            far.write_all(b"x").unwrap();
+            Timer::after(Duration::from_millis(5)).await;
+        });
+        done.send(()).unwrap();
+        ends(&ended);
+        assert_eq!(gave_up.load(Ordering::SeqCst), 0, "the timer waited for the waker");
+    }
 }

@@ -234,8 +234,11 @@ impl Right<'_> {
     pub(crate) fn release(self, quiet: bool) {
         let (driving, holder) = (self.driving, self.holder);
         drop(self);
-        if !quiet && holder != Holder::Helper {
-            driving.rouse();
+        match holder {
+            _ if quiet => {}
+            // What it wakes may take long, and nobody watches meanwhile.
+            Holder::Helper => drop(driving.offer()),
+            _ => driving.rouse(),
         }
     }
 }
