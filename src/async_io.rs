@@ -494,7 +494,7 @@ fn poll_shared<T, R>(
     source.poll_operation(dir, &mut WaiterId::SHARED.clone(), nature_of::<T>(), cx, op, rest)
 }
 
-/// A read through the poll functions.
+/// A read through the poll functions. One into no room is not held up by what is known of the direction.
 #[track_caller]
 fn poll_read<T>(
     source: &Arc<Source>,
@@ -503,6 +503,9 @@ fn poll_read<T>(
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
     let len = buf.len();
+    if len == 0 {
+        return poll_untried(source, Direction::Read, cx, || read(buf));
+    }
     if crate::os::is_unix_stream(typeid::of::<T>()) {
         let op = || match source.is_by_level() {
             true => read(buf).map(|len| (len, Rest::PerhapsEmpty)),
@@ -512,6 +515,21 @@ fn poll_read<T>(
         return poll_shared::<T, _>(source, Direction::Read, cx, op, rest).map_ok(|(n, _)| n);
     }
     poll_shared::<T, _>(source, Direction::Read, cx, || read(buf), |&n| rest_of::<T>(n, len))
+}
+
+/// The same into several buffers.
+#[track_caller]
+fn poll_read_vectored<T>(
+    source: &Arc<Source>,
+    cx: &mut Context<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+    mut read: impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    if bufs.iter().all(|buf| buf.is_empty()) {
+        return poll_untried(source, Direction::Read, cx, || read(bufs));
+    }
+    let len = total::<T>(bufs);
+    poll_shared::<T, _>(source, Direction::Read, cx, || read(bufs), |&n| rest_of::<T>(n, len))
 }
 
 /// A write of `len` bytes through the poll functions. One of none says so at once, even while another
@@ -524,7 +542,7 @@ fn poll_write<T>(
     write: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
     if len == 0 {
-        return poll_untried(source, cx, write);
+        return poll_untried(source, Direction::Write, cx, write);
     }
     poll_shared::<T, _>(source, Direction::Write, cx, write, |_| Rest::Untold)
 }
@@ -537,19 +555,20 @@ fn poll_flush(
     cx: &mut Context<'_>,
     flush: impl FnMut() -> io::Result<()>,
 ) -> Poll<io::Result<()>> {
-    poll_untried(source, cx, flush)
+    poll_untried(source, Direction::Write, cx, flush)
 }
 
-/// A write-like operation that is tried whatever is known of the direction.
+/// An operation that is tried whatever is known of the direction.
 #[track_caller]
 fn poll_untried<R>(
     source: &Arc<Source>,
+    dir: Direction,
     cx: &mut Context<'_>,
     op: impl FnMut() -> io::Result<R>,
 ) -> Poll<io::Result<R>> {
     trace::place_here();
     let waiter = &mut WaiterId::SHARED.clone();
-    source.poll_operation(Direction::Write, waiter, Nature::Unknown, cx, op, |_| Rest::Untold)
+    source.poll_operation(dir, waiter, Nature::Unknown, cx, op, |_| Rest::Untold)
 }
 
 /// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
@@ -597,9 +616,8 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let ((source, io), len) = (self.get_mut().parts_mut(), total::<T>(bufs));
-        let op = || io.read_vectored(bufs);
-        poll_shared::<T, _>(source, Direction::Read, cx, op, |&n| rest_of::<T>(n, len))
+        let (source, io) = self.get_mut().parts_mut();
+        poll_read_vectored::<T>(source, cx, bufs, |bufs| io.read_vectored(bufs))
     }
 }
 
@@ -622,9 +640,7 @@ where
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = total::<T>(bufs);
-        let op = || self.get_ref().read_vectored(bufs);
-        poll_shared::<T, _>(&self.source, Direction::Read, cx, op, |&n| rest_of::<T>(n, len))
+        poll_read_vectored::<T>(&self.source, cx, bufs, |bufs| self.get_ref().read_vectored(bufs))
     }
 }
 

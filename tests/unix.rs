@@ -1,9 +1,10 @@
 //! `Async<UnixListener>`, `Async<UnixStream>` and `Async<UnixDatagram>`.
 #![cfg(unix)]
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use async_io::{block_on, Async};
@@ -14,6 +15,26 @@ use futures_lite::{pin, AsyncReadExt, AsyncWriteExt, StreamExt};
 mod head_and_tail;
 mod util;
 use util::watchdog;
+
+/// A read into no room gives 0 at once, as it does without this crate, also where the pipe is known to be
+/// empty.
+#[test]
+fn a_read_into_no_room_waits_for_nothing() -> io::Result<()> {
+    let _watchdog = watchdog("a_read_into_no_room_waits_for_nothing");
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    block_on(async {
+        let mut stdout = Async::new(stdout)?;
+        stdin.write_all(b"all")?;
+        assert_eq!(stdout.read(&mut [0; 8]).await?, 3);
+        assert!(poll_once(stdout.read(&mut [0; 8])).await.is_none(), "it is known to be empty");
+        assert_eq!(poll_once(stdout.read(&mut [])).await.transpose()?, Some(0));
+        assert_eq!(poll_once(stdout.read_vectored(&mut [])).await.transpose()?, Some(0));
+        io::Result::Ok(())
+    })?;
+    drop(stdin);
+    child.wait().map(drop)
+}
 
 #[test]
 fn stream_pair() -> io::Result<()> {
