@@ -79,15 +79,20 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(&caller.thread().waker);
     let mut looked: Option<Instant> = None;
+    let mut waited = false;
     loop {
         caller.thread().signal.reset();
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            if !waited {
+                caller.leave_without_a_wait();
+            }
             return output;
         }
         if caller.thread().signal.is_woken() {
             caller.look_at_the_poller(&mut looked);
         } else {
             caller.wait();
+            waited = true;
         }
     }
 }
@@ -99,6 +104,8 @@ struct Thread {
     waker: Waker,
     /// Borrowed for the rounds of one `block_on`; one inside it has a `Thread` of its own.
     round: RefCell<Round>,
+    /// When it last left without a wait: the reactor's tick, and its last look at the poller since then.
+    left: Cell<(u64, Option<Instant>)>,
 }
 
 thread_local! {
@@ -116,7 +123,7 @@ impl Thread {
         let (parker, unparker) = parking::pair();
         let signal = Arc::new(Signal::new(unparker));
         let waker = Waker::from(signal.clone());
-        Thread { parker, signal, waker, round: RefCell::default() }
+        Thread { parker, signal, waker, round: RefCell::default(), left: Cell::default() }
     }
 }
 
@@ -134,6 +141,21 @@ impl Caller {
 
     fn thread(&self) -> &Thread {
         self.thread.as_ref().expect("it is there until the end of `drop`")
+    }
+
+    /// The future was ready before it waited. A thread that only ever looks in, once a frame, say, does no
+    /// round, and would not see what has come if nobody else does any.
+    fn leave_without_a_wait(&self) {
+        let reactor = current::get();
+        let left = &self.thread().left;
+        let (tick, mut looked) = left.get();
+        let now = reactor.tick();
+        if now != tick {
+            left.set((now, None));
+        } else if reactor.has_poller() && reactor.driving.holder() == Holder::Nobody {
+            self.look_at_the_poller(&mut looked);
+            left.set((reactor.tick(), looked));
+        }
     }
 
     /// The future woke itself: harvests what is there, if the last look is a while ago.

@@ -162,6 +162,11 @@ impl Reactor {
         }
     }
 
+    /// Whether there is a poller, and so something to harvest perhaps.
+    pub(crate) fn has_poller(&self) -> bool {
+        self.poller.get().is_some()
+    }
+
     #[cold]
     fn make_poller(&self) -> io::Result<&Poller> {
         if let Err(another) = self.poller.set(Poller::new()?) {

@@ -19,6 +19,7 @@ use crate::sync::Mutex;
 
 mod waits;
 
+pub(crate) use waits::Removed;
 use waits::Waits;
 
 /// Names a waiter of one direction of a source.
@@ -233,9 +234,8 @@ impl Readiness {
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
         let look = Look { ready: is_ready(reason), reason, tick, ticks, stored: false };
         if look.ready {
-            if let Some(waker) = self.end(dir, id, waits) {
-                *displaced = Displaced::Dropped(waker);
-            }
+            let waker = self.end(dir, id, waits).and_then(|removed| removed.waker);
+            *displaced = waker.into();
         }
         Some((look, waits))
     }
@@ -269,7 +269,7 @@ impl Readiness {
         if plain {
             self.set_blocked(dir, state, Some(begun));
         }
-        let stored = self.store(dir, id, state, begun, waker, displaced);
+        let stored = self.store(dir, id, state, (begun, ticks.a), waker, displaced);
         Look { ready: false, reason, tick, ticks, stored }
     }
 
@@ -282,12 +282,14 @@ impl Readiness {
     }
 
     /// Begins a wait without trying the operation, if an earlier operation of whichever task found
-    /// nothing and no event has been delivered that was harvested since. `None`: try it.
+    /// nothing and no event has been delivered that was harvested since. `None`: try it. `now` is the
+    /// reactor's tick.
     #[inline]
     pub(crate) fn begin_blocked(
         &self,
         dir: Direction,
         id: &mut WaiterId,
+        now: u64,
         waker: Waker,
         displaced: &mut Displaced,
     ) -> Option<Look> {
@@ -299,7 +301,7 @@ impl Readiness {
             *displaced = Displaced::Dropped(waker);
             return None;
         };
-        let stored = self.store(dir, id, state, begun, waker, displaced);
+        let stored = self.store(dir, id, state, (begun, now), waker, displaced);
         Some(Look { ready: false, reason, tick, ticks: begun.ticks, stored })
     }
 
@@ -337,7 +339,7 @@ impl Readiness {
         dir: Direction,
         id: &mut WaiterId,
         state: &mut State,
-        begun: Blocked,
+        (begun, since): (Blocked, u64),
         waker: Waker,
         displaced: &mut Displaced,
     ) -> bool {
@@ -346,7 +348,7 @@ impl Readiness {
             // Relaxed: see `shares`.
             self.shares[dir as usize].store(true, Ordering::Relaxed);
         }
-        *id = waits.begin(*id, begun);
+        *id = waits.begin(*id, begun, since);
         if waits.holds(*id, &waker) {
             *displaced = Displaced::Dropped(waker);
             return false;
@@ -355,10 +357,10 @@ impl Readiness {
         true
     }
 
-    /// A waiter stops waiting before it was ready. Returns its waker, to be dropped unlocked.
+    /// A waiter stops waiting before it was ready. Returns what is left of it, to be dropped unlocked.
     ///
     /// An event that was meant for it is left for the next one who asks.
-    pub(crate) fn remove(&self, dir: Direction, id: WaiterId) -> Option<Waker> {
+    pub(crate) fn remove(&self, dir: Direction, id: WaiterId) -> Option<Removed> {
         let mut state = self.state.lock();
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
         let State { hung_up, waits, unclaimed, .. } = &mut state[dir as usize];
@@ -452,7 +454,7 @@ impl Readiness {
     }
 
     #[inline]
-    fn end(&self, dir: Direction, id: WaiterId, waits: &mut Waits) -> Option<Waker> {
+    fn end(&self, dir: Direction, id: WaiterId, waits: &mut Waits) -> Option<Removed> {
         if id == WaiterId::SHARED {
             // Relaxed: see `shares`.
             self.shares[dir as usize].store(false, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use std::task::{ready, Context, Poll};
 use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
 use super::current::{self, Home};
-use super::readiness::{delivered_alone, Displaced, Look, Readiness, WaiterId};
+use super::readiness::{delivered_alone, Displaced, Look, Readiness, Removed, WaiterId};
 use super::registration::Registration;
 use super::wakes::{self, Cause, Woken};
 use super::{Reactor, NO_KEY};
@@ -311,16 +311,18 @@ impl Source {
         }
     }
 
-    /// A waiter stops waiting.
-    fn stop_waiting(&self, dir: Direction, waiter: WaiterId) {
+    /// A waiter stops waiting. Returns the reactor's tick when it began.
+    fn stop_waiting(&self, dir: Direction, waiter: WaiterId) -> Option<u64> {
         trace::wait_over(self, dir, waiter);
-        match self.readiness.remove(dir, waiter) {
+        let Removed { waker, since } = self.readiness.remove(dir, waiter)?;
+        match waker {
             Some(waker) => {
                 trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
                 wakes::drop_contained(Some(waker));
             }
             None => trace::woken_waiter_dropped(self, dir, waiter),
         }
+        Some(since)
     }
 
     /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
@@ -438,7 +440,7 @@ impl Source {
     ) -> Option<Poll<io::Result<()>>> {
         let mut displaced = Displaced::default();
         let waker = cx.waker().clone();
-        let look = self.readiness.begin_blocked(dir, waiter, waker, &mut displaced);
+        let look = self.readiness.begin_blocked(dir, waiter, reactor.tick(), waker, &mut displaced);
         let Some(look) = look else {
             self.put_to_rest(dir, *waiter, displaced);
             return None;

@@ -47,7 +47,9 @@ impl Levels {
             if look.is_some_and(|look| !look.ready) {
                 return;
             }
-            let begun = self.readiness.begin_blocked(dir, &mut id, waker.clone(), &mut displaced);
+            let now = self.ticker.load(Ordering::Acquire);
+            let again = waker.clone();
+            let begun = self.readiness.begin_blocked(dir, &mut id, now, again, &mut displaced);
             if begun.is_some() {
                 return;
             }

@@ -26,7 +26,18 @@ pub(super) struct Waits {
 pub(super) struct Wait {
     /// Since when it waits; `None`: it does not.
     pub(super) begun: Option<Blocked>,
+    /// The reactor's tick when it began, which may be later than what it remembers of the source.
+    since: u64,
     waker: Option<Waker>,
+}
+
+/// What is left of a waiter.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    /// `None`: it has been woken.
+    pub(crate) waker: Option<Waker>,
+    /// The reactor's tick when it began to wait.
+    pub(crate) since: u64,
 }
 
 impl Wait {
@@ -55,34 +66,37 @@ impl Waits {
 
     /// A waiter begins to wait. Returns its number, which an own one is given now.
     #[inline]
-    pub(super) fn begin(&mut self, id: WaiterId, begun: Blocked) -> WaiterId {
+    pub(super) fn begin(&mut self, id: WaiterId, begun: Blocked, since: u64) -> WaiterId {
         if id == WaiterId::SHARED {
-            self.shared.begun = Some(begun);
+            (self.shared.begun, self.shared.since) = (Some(begun), since);
             return id;
         }
-        self.insert(begun)
+        self.insert(begun, since)
     }
 
     #[inline(never)]
-    fn insert(&mut self, begun: Blocked) -> WaiterId {
+    fn insert(&mut self, begun: Blocked, since: u64) -> WaiterId {
         if self.first.begun.is_none() {
-            self.first.begun = Some(begun);
+            (self.first.begun, self.first.since) = (Some(begun), since);
             return WaiterId::FIRST;
         }
-        let key = self.more.insert(Wait { begun: Some(begun), waker: None });
+        let key = self.more.insert(Wait { begun: Some(begun), since, waker: None });
         WaiterId(key as u32 + 2)
     }
 
     /// Frees the place of a waiter. The shared one's place stays, with the other tasks' wakers: they
     /// are woken by the same event.
-    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
+    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Removed> {
         match id {
             WaiterId::SHARED | WaiterId::FIRST => {
                 let wait = self.get_mut(id)?;
                 wait.begun = None;
-                wait.waker.take()
+                Some(Removed { waker: wait.waker.take(), since: wait.since })
             }
-            WaiterId(n) => self.more.try_remove(n.wrapping_sub(2) as usize)?.waker,
+            WaiterId(n) => {
+                let Wait { waker, since, .. } = self.more.try_remove(n.wrapping_sub(2) as usize)?;
+                Some(Removed { waker, since })
+            }
         }
     }
 

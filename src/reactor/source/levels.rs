@@ -58,14 +58,19 @@ impl Source {
     /// A waiter stops waiting because nobody wants to know any longer. Whoever looks at the queue without
     /// waiting expects all that is there.
     pub(crate) fn cancel(&self, dir: Direction, waiter: WaiterId) {
-        self.stop_waiting(dir, waiter);
-        if dir == Direction::Read && self.habit.was_cancelled() {
-            let home = self.home.get();
-            if !home.is_inherited() {
-                self.watch_by_edge(home);
-                // What was taken for empty need not be.
-                self.readiness.forget_blocked(dir);
-            }
+        let since = self.stop_waiting(dir, waiter);
+        let by_level = dir == Direction::Read && self.habit.was_cancelled();
+        let home = self.home.get();
+        if home.is_inherited() {
+            return;
+        }
+        if by_level {
+            self.watch_by_edge(home);
+        }
+        // Without a round since, nobody has asked the kernel: the next operation must, or whoever looks again
+        // and again within one round never sees what has come.
+        if by_level || since == Some(home.tick()) {
+            self.readiness.forget_blocked(dir);
         }
     }
 
