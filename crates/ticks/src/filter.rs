@@ -132,6 +132,11 @@ fn point(text: &str, begin_ns: u64) -> anyhow::Result<u64> {
 }
 
 impl Ready {
+    /// The last time that passes.
+    pub fn until_ns(&self) -> u64 {
+        self.until_ns
+    }
+
     /// Whether the record is to be shown. Each record must be asked about, in order.
     pub fn passes(&mut self, moment: &Moment) -> bool {
         if self.filter.fd.is_some() || self.filter.peer.is_some() {

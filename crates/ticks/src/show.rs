@@ -7,8 +7,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
+use anyhow::Context;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Ready};
 use crate::input::Input;
 use crate::line;
 use crate::merge::{Merge, Positions};
@@ -27,7 +28,7 @@ pub struct Args {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Go on with what is recorded from now on, until the programs have ended
+    /// Go on with what is recorded from now on, until the programs have ended or --until has passed
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
@@ -61,6 +62,12 @@ fn is_file(_: &io::Stdout) -> bool {
     false
 }
 
+/// Whether no record that is yet to come can pass. A pause longer than the clock says: a record has its time
+/// a moment before it can be read.
+fn is_over(filter: &Ready) -> bool {
+    units::now_ns().saturating_sub(PAUSE.as_nanos() as u64) > filter.until_ns()
+}
+
 /// Shows the records.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut inputs = Input::open_all(&args.files)?;
@@ -76,7 +83,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let [mut read, mut shown] = [0, 0];
     loop {
         // Asked first, so that what a program records last is shown before we stop.
-        let live = args.follow && inputs.iter().any(Input::is_live);
+        let live = args.follow && !is_over(&filter) && inputs.iter().any(Input::is_live);
         let mut merge = Merge::from(&inputs, &positions)?;
         let mut progress = (is_file(&io::stdout()) && !args.follow)
             .then(|| Progress::new(merge.slots(), "reading"));
@@ -102,7 +109,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         sleep(PAUSE);
         for input in &mut inputs {
-            input.recording.refresh_clock()?;
+            let path = &input.path;
+            input.recording.refresh_clock().with_context(|| path.display().to_string())?;
         }
     }
     if shown == 0 && read > 0 {

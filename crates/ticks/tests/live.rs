@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{exit, Child, ChildStdin, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
@@ -295,6 +295,34 @@ fn a_process_that_does_not_record_is_told_why() {
     fails(&ticks(["who", &none.to_string()]), "there is no such process");
     fails(&ticks(["who", "nowhere"]), "nowhere: neither a file nor the number of a process");
     fails(&ticks(["who", path(process.dir.path())]), "expected a recording, found a directory");
+}
+
+/// Whoever wanted the records up to a time got them, and then waited for the program's end.
+#[test]
+fn following_ends_when_the_last_time_has_passed() {
+    if let Some(role) = role() {
+        return play(&role);
+    }
+    let test = "following_ends_when_the_last_time_has_passed";
+    let process = Waiting::start(test, "exits", true);
+    let until = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
+    for until in [&until[..], "0s"] {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
+        tool.args(["show", "--follow", "--until", until, &process.pid()]);
+        let mut tool = tool.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+        let watchdog = Instant::now() + Duration::from_secs(300);
+        while tool.try_wait().expect("a child").is_none() {
+            if Instant::now() > watchdog {
+                tool.kill().expect("killed");
+                panic!("--until {until} has passed, and it is still followed");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = tool.wait_with_output().expect("it ended");
+        assert!(output.status.success());
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(shown.contains("Timer::insert:+-"), until != "0s", "{shown}");
+    }
 }
 
 /// Until the process has ended, and all that it recorded.
