@@ -13,6 +13,8 @@ use crate::values::{Address, Key, Ticks};
 pub struct Foreign {
     /// The number of its kind.
     pub code: u8,
+    /// The name of its kind in the declarations that the file was written by.
+    pub kind: Arc<str>,
     /// The name that begins its text.
     pub name: Arc<str>,
     /// The module it speaks for.
@@ -70,7 +72,8 @@ impl fmt::Display for Foreign {
 
 impl Foreign {
     fn new(code: u8, kind: &KindSchema) -> Foreign {
-        Foreign { code, name: kind.name.clone(), target: kind.target.clone(), fields: Vec::new() }
+        let (name, target) = (kind.name.clone(), kind.target.clone());
+        Foreign { code, kind: kind.id.clone(), name, target, fields: Vec::new() }
     }
 
     pub(crate) fn from_narrow(schema: &Schema, code: u8, slot: &Slot) -> Option<Foreign> {

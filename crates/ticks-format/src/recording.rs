@@ -101,6 +101,11 @@ impl<R: ReadAt> Recording<R> {
         &self.about
     }
 
+    /// The description of the records that is in force: the file's, or this build's if it has none.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     /// What records' times mean.
     pub fn clock(&self) -> &Clock {
         &self.clock

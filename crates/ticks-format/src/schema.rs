@@ -77,13 +77,14 @@ pub fn schema_text() -> String {
 
 /// The table in SPEC.md, which a test compares with the declarations.
 pub fn spec_table() -> String {
-    let mut table = String::from("| kind | name | fields: type, bits of the narrow form |\n");
-    table.push_str("| ---: | --- | --- |\n");
+    let mut table =
+        String::from("| kind | name | text | fields: type, bits of the narrow form |\n");
+    table.push_str("| ---: | --- | --- | --- |\n");
     let schema = Schema::own();
     for (code, kind) in &schema.kinds {
         let fields: Vec<String> = kind.fields.iter().map(FieldSchema::to_spec).collect();
-        let name = &kind.name;
-        writeln!(table, "| {code} | `{name}` | {} |", fields.join(", "))
+        let KindSchema { id, name, .. } = &**kind;
+        writeln!(table, "| {code} | {id} | `{name}` | {} |", fields.join(", "))
             .expect("a String takes all");
     }
     table.push_str("\n| type | values |\n| --- | --- |\n");
@@ -105,7 +106,7 @@ pub struct Schema {
 /// One kind of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KindSchema {
-    pub id: Box<str>,
+    pub id: Arc<str>,
     pub name: Arc<str>,
     pub target: Arc<str>,
     pub fields: Vec<FieldSchema>,
@@ -134,6 +135,12 @@ impl Schema {
     /// The description of this build's records.
     pub fn own() -> Schema {
         Schema::parse(&schema_text())
+    }
+
+    /// The kinds that it describes, in the order of their numbers: each one's name, and the name that
+    /// begins its records' text.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.kinds.values().map(|kind| (&*kind.id, &*kind.name))
     }
 
     /// Reads a description. Lines that cannot be understood are left out, so that records of the

@@ -4,12 +4,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Address, Direction, Key, What};
+use ticks_format::{Address, Direction, Key, Schema, What};
 
 use crate::input::Input;
 use crate::line;
 use crate::merge::Moment;
 use crate::sources::Sources;
+use crate::units;
 
 /// A record is shown if it passes every filter that is given.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -36,7 +37,7 @@ pub struct Filter {
     /// With this tick, or ticks that contain it
     #[arg(long, value_parser = number)]
     tick: Option<u64>,
-    /// Of this kind: its name in SPEC.md, or a part of how its line begins; may be repeated
+    /// Of this kind: its name, as --json gives it, or a part of how its line begins; may be repeated
     #[arg(long)]
     kind: Vec<String>,
     /// Not before this time: `2022-05-03T18:37:52.139518Z`, or `1.5s` after the recording's start
@@ -78,12 +79,19 @@ pub struct Ready {
 impl Filter {
     /// Understands the texts; times by the start of the first file.
     pub fn ready(&self, inputs: &[Input]) -> anyhow::Result<Ready> {
+        self.check_kinds(inputs)?;
         let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
         let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
         let time = |option: &str, text: &Option<String>, otherwise: u64| match text {
             Some(text) => point(text, begin_ns).with_context(|| option.to_owned()),
             None => Ok(otherwise),
         };
+        let since_ns = time("--since", &self.since, 0)?;
+        let until_ns = time("--until", &self.until, u64::MAX)?;
+        if since_ns > until_ns {
+            let [since, until] = [since_ns, until_ns].map(units::time);
+            bail!("--since: expected a time that is not after --until's, {until}, found {since}");
+        }
         let mut sources = Vec::new();
         for input in inputs {
             sources.push(match self.fd.is_some() || self.peer.is_some() {
@@ -94,11 +102,39 @@ impl Filter {
         Ok(Ready {
             filter: self.clone(),
             key: self.source.as_deref().map(source).transpose()?,
-            since_ns: time("--since", &self.since, 0)?,
-            until_ns: time("--until", &self.until, u64::MAX)?,
+            since_ns,
+            until_ns,
             sources,
         })
     }
+
+    /// A kind with a slip in it would show nothing, as if nothing of the kind had happened.
+    fn check_kinds(&self, inputs: &[Input]) -> anyhow::Result<()> {
+        // An older file does not describe the kinds that came later, which it may be asked for all the same.
+        let own = Schema::own();
+        let schemas = inputs.iter().map(|input| input.recording.schema()).chain([&own]);
+        let kinds: Vec<(&str, &str)> = schemas.flat_map(Schema::kinds).collect();
+        let is_any =
+            |wanted: &&String| kinds.iter().any(|(kind, name)| is_kind(wanted, kind, name));
+        let Some(found) = self.kind.iter().find(|wanted| !is_any(wanted)) else {
+            return Ok(());
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for (kind, _) in &kinds {
+            if !names.contains(kind) {
+                names.push(kind);
+            }
+        }
+        bail!(
+            "--kind: expected a part of how a line begins, as poll_ready:-, or one of {}; found {found:?}",
+            names.join(", ")
+        )
+    }
+}
+
+/// Whether the kind of this name, whose records' text begins with that, is meant.
+fn is_kind(wanted: &str, kind: &str, name: &str) -> bool {
+    kind.eq_ignore_ascii_case(wanted) || name.contains(wanted)
 }
 
 fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
@@ -150,8 +186,8 @@ impl Ready {
 
     fn kind_passes(&self, what: &What) -> bool {
         let (kind, name) = (line::kind(what), line::name(what));
-        let wanted = |wanted: &String| kind.eq_ignore_ascii_case(wanted) || name.contains(wanted);
-        self.filter.kind.is_empty() || self.filter.kind.iter().any(wanted)
+        let wanted = &self.filter.kind;
+        wanted.is_empty() || wanted.iter().any(|wanted| is_kind(wanted, &kind, name))
     }
 
     fn thread_passes(&self, moment: &Moment) -> bool {

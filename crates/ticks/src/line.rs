@@ -34,7 +34,7 @@ pub fn name(what: &What) -> &str {
 pub fn kind(what: &What) -> String {
     match what {
         What::Record(record) => format!("{:?}", record.kind()),
-        What::Foreign(foreign) => format!("kind {}", foreign.code),
+        What::Foreign(foreign) => foreign.kind.to_string(),
         What::ThreadBegin(_) => "ThreadBegin".into(),
         What::ThreadEnd(_) => "ThreadEnd".into(),
     }

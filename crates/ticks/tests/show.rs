@@ -6,8 +6,10 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
+use ticks_format::layout::SectionKind;
 use ticks_format::records::{SourceNew, Ticker, Wake};
-use ticks_format::{Address, Direction, Key, Source, SourceKind, WakeCause};
+use ticks_format::tables::text_words;
+use ticks_format::{schema_text, Address, Direction, Key, Source, SourceKind, WakeCause};
 use util::{accept, empty, path, record, stderr, stdout, ticks, Sample};
 
 #[test]
@@ -98,16 +100,54 @@ fn what_has_a_key_alone_is_found_by_descriptor_and_peer() {
     assert_eq!(woken(["--source", &keys[1].0.to_string()]), [2]);
 }
 
-/// A kind with a slip in it showed nothing and said nothing, as if nothing of the kind had happened.
+/// A filter with a slip in it showed nothing and said nothing, as if nothing had happened.
 #[test]
 fn filters_that_nothing_passes_are_told() {
     let sample = Sample::new(&accept());
-    let output = ticks(["show", path(&sample.path), "--kind", "Wak3"]);
+    let output = ticks(["show", path(&sample.path), "--kind", "CtlEnd"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout.is_empty());
     assert_eq!(stderr(&output), "ticks: none of 20 records passes the filters\n");
     let output = ticks(["show", path(&sample.path), "--kind", "Wake"]);
     assert_eq!(stderr(&output), "");
+}
+
+/// A kind that there is not, and a time that begins after its end, were taken for filters that happen to let
+/// nothing pass: exit code 0, and a sentence on stderr that a script does not read.
+#[test]
+fn filters_that_nothing_can_pass_are_refused() {
+    let mut image = accept();
+    let schema = image.layout().section(SectionKind::Schema).offset as usize;
+    let described = format!("{}record\t99\tNap\tnap:+\tlater\n", schema_text());
+    let words = text_words(&described, 1 << 14);
+    image.words_mut()[schema / 8..][..words.len()].copy_from_slice(&words);
+    image.push(0, &[[99, 0, 0, 0]]);
+    let sample = Sample::new(&image);
+    let file = path(&sample.path);
+    let output = ticks(["show", file, "--kind", "Wake", "--kind", "Wak3"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("found \"Wak3\""), "{said}");
+    let (_, kinds) = said.split_once("one of ").expect("the kinds there are");
+    for kind in ["PollEnd, ", "Wake, ", "ThreadBegin, ", "Nap"] {
+        assert_eq!(kinds.matches(&format!(" {kind}")).count(), 1, "{kind}: {said}");
+    }
+    assert!(output.stdout.is_empty());
+
+    // What only the file knows, by the name that JSON has, and by its text.
+    for nap in ["nap", "ap:"] {
+        let shown = stdout(["show", "--json", file, "--kind", nap]);
+        assert!(shown.contains("\"record\":\"Nap\",\"name\":\"nap:+\""), "{shown}");
+        assert_eq!(shown.lines().count(), 1);
+    }
+
+    let output = ticks(["show", file, "--since", "2s", "--until", "1s"]);
+    assert_eq!(output.status.code(), Some(2));
+    let wanted =
+        "--since: expected a time that is not after --until's, 2022-05-03T18:37:52.139518Z, found \
+                  2022-05-03T18:37:53.139518Z";
+    assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    stdout(["show", file, "--since", "1s", "--until", "1s"]);
 }
 
 /// A long recording of many threads began with hundreds of lines that each said that it was long.
@@ -123,7 +163,7 @@ fn what_was_overwritten_is_said_in_one_line() {
         }
     }
     let sample = Sample::new(&image);
-    let output = ticks(["show", "--kind", "none", path(&sample.path)]);
+    let output = ticks(["show", "--kind", "Wake", path(&sample.path)]);
     assert_eq!(output.status.code(), Some(0));
     // The mark that begins each took one, and twelve are kept clear of.
     let wanted = format!("{}: 18 rings: 234 older slots were overwritten\n", path(&sample.path));
