@@ -25,20 +25,16 @@ Examples:
   ticks stat /tmp/t/4711.ticks            rounds, events, wakes and waits in numbers
   ticks export --chrome /tmp/t/4711.ticks -o t.json
 
-Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.";
+Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
+`ticks record` passes on the program's, and has 2 if the program was not run.";
 
-/// The subcommands.
+/// The subcommands. Those without a text here have it at their arguments, in full.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a program with the recorder on
     Record(record::Args),
-    /// Show the records as the log's text lines, threads and files merged by time
     Show(show::Args),
-    /// Sum up per thread, source and timer
     Stat(stat::Args),
-    /// Show who waits now, or waited when the program ended
     Who(who::Args),
-    /// Make a timeline for a trace viewer
     Export(export::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),

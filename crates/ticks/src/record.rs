@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{self, Command, ExitStatus};
 #[cfg(not(unix))]
 use std::time::UNIX_EPOCH;
 
-use anyhow::Context;
-use ticks_format::layout::counter;
+use anyhow::{bail, Context};
+use ticks_format::layout::{counter, FILE_BYTES_MAX, FILE_BYTES_MIN};
 
 use crate::input::Input;
 use crate::outcome::Outcome;
@@ -27,7 +28,7 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
     /// The size of a recording at most, in MiB
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = size_mib)]
     size: Option<u64>,
     /// The program and its arguments
     #[arg(
@@ -44,12 +45,28 @@ Examples:
   ticks record -- cargo run --example tcp_accept
   ticks record -o /tmp/t --size 256 -- ./server --port 4001";
 
+/// As the recorder takes it, which would say no on the program's stderr and go on with another size.
+fn size_mib(text: &str) -> Result<u64, String> {
+    let (min, max) = (FILE_BYTES_MIN >> 20, FILE_BYTES_MAX >> 20);
+    let size = text.parse().ok().filter(|size| (min..=max).contains(size));
+    size.ok_or_else(|| format!("expected a number of MiB from {min} to {max}, found {text:?}"))
+}
+
 /// Runs the program.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let dir = &args.output;
     let failed = || format!("{}: the directory for recordings", dir.display());
-    fs::create_dir_all(dir).with_context(failed)?;
+    match fs::create_dir_all(dir) {
+        // Also a link that leads nowhere.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(
+            "{}: expected a directory for recordings, found what is not a directory",
+            dir.display()
+        ),
+        made => made.with_context(failed)?,
+    }
     let dir = fs::canonicalize(dir).with_context(failed)?;
+    try_to_write(&dir)
+        .with_context(|| format!("{}: no recording can be made there", dir.display()))?;
     let (program, arguments) = args.command.split_first().context("no program is given")?;
     let before = recordings(&dir);
     let mut command = Command::new(program);
@@ -61,12 +78,23 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut child =
         command.spawn().with_context(|| format!("{}: cannot be run", program.to_string_lossy()))?;
     signals::pass_on(signals, child.id());
-    let status = child.wait()?;
+    let status = child.wait().context("the program's end")?;
     if status.code().is_none() {
         say!("the program was ended by a {status}");
     }
     report(&dir, &before);
     Ok(Outcome::Status(code(status)))
+}
+
+/// Makes a file there and removes it again: no other question has the answer of every file system.
+fn try_to_write(dir: &Path) -> io::Result<()> {
+    let path = dir.join(format!(".{}.try", process::id()));
+    match File::create_new(&path) {
+        Ok(_) => fs::remove_file(&path),
+        // Left by one that had our number and was killed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Ctrl-C is the program's, which the terminal tells as well; we stay to say what was recorded. Whoever

@@ -182,6 +182,37 @@ fn record_passes_the_status_on_and_says_what_is_there() {
     assert!(fs::exists(dir.join("1.ticks")).expect("readable"));
 }
 
+/// A size that the recorder does not take was handed on, and what was said of it was lost among what the
+/// program says. A place where no file can be made was found out afterwards: "does the program use async-io?"
+#[test]
+fn record_refuses_before_the_program_is_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (file, ran) = (dir.path().join("file"), dir.path().join("ran"));
+    fs::write(&file, "").expect("written");
+    let refuses = |args: [&str; 2], wanted: &str| {
+        let args = [&["record"][..], &args, &["--", "touch", path(&ran)]].concat();
+        let output = ticks(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains(wanted), "{args:?}: {}", stderr(&output));
+        assert!(!ran.exists(), "{args:?}");
+    };
+    for size in ["0", "abc", "99999999", "-1", ""] {
+        let wanted = format!("expected a number of MiB from 1 to 1048576, found {size:?}");
+        refuses(["--size", size], &wanted);
+        refuses(["--size", size], "'--size <MIB>'");
+    }
+    let wanted = "file: expected a directory for recordings, found what is not a directory";
+    refuses(["-o", path(&file)], wanted);
+    // Where nobody can make a file, not even root.
+    if cfg!(target_os = "linux") {
+        refuses(["-o", "/proc"], "/proc: no recording can be made there: ");
+    }
+    let output = ticks(["record", "-o", path(dir.path()), "--size", "1", "touch", path(&ran)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let left = fs::read_dir(dir.path()).expect("readable").count();
+    assert_eq!((ran.exists(), left), (true, 2), "the two files are all that is there");
+}
+
 /// Whoever supervises the tool asks it to end, and means the program.
 #[test]
 #[cfg(target_os = "linux")]
