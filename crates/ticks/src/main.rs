@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say!("{error:#}");
+            say!("{:#}", outcome::with_place(error));
             Outcome::Failed.into()
         }
     }

@@ -27,6 +27,15 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// The error with its place. Files are named where they are opened and read, so that what has no name was
+/// written to standard output.
+pub fn with_place(error: anyhow::Error) -> anyhow::Error {
+    match error.chain().next().is_some_and(|first| first.is::<io::Error>()) {
+        true => error.context("standard output"),
+        false => error,
+    }
+}
+
 /// Whether the error is that nobody reads our output any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());

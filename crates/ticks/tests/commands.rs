@@ -213,6 +213,31 @@ fn record_refuses_before_the_program_is_run() {
     assert_eq!((ran.exists(), left), (true, 2), "the two files are all that is there");
 }
 
+/// "No space left on device", said a script that called several tools, of it knew not what.
+#[test]
+#[cfg(target_os = "linux")]
+fn standard_output_is_named_when_it_is_full() {
+    let sample = Sample::new(&accept());
+    let file = path(&sample.path);
+    for args in [
+        &["show", file][..],
+        &["show", "--json", file],
+        &["stat", file],
+        &["who", file],
+        &["export", "--chrome", file, "-o", "-"],
+        &["export", "--perfetto", file, "-o", "-"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ticks"));
+        let output = command.args(args).stdout(full).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with("ticks: standard output: No space left"), "{args:?}: {said}");
+    }
+}
+
 /// Whoever supervises the tool asks it to end, and means the program.
 #[test]
 #[cfg(target_os = "linux")]
