@@ -198,7 +198,7 @@ pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
             "there is no such process; if it has ended, name its recording, DIR/{pid}.ticks"
         ),
         ErrorKind::PermissionDenied => {
-            anyhow!("it is another user's; name its recording, DIR/{pid}.ticks, or be root")
+            anyhow!("/proc/{pid}/maps: {error}: {}", why_denied(pid, is_root()))
         }
         _ => anyhow!(error).context("what it has mapped"),
     })?;
@@ -221,6 +221,31 @@ pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
         Some(error) => Err(error),
         None => bail!(why_none(pid)),
     }
+}
+
+/// Root is refused too, where it is one of a container: the process is of another one, or has rights that
+/// this one was not given.
+fn why_denied(pid: u32, is_root: bool) -> String {
+    match is_root {
+        true => format!(
+            "root may not read it here, as in a container without CAP_SYS_PTRACE; name its \
+             recording, DIR/{pid}.ticks"
+        ),
+        false => format!(
+            "it is another user's, or has more rights than you; name its recording, \
+             DIR/{pid}.ticks, or be root"
+        ),
+    }
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
 }
 
 /// The process's numbers, in this namespace and in those where it has others.
@@ -256,6 +281,13 @@ fn why_none(pid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// In a container root was told to be root.
+    #[test]
+    fn root_is_not_told_to_be_root() {
+        assert!(why_denied(1, false).ends_with("or be root"));
+        assert!(!why_denied(1, true).contains("be root"));
+    }
 
     #[test]
     fn recordings_among_mappings() {

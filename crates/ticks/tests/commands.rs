@@ -238,6 +238,24 @@ fn standard_output_is_named_when_it_is_full() {
     }
 }
 
+/// Who may not be looked into is said with the place, and root is not told to be root.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_may_not_look() {
+    let denied =
+        fs::read("/proc/1/maps").is_err_and(|error| error.raw_os_error() == Some(libc::EACCES));
+    if !denied {
+        println!("skipped: this user may look into process 1");
+        return;
+    }
+    let output = ticks(["who", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    let wanted = "ticks: process 1: /proc/1/maps: Permission denied (os error 13): ";
+    assert!(said.starts_with(wanted), "{said}");
+    assert_eq!(said.contains("or be root"), !rustix::process::geteuid().is_root(), "{said}");
+}
+
 /// Whoever supervises the tool asks it to end, and means the program.
 #[test]
 #[cfg(target_os = "linux")]
