@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
 use ticks_format::layout::counter;
-use ticks_format::{Address, Entry, Key, Recording, Source};
+use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::plain::{plain, say};
 use crate::process::{self, State};
@@ -26,7 +26,17 @@ pub struct Input {
 impl Input {
     /// Opens the file at `path`.
     pub fn open(path: &Path) -> anyhow::Result<Input> {
-        let open = || -> anyhow::Result<Recording<File>> { Ok(Recording::open(open_file(path)?)?) };
+        let open = || -> anyhow::Result<Recording<File>> {
+            let file = open_file(path)?;
+            let mut magic = [0; 4];
+            if file.read_up_to(0, &mut magic)? == 4 && magic == *b"\x7fELF" {
+                bail!(
+                    "expected a recording, found a program or a core dump; the recording of a program \
+                     that was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
+                );
+            }
+            Ok(Recording::open(file)?)
+        };
         let recording = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
         Ok(Input { path, recording, pid: None })

@@ -259,6 +259,18 @@ fn what_is_not_a_recording_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
     assert!(said.contains("4711.ticks: at byte 0: expected a recording"), "{said}");
+    // What is at hand after a crash.
+    for core in [
+        &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0"[..],
+        &[b"\x7fELF", &[0; 5_000][..]].concat(),
+    ] {
+        fs::write(&sample.path, core).expect("writable");
+        let output = ticks(["show", path(&sample.path)]);
+        assert_eq!(output.status.code(), Some(2));
+        let wanted =
+            "4711.ticks: expected a recording, found a program or a core dump; the recording of";
+        assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    }
     let output = ticks(["show", "/nonexistent/1.ticks"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("ticks: /nonexistent/1.ticks: No such file"));
