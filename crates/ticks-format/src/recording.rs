@@ -344,6 +344,17 @@ impl<R: ReadAt> Recording<R> {
         self.table(SectionKind::Waiters, Waiter::from_words)
     }
 
+    /// Whether the table of who waits is there in full: in a file that was cut off it may be missing.
+    ///
+    /// # Errors
+    ///
+    /// If the file's length cannot be read.
+    pub fn has_waiters(&self) -> Result<bool, Error> {
+        let there = self.bytes_there()?;
+        let section = self.section(SectionKind::Waiters);
+        Ok(section.is_some_and(|it| it.offset.saturating_add(it.len) <= there))
+    }
+
     /// The place in the code that a waiter's entry names.
     ///
     /// # Errors

@@ -45,12 +45,18 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut inputs = Input::find(&args.target)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     let mut is_first = true;
+    // Entries that nobody will finish writing.
+    let mut torn;
     loop {
         let mut runs = false;
+        torn = 0;
         for input in &mut inputs {
             input.recording.refresh_clock()?;
             let view = View::of(input)?;
-            runs |= view.state == State::Runs;
+            match view.state {
+                State::Runs => runs = true,
+                _ => torn += view.torn,
+            }
             if args.json {
                 view.write_json(&mut out, input)?;
                 continue;
@@ -66,7 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             _ => break,
         }
     }
-    let mut damaged = false;
+    let mut damaged = torn > 0;
     for input in &inputs {
         damaged |= input.report_problems();
     }
@@ -78,6 +84,8 @@ struct View {
     state: State,
     at_ns: u64,
     waits: Vec<Wait>,
+    /// Whether the table was not cut off.
+    is_whole: bool,
     torn: u64,
     left_out: u64,
 }
@@ -128,7 +136,8 @@ impl View {
             _ => last_ns(input, &waits)?,
         };
         let left_out = recording.counter(counter::WAITERS_LEFT_OUT)?;
-        Ok(View { state, at_ns, waits, torn, left_out })
+        let is_whole = recording.has_waiters()?;
+        Ok(View { state, at_ns, waits, is_whole, torn, left_out })
     }
 
     fn write_table(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
@@ -141,7 +150,13 @@ impl View {
             state => format!("{state}; as of its last record"),
         };
         let count = self.waits.len();
-        writeln!(out, "{process} {state}, {at}: {count} waiting")?;
+        match self.is_whole {
+            true => writeln!(out, "{process} {state}, {at}: {count} waiting")?,
+            false => writeln!(
+                out,
+                "{process} {state}, {at}: the table of who waits is cut off, of {count} it is known"
+            )?,
+        }
         let mut columns = vec!["FD", "KIND", "ADDRESS", "DIR", "SINCE", "TASK", "TICKS", "PLACE"];
         // In most tables it would be empty.
         let woken = self.waits.iter().any(|wait| wait.woken_ns.is_some());
@@ -160,7 +175,8 @@ impl View {
             out.write_all(table::text(&rows).as_bytes())?;
         }
         if self.torn > 0 {
-            writeln!(out, "{} entries were being written", self.torn)?;
+            let or = if self.state == State::Runs { "" } else { ", or are damaged" };
+            writeln!(out, "{} entries were being written{or}", self.torn)?;
         }
         if self.left_out > 0 {
             writeln!(

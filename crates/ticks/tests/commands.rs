@@ -134,6 +134,18 @@ fn who_tells_that_a_waiter_was_woken() {
     assert!(!shown(&image).contains("WOKEN"), "it has asked since");
 }
 
+/// Of a file that was cut off, nobody was said to wait.
+#[test]
+fn who_says_that_its_table_is_cut_off() {
+    let sample = Sample::new(&accept());
+    let whole = fs::read(&sample.path).unwrap();
+    fs::write(&sample.path, &whole[..4_096]).unwrap();
+    let output = ticks(["who", path(&sample.path)]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("the table of who waits is cut off, of 0 it is known"), "{shown}");
+}
+
 /// smol's streams try to read before they ask, so a wait of theirs ends without a poll: its waiter goes. Each
 /// of those waits went on for ever in the sums, and each of the wakes was one in vain.
 #[test]
