@@ -159,13 +159,18 @@ impl Caller {
     }
 
     /// The future woke itself: harvests what is there, if the last look is a while ago.
+    #[inline]
     fn look_at_the_poller(&self, looked: &mut Option<Instant>) {
         let now = Instant::now();
         let last = *looked.get_or_insert(now);
-        if now.duration_since(last) < POLL_SPAN {
-            return;
+        if now.duration_since(last) >= POLL_SPAN {
+            *looked = Some(now);
+            self.harvest();
         }
-        *looked = Some(now);
+    }
+
+    #[cold]
+    fn harvest(&self) {
         let reactor = current::get();
         if let Some(right) = reactor.driving.try_acquire(Holder::BlockOn) {
             let round = &mut self.thread().round.borrow_mut();
