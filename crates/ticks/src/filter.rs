@@ -1,10 +1,11 @@
 //! Which records are shown.
 
+use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Address, Direction, Key, Schema, What};
+use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WakerChange, What};
 
 use crate::input::Input;
 use crate::line;
@@ -28,7 +29,7 @@ pub struct Filter {
     /// Of this direction: read or write
     #[arg(long, value_name = "read|write", value_parser = direction)]
     dir: Option<Direction>,
-    /// Of this task: the number that `task=` shows, `0x…`
+    /// Of this task: the number that `task=` shows, `0x…`; its polls too, while its waker is stored
     #[arg(long, value_parser = number)]
     task: Option<u64>,
     /// Of this thread: its number, or a part of its name
@@ -74,7 +75,12 @@ pub struct Ready {
     until_ns: u64,
     /// The sources of each file.
     sources: Vec<Sources>,
+    /// Whose wakers are stored: polls name their waiter, and no task.
+    waiters: HashMap<Waiter, u64>,
 }
+
+/// A waiter of a direction of a file's source.
+type Waiter = (usize, Key, Direction, u64);
 
 impl Filter {
     /// Understands the texts; times by the start of the first file.
@@ -105,6 +111,7 @@ impl Filter {
             since_ns,
             until_ns,
             sources,
+            waiters: HashMap::new(),
         })
     }
 
@@ -178,10 +185,40 @@ impl Ready {
         if self.filter.fd.is_some() || self.filter.peer.is_some() {
             self.sources[moment.input].learn(&moment.stamped.what);
         }
-        (self.since_ns..=self.until_ns).contains(&moment.utc_ns)
+        let passes = (self.since_ns..=self.until_ns).contains(&moment.utc_ns)
             && self.kind_passes(&moment.stamped.what)
             && self.thread_passes(moment)
-            && self.fields_pass(moment)
+            && self.fields_pass(moment);
+        if self.filter.task.is_some() {
+            self.learn_waiter(moment);
+        }
+        passes
+    }
+
+    /// Learns from a record whose task a waiter's polls are.
+    fn learn_waiter(&mut self, moment: &Moment) {
+        let What::Record(record) = &moment.stamped.what else { return };
+        let Some(waiter) = waiter_of(moment.input, record) else { return };
+        match record {
+            Record::SourceWaker(waker) if waker.change == WakerChange::Stored => {
+                self.waiters.insert(waiter, waker.task);
+            }
+            Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
+                self.waiters.remove(&waiter);
+            }
+            Record::PollEnd(poll) if poll.result != Verdict::Pending => {
+                self.waiters.remove(&waiter);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a record that names no task is about a waiter of the wanted one's.
+    fn is_of_task(&self, moment: &Moment) -> bool {
+        let What::Record(record) = &moment.stamped.what else { return false };
+        let waiter = waiter_of(moment.input, record);
+        let task = waiter.and_then(|waiter| self.waiters.get(&waiter).copied());
+        task.is_some() && task == self.filter.task
     }
 
     fn kind_passes(&self, what: &What) -> bool {
@@ -207,7 +244,7 @@ impl Ready {
         let mut fd = filter.fd.is_none();
         let mut peer = filter.peer.is_none();
         let mut dir = filter.dir.is_none();
-        let mut task = filter.task.is_none();
+        let mut task = filter.task.is_none() || self.is_of_task(moment);
         let mut tick = filter.tick.is_none();
         if key && fd && peer && dir && task && tick {
             return true;
@@ -238,6 +275,16 @@ impl Ready {
     fn is_peer(&self, peer: &Address) -> bool {
         let wanted = self.filter.peer.as_deref().unwrap_or("");
         peer.to_string().contains(wanted)
+    }
+}
+
+/// The waiter that a record is about.
+fn waiter_of(input: usize, record: &Record) -> Option<Waiter> {
+    match record {
+        Record::PollBegin(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
+        Record::PollEnd(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
+        Record::SourceWaker(waker) => Some((input, waker.key, waker.dir, waker.waiter)),
+        _ => None,
     }
 }
 

@@ -40,6 +40,9 @@ fn filters_choose() {
     assert_eq!(kinds(&["--kind", "TimerFire", "--kind", "Wake"]), ["Wake", "TimerFire"]);
     assert_eq!(kinds(&["--fd", "4", "--thread", "async"]), ["ReactEvent", "Wake"]);
     assert_eq!(kinds(&["--task", "0x55a8a668d970", "--thread", "4714"]), ["Wake"]);
+    // Polls name no task: they are the one's whose waker is stored.
+    let polls = ["SourceWaker", "PollEnd", "PollBegin", "PollEnd", "SourceWaker", "PollEnd"];
+    assert_eq!(kinds(&["--task", "0x55a8a668d970", "--thread", "4711"]), polls);
     assert_eq!(kinds(&["--source", "3", "--kind", "PollEnd"]).len(), 3);
     assert_eq!(kinds(&["--source", "3#1"]), [""; 0]);
     assert_eq!(kinds(&["--dir", "write"]), [""; 0]);
