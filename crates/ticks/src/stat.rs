@@ -29,7 +29,9 @@ const EXPLANATION: &str = "\
 A wait lasts from the first poll that is Pending to the one that is Ready, or until its waiter goes after
 a wake, as with smol's streams, which try to read before they ask. Waits that go on are not counted:
 `ticks who` has them. A wake is spurious if the poll that follows it is Pending. A source with events and
-without polls has something that nobody asks for. Percentiles are right to 1 %. UP≠ counts the polls
+without polls has something that nobody asks for. LAST, unless the program
+ended in order, is how long ago by now, or by the recording's end, a thread made its last record: one that
+computes or is blocked makes none. Percentiles are right to 1 %. UP≠ counts the polls
 that async-io 2.6.0 would have answered otherwise.
 
 Example:
@@ -110,6 +112,8 @@ impl Durations {
 #[derive(Default)]
 struct ThreadSums {
     name: String,
+    /// When its last record was made.
+    last_ns: u64,
     records: u64,
     rounds: u64,
     events: u64,
@@ -173,6 +177,7 @@ impl Sums {
             return;
         };
         sums.records += 1;
+        sums.last_ns = sums.last_ns.max(moment.utc_ns);
         match record {
             Record::ReactEnd(end) => {
                 sums.rounds += 1;
@@ -254,19 +259,13 @@ impl Sums {
         let (name, begin) = (input.process_name(), units::time(begin));
         let state = input.state();
         write!(out, "{name}, which {state}: {span} from {begin}")?;
+        let mut now_ns = end;
         if state == State::Runs {
-            let old = units::duration(units::now_ns().saturating_sub(end));
-            write!(out, "; the last record is {old} old")?;
+            now_ns = units::now_ns().max(end);
+            write!(out, "; the last record is {} old", units::duration(now_ns - end))?;
         }
         writeln!(out, "\n")?;
-        let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
-        let mut rows = table::new(&columns);
-        for (tid, sums) in &self.threads {
-            let counts = [sums.records, sums.rounds, sums.events, sums.wakes, sums.parks];
-            let begin = [tid.to_string(), sums.name.clone()];
-            table::add(&mut rows, begin.into_iter().chain(counts.map(units::count)));
-        }
-        writeln!(out, "{}", table::text(&rows))?;
+        self.write_threads(out, (state != State::Ended).then_some(now_ns))?;
         let columns = [
             "FD",
             "SOURCE",
@@ -295,6 +294,25 @@ impl Sums {
             units::count(timers.removed),
             units::count(timers.fired)
         )?;
+        Ok(())
+    }
+
+    /// `now_ns`: by when to tell how long ago each made its last record. In one that ended in order, that
+    /// means nothing.
+    fn write_threads(&self, out: &mut dyn Write, now_ns: Option<u64>) -> anyhow::Result<()> {
+        let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
+        let mut rows = table::new(&[&columns[..], &["#LAST"][..now_ns.iter().len()]].concat());
+        for (tid, sums) in &self.threads {
+            let counts = [sums.records, sums.rounds, sums.events, sums.wakes, sums.parks];
+            let begin = [tid.to_string(), sums.name.clone()];
+            let last = now_ns.map(|now_ns| match sums.records {
+                0 => "-".into(),
+                _ => format!("{} ago", units::duration(now_ns.saturating_sub(sums.last_ns))),
+            });
+            let row = begin.into_iter().chain(counts.map(units::count)).chain(last);
+            table::add(&mut rows, row);
+        }
+        writeln!(out, "{}", table::text(&rows))?;
         Ok(())
     }
 
