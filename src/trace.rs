@@ -377,20 +377,16 @@ hooks! { now record:
     } table {
         wait_over(source, dir, waiter);
     }
+    /// A waiter goes without a waker if that has been woken.
     fn source_waker(
         source: &Source,
         change: WakerChange,
         dir: Direction,
         waiter: WaiterId,
-        waker: &Waker,
+        waker: Option<&Waker>,
     ) {
         let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
-        r::SourceWaker { change, dir, key, fd, waiter, task: task(waker) }
-    }
-    /// A waiter goes whose waker has been woken.
-    fn woken_waiter_dropped(source: &Source, dir: Direction, waiter: WaiterId) {
-        let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
-        r::SourceWaker { change: WakerChange::Dropped, dir, key, fd, waiter, task: 0 }
+        r::SourceWaker { change, dir, key, fd, waiter, task: waker.map_or(0, task) }
     }
     fn wake(waker: &Waker, by: Cause) {
         wake_record(task(waker), by)

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_lite::future::{self, block_on, Future};
-use util::{alone, counting_waker, watchdog};
+use util::{alone, counting_waker, socket_and_peer, watchdog};
 
 const TIMES: u64 = 200;
 
@@ -26,10 +26,7 @@ const SLACK: u64 = 10;
 /// A socket known to the running reactor, and its peer.
 fn pair() -> (Async<UdpSocket>, UdpSocket) {
     block_on(Timer::after(Duration::from_millis(10)));
-    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-    peer.connect(socket.get_ref().local_addr().unwrap()).unwrap();
-    (socket, peer)
+    socket_and_peer().unwrap()
 }
 
 /// How often the helper thread has gone to sleep, and so the rounds of the reactor that it drives here.

@@ -15,16 +15,15 @@ mod util;
 
 use std::future::{pending, Future};
 use std::io::{self, Write};
-use std::net::UdpSocket;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 
-use async_io::{block_on, Async};
+use async_io::block_on;
 use rustix::thread::gettid;
-use util::watchdog;
+use util::{socket_and_peer, watchdog};
 
 const MESSAGES: usize = 200;
 
@@ -54,9 +53,7 @@ fn own_tid() -> i32 {
 /// Receives `MESSAGES` messages, each sent when the task waits for it. Returns how often the reactor's
 /// thread that woke the task then went to sleep elsewhere than in the poller.
 fn sleeps_elsewhere() -> io::Result<usize> {
-    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-    peer.connect(socket.get_ref().local_addr().unwrap()).unwrap();
+    let (socket, peer) = socket_and_peer()?;
     let task = Arc::new(Task {
         thread: thread::current(),
         woken: AtomicBool::new(false),

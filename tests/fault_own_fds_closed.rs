@@ -23,7 +23,7 @@ use async_io::{block_on, Async, Timer};
 use futures_lite::future;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::time::{clock_gettime, ClockId};
-use util::watchdog;
+use util::{socket_and_peer, watchdog};
 
 /// How long a child tries what works at once, if at all.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -80,7 +80,7 @@ fn closed_for_good_while_a_connect_waits() {
 fn lose_the_poller_while_a_connect_waits() -> io::Result<()> {
     let (say_so, waits) = mpsc::channel();
     let connect = in_a_thread(move || future::block_on(connect_in_vain(&say_so)));
-    let (socket, peer) = pair()?;
+    let (socket, peer) = socket_and_peer()?;
     in_a_thread(move || future::block_on(socket.recv(&mut [0; 8])));
     waits.recv().expect("the backlog becomes full");
     let descriptors = reactors_descriptors();
@@ -151,7 +151,7 @@ fn check(test: &str, sabotage: impl FnOnce(Vec<RawFd>)) {
 /// The child: starts the reactor, loses its descriptors, measures an idle second, tries to go on.
 fn live_on_after(sabotage: impl FnOnce(Vec<RawFd>)) {
     future::block_on(Timer::after(Duration::from_millis(10)));
-    let (socket, peer) = pair().unwrap();
+    let (socket, peer) = socket_and_peer().unwrap();
     let peer = Arc::new(peer);
     // Waited for when the descriptors go, so that the thread in the poller comes back from its wait.
     let old = in_a_thread({
@@ -193,7 +193,7 @@ fn live_on_after(sabotage: impl FnOnce(Vec<RawFd>)) {
         (
             "new_socket",
             in_a_thread(|| {
-                let (socket, peer) = pair()?;
+                let (socket, peer) = socket_and_peer()?;
                 round_trip(&socket, &peer)
             }),
         ),
@@ -217,13 +217,6 @@ fn in_a_thread<T: Send + 'static>(
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(work()));
     result
-}
-
-fn pair() -> io::Result<(Async<UdpSocket>, UdpSocket)> {
-    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
-    let peer = UdpSocket::bind("127.0.0.1:0")?;
-    peer.connect(socket.get_ref().local_addr()?)?;
-    Ok((socket, peer))
 }
 
 /// Receives what is sent a moment later.

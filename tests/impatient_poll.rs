@@ -8,13 +8,12 @@ mod util;
 
 use std::io::Write;
 use std::net::UdpSocket;
-use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::{future, AsyncReadExt};
-use util::{alone, watchdog};
+use util::{alone, socket_and_peer, tcp_pair, watchdog};
 
 /// Looks in vain after a message was sent, with a nap of a millisecond after each. It took up to 130.
 const LOOKS_MAX: usize = 6;
@@ -70,9 +69,7 @@ fn looks_in_vain(mut look: impl FnMut() -> bool, mut send: impl FnMut()) -> usiz
 fn a_thread_that_looks_once_a_frame_sees_what_has_come() {
     let _alone = alone();
     let _watchdog = watchdog("a_thread_that_looks_once_a_frame_sees_what_has_come");
-    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    sender.connect(socket.get_ref().local_addr().unwrap()).unwrap();
+    let (socket, sender) = socket_and_peer().unwrap();
     let look = || {
         let looked = block_on(future::poll_once(socket.recv(&mut [0; 8])));
         looked.map(|received| assert_eq!(received.unwrap(), 5)).is_some()
@@ -86,7 +83,7 @@ fn a_thread_that_looks_once_a_frame_sees_what_has_come() {
 fn a_thread_that_looks_at_a_stream_once_a_frame_sees_what_has_come() {
     let _alone = alone();
     let _watchdog = watchdog("a_thread_that_looks_at_a_stream_once_a_frame_sees_what_has_come");
-    let (stream, mut peer) = UnixStream::pair().unwrap();
+    let (stream, mut peer) = tcp_pair().unwrap();
     let mut stream = Async::new(stream).unwrap();
     let look = || {
         let looked = block_on(future::poll_once(stream.read(&mut [0; 8])));
@@ -102,9 +99,7 @@ fn a_thread_that_looks_at_a_stream_once_a_frame_sees_what_has_come() {
 fn looks_after_a_timeout_see_what_has_come() {
     let _alone = alone();
     let _watchdog = watchdog("looks_after_a_timeout_see_what_has_come");
-    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    sender.connect(socket.get_ref().local_addr().unwrap()).unwrap();
+    let (socket, sender) = socket_and_peer().unwrap();
     let vain = block_on(async {
         let timeout = async {
             Timer::after(Duration::from_millis(20)).await;

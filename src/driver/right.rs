@@ -234,10 +234,14 @@ impl Right<'_> {
     pub(crate) fn release(self, quiet: bool) {
         let (driving, holder) = (self.driving, self.holder);
         drop(self);
+        if quiet {
+            return;
+        }
         match holder {
-            _ if quiet => {}
             // What it wakes may take long, and nobody watches meanwhile.
-            Holder::Helper => drop(driving.offer()),
+            Holder::Helper => {
+                driving.offer();
+            }
             _ => driving.rouse(),
         }
     }

@@ -315,13 +315,8 @@ impl Source {
     fn stop_waiting(&self, dir: Direction, waiter: WaiterId) -> Option<u64> {
         trace::wait_over(self, dir, waiter);
         let Removed { waker, since } = self.readiness.remove(dir, waiter)?;
-        match waker {
-            Some(waker) => {
-                trace::source_waker(self, WakerChange::Dropped, dir, waiter, &waker);
-                wakes::drop_contained(Some(waker));
-            }
-            None => trace::woken_waiter_dropped(self, dir, waiter),
-        }
+        trace::source_waker(self, WakerChange::Dropped, dir, waiter, waker.as_ref());
+        wakes::drop_contained(waker);
         Some(since)
     }
 
@@ -462,7 +457,7 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if look.stored {
-            trace::source_waker(self, WakerChange::Stored, dir, *waiter, cx.waker());
+            trace::source_waker(self, WakerChange::Stored, dir, *waiter, Some(cx.waker()));
         }
         match displaced {
             Displaced::Nothing => {}
@@ -492,7 +487,7 @@ impl Source {
             Displaced::Dropped(waker) => wakes::drop_contained(Some(waker)),
             Displaced::Evicted(evicted) => {
                 for waker in &evicted {
-                    trace::source_waker(self, WakerChange::Replaced, dir, waiter, waker);
+                    trace::source_waker(self, WakerChange::Replaced, dir, waiter, Some(waker));
                 }
                 wakes::wake_all(&mut evicted.into_iter().map(Woken::by(Cause::Notify)).collect());
             }

@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -96,6 +96,14 @@ impl Wake for WakeCount {
 pub fn counting_waker() -> (Waker, Arc<WakeCount>) {
     let count = Arc::new(WakeCount::default());
     (Waker::from(count.clone()), count)
+}
+
+/// A socket, and one that is connected to it.
+pub fn socket_and_peer() -> io::Result<(Async<UdpSocket>, UdpSocket)> {
+    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    peer.connect(socket.get_ref().local_addr()?)?;
+    Ok((socket, peer))
 }
 
 /// Two connected TCP sockets on loopback, in blocking mode.

@@ -196,16 +196,15 @@ impl Sums {
             Record::SourceDrop(gone) => {
                 self.waiting.retain(|(key, ..), _| *key != gone.key);
                 // One that came and went with nothing in between has nothing to tell.
-                self.sources.retain(|key, sums| *key != gone.key || sums.has_any());
+                if self.sources.get(&gone.key).is_some_and(|sums| !sums.has_any()) {
+                    self.sources.remove(&gone.key);
+                }
             }
             Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
             Record::PollEnd(poll) => self.poll(poll, moment.utc_ns),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
                 let id = (waker.key, waker.dir.code(), waker.waiter);
-                if self.waiting.get(&id).is_some_and(|waiting| waiting.woken) {
-                    self.end_wait(id, moment.utc_ns);
-                }
-                self.waiting.remove(&id);
+                self.end_wait(id, moment.utc_ns, |waiting| waiting.woken);
             }
             Record::TimerInsert(_) => self.timers.inserted += 1,
             Record::TimerRemove(_) => self.timers.removed += 1,
@@ -242,12 +241,13 @@ impl Sums {
             }
             sums.spurious += u64::from(std::mem::take(&mut waiting.woken));
         } else {
-            self.end_wait(id, utc_ns);
+            self.end_wait(id, utc_ns, |_| true);
         }
     }
 
-    fn end_wait(&mut self, id: (Key, u8, u64), utc_ns: u64) {
-        if let Some(waiting) = self.waiting.remove(&id) {
+    /// A wait that does not count was given up.
+    fn end_wait(&mut self, id: (Key, u8, u64), utc_ns: u64, counts: fn(&Waiting) -> bool) {
+        if let Some(waiting) = self.waiting.remove(&id).filter(counts) {
             let waits = &mut self.sources.entry(id.0).or_default().waits;
             waits.add(utc_ns.saturating_sub(waiting.since_ns));
         }

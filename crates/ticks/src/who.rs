@@ -109,13 +109,17 @@ impl View {
         let state = input.state();
         // Before the table is read: reading it takes a while.
         let now_ns = units::now_ns();
-        let (mut waits, mut torn) = (Vec::new(), 0);
-        let wakes = Wakes::of(input)?;
+        let (mut waiters, mut torn) = (Vec::new(), 0);
         for entry in recording.waiters() {
-            let Entry::Whole(waiter) = entry? else {
-                torn += 1;
-                continue;
-            };
+            match entry? {
+                Entry::Whole(waiter) => waiters.push(waiter),
+                Entry::Torn => torn += 1,
+            }
+        }
+        // After the table: whoever has asked since it was read is owed nothing.
+        let wakes = Wakes::of(input, &waiters)?;
+        let mut waits = Vec::with_capacity(waiters.len());
+        for waiter in waiters {
             let clock = recording.clock();
             let (source, due_ns) = match waiter.awaited {
                 Awaited::Source { key, .. } => (sources.get(&key).cloned(), None),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Awaited, Key, Record, Waiter, WakeCause, What};
+use ticks_format::{Awaited, Key, Record, Waiter, WakeCause, WakerChange, What};
 
 use crate::input::Input;
 
@@ -16,9 +16,13 @@ pub struct Wakes {
 }
 
 impl Wakes {
-    /// Reads all rings.
-    pub fn of(input: &Input) -> anyhow::Result<Wakes> {
+    /// Reads all rings, if one of these waits for a source.
+    pub fn of(input: &Input, waiters: &[Waiter]) -> anyhow::Result<Wakes> {
         let mut found = Wakes::default();
+        let is_of_source = |it: &Waiter| matches!(it.awaited, Awaited::Source { .. });
+        if !waiters.iter().any(is_of_source) {
+            return Ok(found);
+        }
         for ring in input.recording.rings()? {
             for record in input.recording.records(&ring)? {
                 let record = record?;
@@ -40,6 +44,10 @@ impl Wakes {
             },
             Record::PollEnd(poll) => {
                 self.polls.entry((poll.key, poll.dir.code(), poll.waiter)).or_default()
+            }
+            // One that goes asks no more.
+            Record::SourceWaker(gone) if gone.change == WakerChange::Dropped => {
+                self.polls.entry((gone.key, gone.dir.code(), gone.waiter)).or_default()
             }
             _ => return,
         };

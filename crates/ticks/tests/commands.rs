@@ -133,8 +133,13 @@ fn who_tells_that_a_waiter_was_woken() {
     assert!(woken.contains("  WOKEN       TASK"), "{woken}");
     assert!(woken.contains("  2.99 s  2.00 s ago  0x55a8a668d970"), "{woken}");
 
+    let mut goes = image.clone();
     util::poll(&mut image, ring, 3_000_000_001, ticks, Verdict::Pending);
     assert!(!shown(&image).contains("WOKEN"), "it has asked since");
+    let (change, waiter) = (WakerChange::Dropped, 0);
+    let gone = SourceWaker { change, dir, key, fd, waiter, task: 0 };
+    util::record(&mut goes, ring, 3_000_000_001, gone);
+    assert!(!shown(&goes).contains("WOKEN"), "it goes after the table was read");
 }
 
 /// Of a file that was cut off, nobody was said to wait.
