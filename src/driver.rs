@@ -350,8 +350,15 @@ fn drive_for_others(reactor: &Reactor) {
             reactor.driving.offer();
             break;
         }
-        reactor.react(right, &mut round, None, || {});
+        let woken = reactor.react(right, &mut round, None, || {});
         if reactor.is_inherited() {
+            break;
+        }
+        // What happened concerns nobody who waits: the only user is at work on that very source, and
+        // would be held up by each event of it, of which a read makes the next.
+        if woken == 0 && round.has_events() && reactor.driving.users.is_one() {
+            // Who got in line meanwhile saw the right held.
+            reactor.driving.offer();
             break;
         }
     }

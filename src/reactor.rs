@@ -71,6 +71,13 @@ pub(crate) struct Round {
     owned: Vec<Arc<Source>>,
 }
 
+impl Round {
+    /// Whether the latest round harvested anything.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.list.is_empty()
+    }
+}
+
 impl Reactor {
     pub(crate) fn new(first_tick: u64) -> Reactor {
         Reactor {
