@@ -39,7 +39,7 @@ const WATCH_PERIOD_OF_ONE: Duration = Duration::from_millis(10);
 /// tries again and again within one poll, and waits for an event that nobody harvests.
 const LEFT_ALONE_MAX: u32 = 5;
 
-/// How many looks at others' pace follow when the helper had to drive for the only thread.
+/// How many looks at others' pace follow when the helper woke somebody for the only thread.
 const WARY_LOOKS: u32 = 100;
 
 /// How long a future that keeps waking itself is polled without a look at the poller.
@@ -327,8 +327,8 @@ fn help(reactor: &Reactor) {
         left_alone = if leaves_alone { left_alone + 1 } else { 0 };
         match driving.holder() {
             Holder::Nobody if stands_still && !leaves_alone && !driving.offer() => {
-                drive_for_others(reactor);
-                wary_looks = WARY_LOOKS;
+                let served = drive_for_others(reactor);
+                wary_looks = if served { WARY_LOOKS } else { wary_looks };
             }
             Holder::Nobody => {}
             _ if stands_still && driving.fall_asleep() => {
@@ -340,9 +340,10 @@ fn help(reactor: &Reactor) {
     }
 }
 
-/// Does rounds until a `block_on` thread takes over.
-fn drive_for_others(reactor: &Reactor) {
+/// Does rounds until a `block_on` thread takes over. Returns whether anybody was woken.
+fn drive_for_others(reactor: &Reactor) -> bool {
     let mut round = Round::default();
+    let mut served = false;
     trace::drive_begin();
     while let Some(right) = reactor.driving.try_acquire(Holder::Helper) {
         if reactor.driving.has_line() {
@@ -351,6 +352,7 @@ fn drive_for_others(reactor: &Reactor) {
             break;
         }
         let woken = reactor.react(right, &mut round, None, || {});
+        served |= woken > 0;
         if reactor.is_inherited() {
             break;
         }
@@ -363,4 +365,5 @@ fn drive_for_others(reactor: &Reactor) {
         }
     }
     trace::drive_end();
+    served
 }
