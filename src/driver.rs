@@ -30,9 +30,10 @@ use signal::Signal;
 /// costs a running thread its turn, so there are no more of them than that takes.
 const WATCH_PERIOD: Duration = Duration::from_micros(400);
 
-/// The same while there are no others, see [`users`]. It must look even then: what the thread polls
-/// may itself block on I/O, in another crate's `block_on`.
-const WATCH_PERIOD_OF_ONE: Duration = Duration::from_millis(10);
+/// The same while there are no others, see [`users`], or each of them is at work within its `block_on`, and
+/// drives when it has to wait. It must look even then: what they poll may itself block on I/O, in another
+/// crate's `block_on`.
+const WATCH_PERIOD_AT_EASE: Duration = Duration::from_millis(10);
 
 /// At so many looks in a row the only user is left alone because it has begun another wait: it has
 /// hundreds of tasks to poll, say, and nobody else would be served sooner. After that it may be one that
@@ -252,7 +253,12 @@ impl Caller {
         }
         if (gave || holder != Holder::Nobody) && signal.start_parking() {
             trace::park_begin();
-            parker.park();
+            if !park_for(parker, WATCH_PERIOD) {
+                // As long as nobody was in line, the helper may have taken its ease. It is not called at
+                // once: most threads that share their tasks park for less than that.
+                reactor.driving.call_helper();
+                parker.park();
+            }
             trace::park_end();
             signal.stop_parking();
         }
@@ -314,8 +320,11 @@ fn help(reactor: &Reactor) {
     let mut left_alone = 0u32;
     // A waker may fork, and this be the child: what is here is its parent's.
     while !reactor.is_inherited() {
-        let of_one = (wary_looks == 0 || left_alone > 0) && driving.users.is_one();
-        park_for(&parker, if of_one { WATCH_PERIOD_OF_ONE } else { WATCH_PERIOD });
+        let at_ease = match driving.users.is_one() {
+            true => wary_looks == 0 || left_alone > 0,
+            false => driving.users.are_inside() && !driving.has_line(),
+        };
+        park_for(&parker, if at_ease { WATCH_PERIOD_AT_EASE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
         let tick = reactor.tick();
         let stands_still = tick == seen_tick;

@@ -49,14 +49,15 @@ pub(crate) mod holds_right {
     }
 }
 
-/// Parks for a while. Model checks have no time.
-pub(crate) fn park_for(parker: &parking::Parker, period: std::time::Duration) {
+/// Parks for a while. Returns whether the thread was unparked. Model checks have no time.
+pub(crate) fn park_for(parker: &parking::Parker, period: std::time::Duration) -> bool {
     #[cfg(not(loom))]
-    parker.park_timeout(period);
+    return parker.park_timeout(period);
     #[cfg(loom)]
     {
         let _ = period;
         parker.park();
+        true
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
-use util::{eventually, watchdog};
+use util::{alone, eventually, socket_and_peer, watchdog};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -43,12 +43,15 @@ impl Phase {
 }
 
 /// Under `block_on`, drives the reactor for a while and then computes until it is told to go on, again
-/// and again.
-fn drive_and_compute(phase: &Phase) {
+/// and again. `soon` is called a few rounds before each computation.
+fn drive_and_compute(phase: &Phase, soon: impl Fn()) {
     block_on(async {
         for _ in 0..COMPUTATIONS {
-            for _ in 0..40 {
+            for round in 0..40 {
                 Timer::after(MS).await;
+                if round == 36 {
+                    soon();
+                }
             }
             let computing = phase.next();
             while phase.get() == computing {
@@ -86,13 +89,43 @@ impl Partners {
     }
 }
 
+/// A socket that a thread in `block_on` echoes to, and a blocking one that asks it.
+struct Echo {
+    asks: UdpSocket,
+    echoes: Async<UdpSocket>,
+}
+
+impl Echo {
+    fn new() -> Echo {
+        let (echoes, asks) = socket_and_peer().unwrap();
+        echoes.get_ref().connect(asks.local_addr().unwrap()).unwrap();
+        Echo { asks, echoes }
+    }
+
+    /// Echoes once, again and again. `wanted` returns when it is to begin to wait.
+    fn serve(&self, wanted: impl Fn(usize)) {
+        for number in 0..COMPUTATIONS {
+            wanted(number);
+            block_on(async {
+                let mut buf = [0; 8];
+                let len = self.echoes.recv(&mut buf).await.unwrap();
+                self.echoes.send(&buf[..len]).await.unwrap();
+            });
+        }
+    }
+
+    fn round_trip(&self) {
+        self.asks.send(b"ping").unwrap();
+        self.asks.recv(&mut [0; 8]).unwrap();
+    }
+}
+
 /// How often another thread naps during a round trip of others in each computation, in order.
-fn naps_in_each_computation() -> Vec<usize> {
-    let partners = Partners::new();
+fn naps_in_each_computation(soon: impl Fn() + Sync, round_trip: impl Fn()) -> Vec<usize> {
     let phase = Phase(AtomicUsize::new(0));
     let (naps, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        scope.spawn(|| drive_and_compute(&phase));
+        scope.spawn(|| drive_and_compute(&phase, &soon));
         scope.spawn(|| {
             while !over.load(Ordering::SeqCst) {
                 thread::sleep(MS);
@@ -103,7 +136,7 @@ fn naps_in_each_computation() -> Vec<usize> {
             .map(|number| {
                 eventually(|| phase.get() == 2 * number + 1);
                 let before = naps.load(Ordering::SeqCst);
-                partners.round_trip();
+                round_trip();
                 let during = naps.load(Ordering::SeqCst) - before;
                 phase.next();
                 during
@@ -115,11 +148,32 @@ fn naps_in_each_computation() -> Vec<usize> {
     })
 }
 
-#[test]
-fn others_go_on_while_the_driver_computes() {
-    let _watchdog = watchdog("others_go_on_while_the_driver_computes");
-    let naps = naps_in_each_computation();
+fn assert_few(naps: &[usize]) {
     println!("naps during a round trip: {naps:?}");
     let quick = naps[COMPUTATIONS / 10];
     assert!(quick <= NAPS_MAX, "{quick} naps even during a quick round trip; in order: {naps:?}");
+}
+
+#[test]
+fn others_go_on_while_the_driver_computes() {
+    let _alone = alone();
+    let _watchdog = watchdog("others_go_on_while_the_driver_computes");
+    let partners = Partners::new();
+    assert_few(&naps_in_each_computation(|| {}, || partners.round_trip()));
+}
+
+/// The same where the other one waits in a `block_on` of its own, parked since a moment ago: it takes over.
+#[test]
+fn a_parked_thread_goes_on_while_the_driver_computes() {
+    let _alone = alone();
+    let _watchdog = watchdog("a_parked_thread_goes_on_while_the_driver_computes");
+    let echo = Echo::new();
+    let wanted = AtomicUsize::new(0);
+    let want = || {
+        wanted.fetch_add(1, Ordering::SeqCst);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| echo.serve(|number| eventually(|| wanted.load(Ordering::SeqCst) > number)));
+        assert_few(&naps_in_each_computation(want, || echo.round_trip()));
+    });
 }

@@ -173,6 +173,14 @@ impl Driving {
         }
     }
 
+    /// Somebody has been in line for a while: the helper must look closely, unless it sleeps until the
+    /// right is let go, and looks then.
+    pub(crate) fn call_helper(&self) {
+        if self.helper.load(Ordering::Relaxed) == AWAKE {
+            self.unpark_helper();
+        }
+    }
+
     /// Has the helper look at once, if there is one.
     pub(crate) fn unpark_helper(&self) {
         if let Some(unparker) = &*self.helper_unparker.lock() {
@@ -263,6 +271,8 @@ impl Drop for Right<'_> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// One of smol's threads waits for the other, which is busy and never in line: when that one came
@@ -283,5 +293,25 @@ mod tests {
         let right = driving.try_acquire(Holder::BlockOn).expect("it is free");
         drop(right);
         assert!(!driving.give(), "nobody has come by since");
+    }
+
+    /// A helper that sleeps until the right is let go need not be woken for a thread that gets in line: it
+    /// looks then.
+    #[test]
+    fn only_a_helper_that_watches_is_called() {
+        let driving = Driving::new();
+        let (parker, unparker) = parking::pair();
+        driving.set_helper_unparker(unparker);
+        assert!(driving.must_start_helper());
+        driving.call_helper();
+        assert!(parker.park_timeout(Duration::ZERO), "it watches");
+
+        let right = driving.try_acquire(Holder::BlockOn).expect("it is free");
+        assert!(driving.fall_asleep());
+        driving.call_helper();
+        assert!(!parker.park_timeout(Duration::ZERO), "it sleeps");
+        drop(right);
+        driving.rouse();
+        assert!(parker.park_timeout(Duration::ZERO), "the right is let go");
     }
 }

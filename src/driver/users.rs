@@ -34,7 +34,12 @@ impl Users {
 
     /// Whether one thread at the most uses the reactor, and waits only within its `block_on`.
     pub(crate) fn is_one(&self) -> bool {
-        self.threads.load(Ordering::Relaxed) <= 1 && self.outside.load(Ordering::Relaxed) == 0
+        self.threads.load(Ordering::Relaxed) <= 1 && self.are_inside()
+    }
+
+    /// Whether all of them wait only within their `block_on`, where they drive if nobody else does.
+    pub(crate) fn are_inside(&self) -> bool {
+        self.outside.load(Ordering::Relaxed) == 0
     }
 
     /// Another number if the only user has begun to wait since: it goes from task to task, and neither
