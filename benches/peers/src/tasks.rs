@@ -1,8 +1,7 @@
 //! Tasks on one thread, for the peers that bring no executor of their own.
 
-use std::cell::RefCell;
-use std::future::{pending, poll_fn, Future};
-use std::pin::pin;
+use std::cell::{Cell, RefCell};
+use std::future::{poll_fn, Future};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -22,20 +21,20 @@ pub(crate) struct Tasks {
 impl Tasks {
     /// Runs what `main` makes until it is done, and meanwhile what is spawned.
     pub(crate) async fn run<T>(self, main: impl Future<Output = T>) -> T {
-        let mut main = pin!(main);
+        let value = Cell::new(None);
         let mut spawned = FuturesUnordered::new();
-        // Once it has polled as many as there are, the set asks for another turn. This one it never polls
-        // again, so that each of the others may have been polled and the turn still ends.
-        spawned.push(pending().boxed_local());
+        // A task like the others, polled when it is woken. As it seldom is, each of the others may be polled and
+        // the turn still ends: a set that has polled as many as there are asks for another turn.
+        spawned.push(async { value.set(Some(main.await)) }.boxed_local());
         poll_fn(|cx| loop {
-            if let Poll::Ready(value) = main.as_mut().poll(cx) {
+            while let Poll::Ready(Some(())) = spawned.poll_next_unpin(cx) {}
+            if let Some(value) = value.take() {
                 return Poll::Ready(value);
             }
-            spawned.extend(self.new.take());
-            while let Poll::Ready(Some(())) = spawned.poll_next_unpin(cx) {}
             if self.new.borrow().is_empty() {
                 return Poll::Pending;
             }
+            spawned.extend(self.new.take());
         })
         .await
     }
