@@ -40,7 +40,7 @@ const WATCH_PERIOD_AT_EASE: Duration = Duration::from_millis(10);
 /// tries again and again within one poll, and waits for an event that nobody harvests.
 const LEFT_ALONE_MAX: u32 = 5;
 
-/// How many looks at others' pace follow when the helper woke somebody for the only thread.
+/// How many close looks follow when the helper woke somebody, however much it could take its ease.
 const WARY_LOOKS: u32 = 100;
 
 /// How long a future that keeps waking itself is polled without a look at the poller.
@@ -322,7 +322,7 @@ fn help(reactor: &Reactor) {
     while !reactor.is_inherited() {
         let at_ease = match driving.users.is_one() {
             true => wary_looks == 0 || left_alone > 0,
-            false => driving.users.are_inside() && !driving.has_line(),
+            false => wary_looks == 0 && driving.users.are_inside() && !driving.has_line(),
         };
         park_for(&parker, if at_ease { WATCH_PERIOD_AT_EASE } else { WATCH_PERIOD });
         wary_looks = wary_looks.saturating_sub(1);
@@ -336,7 +336,7 @@ fn help(reactor: &Reactor) {
         left_alone = if leaves_alone { left_alone + 1 } else { 0 };
         match driving.holder() {
             Holder::Nobody if stands_still && !leaves_alone && !driving.offer() => {
-                let served = drive_for_others(reactor);
+                let served = drive_for_others(reactor, wary_looks > 0);
                 wary_looks = if served { WARY_LOOKS } else { wary_looks };
             }
             Holder::Nobody => {}
@@ -349,8 +349,9 @@ fn help(reactor: &Reactor) {
     }
 }
 
-/// Does rounds until a `block_on` thread takes over. Returns whether anybody was woken.
-fn drive_for_others(reactor: &Reactor) -> bool {
+/// Does rounds until a `block_on` thread takes over. Returns whether anybody was woken. `wary`: somebody was,
+/// a moment ago.
+fn drive_for_others(reactor: &Reactor, wary: bool) -> bool {
     let mut round = Round::default();
     let mut served = false;
     trace::drive_begin();
@@ -366,8 +367,10 @@ fn drive_for_others(reactor: &Reactor) -> bool {
             break;
         }
         // What happened concerns nobody who waits: the only user is at work on that very source, and
-        // would be held up by each event of it, of which a read makes the next.
-        if woken == 0 && round.has_events() && reactor.driving.users.is_one() {
+        // would be held up by each event of it, of which a read makes the next. Where somebody was served, it
+        // may be blocked elsewhere instead, and wait for another source.
+        let needed = served || wary;
+        if woken == 0 && !needed && round.has_events() && reactor.driving.users.is_one() {
             // Who got in line meanwhile saw the right held.
             reactor.driving.offer();
             break;
