@@ -25,6 +25,9 @@ static KEEPER: Keeper = Keeper::new();
 
 const MS: Duration = Duration::from_millis(1);
 
+/// During a quick message, where it was 16. As in fault_busy_block_on, no clock is asked.
+const NAPS_MAX: usize = 8;
+
 /// Waits in another crate's `block_on` for a message that is about to be sent.
 fn receive(socket: &Async<UdpSocket>) {
     assert_eq!(future::block_on(socket.recv(&mut [0; 8])).unwrap(), 1);
@@ -69,7 +72,8 @@ fn what_nobody_waits_for_does_not_end_the_helpers_drive() {
     log::set_max_level(log::LevelFilter::Off);
     drop(next);
     sender.join().unwrap();
-    assert!(drives <= 2, "the helper began to drive {drives} times for 20 messages");
+    // A few until the first message, if the machine is slow; for each message it was three.
+    assert!(drives <= 10, "the helper began to drive {drives} times for 20 messages");
 }
 
 /// How often another thread naps for a millisecond during each of the messages, in order.
@@ -126,5 +130,5 @@ fn a_second_thread_does_not_make_messages_late() {
     idle.join().unwrap();
     println!("naps during a message: {naps:?}");
     let quick = naps[naps.len() / 3];
-    assert!(quick <= 4, "{quick} naps even during a quick message; in order: {naps:?}");
+    assert!(quick <= NAPS_MAX, "{quick} naps even during a quick message; in order: {naps:?}");
 }
