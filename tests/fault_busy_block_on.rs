@@ -10,15 +10,18 @@
 //! programs in between adds naps to some round trips, so that the quickest tenth is what counts: no nap
 //! there with ours, be the machine idle, loaded or throttled to a fraction of a core, and 5 to 7 upstream.
 
+#[path = "util/naps.rs"]
+mod naps;
 mod util;
 
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
+use naps::Naps;
 use util::{alone, eventually, socket_and_peer, watchdog};
 
 const MS: Duration = Duration::from_millis(1);
@@ -123,29 +126,20 @@ impl Echo {
 /// How often another thread naps during a round trip of others in each computation, in order.
 fn naps_in_each_computation(soon: impl Fn() + Sync, round_trip: impl Fn()) -> Vec<usize> {
     let phase = Phase(AtomicUsize::new(0));
-    let (naps, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        scope.spawn(|| drive_and_compute(&phase, &soon));
-        scope.spawn(|| {
-            while !over.load(Ordering::SeqCst) {
-                thread::sleep(MS);
-                naps.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        let mut all: Vec<_> = (0..COMPUTATIONS)
-            .map(|number| {
+    let mut all: Vec<_> = Naps::beside(|naps| {
+        thread::scope(|scope| {
+            scope.spawn(|| drive_and_compute(&phase, &soon));
+            let computations = (0..COMPUTATIONS).map(|number| {
                 eventually(|| phase.get() == 2 * number + 1);
-                let before = naps.load(Ordering::SeqCst);
-                round_trip();
-                let during = naps.load(Ordering::SeqCst) - before;
+                let during = naps.during(&round_trip);
                 phase.next();
                 during
-            })
-            .collect();
-        over.store(true, Ordering::SeqCst);
-        all.sort_unstable();
-        all
-    })
+            });
+            computations.collect()
+        })
+    });
+    all.sort_unstable();
+    all
 }
 
 fn assert_few(naps: &[usize]) {

@@ -4,6 +4,8 @@
 //! there was a second thread that had ever used the reactor, and it once let go at each event of any socket that
 //! nobody waited for: messages came 18 and up to 70 ms late.
 
+#[path = "util/naps.rs"]
+mod naps;
 #[path = "util/poller.rs"]
 mod poller;
 #[path = "util/records.rs"]
@@ -11,13 +13,13 @@ mod records;
 mod util;
 
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
+use naps::Naps;
 use records::Keeper;
 use util::{alone, socket_and_peer, watchdog};
 
@@ -76,40 +78,34 @@ fn what_nobody_waits_for_does_not_end_the_helpers_drive() {
     assert!(drives <= 10, "the helper began to drive {drives} times for 20 messages");
 }
 
-/// How often another thread naps for a millisecond during each of the messages, in order.
+/// How often another thread naps during each of the messages, in order.
 fn naps_during_messages() -> Vec<usize> {
     let (socket, peer) = socket_and_peer().unwrap();
-    let (naps, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let (next, wanted) = mpsc::channel();
-        scope.spawn(move || {
-            for () in wanted {
-                thread::sleep(MS / 10);
-                peer.send(b"!").unwrap();
-            }
-        });
-        scope.spawn(|| {
-            while !over.load(Ordering::SeqCst) {
-                thread::sleep(MS);
-                naps.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        let mut all = block_on(async {
+    let (next, wanted) = mpsc::channel();
+    let sender = thread::spawn(move || {
+        for () in wanted {
+            thread::sleep(MS / 10);
+            peer.send(b"!").unwrap();
+        }
+    });
+    let mut all = Naps::beside(|naps| {
+        block_on(async {
             let mut all = Vec::new();
             for _ in 0..60 {
                 // The thread drives itself in between.
                 Timer::after(2 * MS).await;
-                let before = naps.load(Ordering::SeqCst);
-                next.send(()).unwrap();
-                receive(&socket);
-                all.push(naps.load(Ordering::SeqCst) - before);
+                all.push(naps.during(|| {
+                    next.send(()).unwrap();
+                    receive(&socket);
+                }));
             }
             all
-        });
-        over.store(true, Ordering::SeqCst);
-        all.sort_unstable();
-        all
-    })
+        })
+    });
+    drop(next);
+    sender.join().unwrap();
+    all.sort_unstable();
+    all
 }
 
 /// A second thread, which has used the reactor and does nothing with it now, changes nothing.
