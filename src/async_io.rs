@@ -4,25 +4,22 @@
 
 #![allow(unsafe_code)]
 
-use std::any::TypeId;
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_io::{AsyncRead, AsyncWrite};
 use ticks_format::Direction;
 
 use crate::captures::Captures;
-use crate::io_safe::IoSafe;
 use crate::os::nonblocking;
-use crate::reactor::readiness::WaiterId;
-use crate::reactor::registration::Registration;
-use crate::reactor::source::{Nature, Rest, Source};
+use crate::poller::registration::Registration;
+use crate::reactor::attempt::{Attempt, Call, Foreign, IoKind, Question};
+use crate::reactor::source::Source;
 use crate::readable::{Readable, ReadableOwned, Writable, WritableOwned};
-use crate::trace::{self, Place};
+use crate::registered::Registered;
+use crate::trace::Place;
+use crate::waiting::{poll_shared, HasSource, Operation};
 
 /// Makes a socket, a pipe or anything else that the system can poll asynchronous.
 ///
@@ -30,7 +27,7 @@ use crate::trace::{self, Place};
 /// `Async` is dropped or taken apart. Operations are then futures that wait instead of blocking:
 ///
 /// - sockets of std have their own ([`accept`](Async::accept), [`recv`](Async::recv), …);
-/// - [`AsyncRead`] and [`AsyncWrite`] are there for what is [`Read`] and [`Write`];
+/// - [`AsyncRead`] and [`AsyncWrite`] are there for what is [`Read`](io::Read) and [`Write`](io::Write);
 /// - [`read_with`](Self::read_with) and [`write_with`](Self::write_with) make one of any closure;
 /// - [`readable`](Self::readable) and [`writable`](Self::writable) only wait.
 ///
@@ -47,9 +44,12 @@ use crate::trace::{self, Place};
 /// # Caveats
 ///
 /// The inner value must not be read or written by other means in a way that blocks, and its
-/// descriptor must stay open and the same: hence [`IoSafe`], and hence
+/// descriptor must stay open and the same: hence [`IoSafe`](crate::IoSafe), and hence
 /// [`get_mut`](Self::get_mut) is unsafe. Non-blocking mode belongs to the open file, so it shows in
 /// clones of the descriptor too.
+///
+/// [`AsyncRead`]: futures_io::AsyncRead
+/// [`AsyncWrite`]: futures_io::AsyncWrite
 ///
 /// # Examples
 ///
@@ -72,10 +72,7 @@ use crate::trace::{self, Place};
 /// ```
 #[derive(Debug)]
 pub struct Async<T> {
-    /// Who is told about readiness.
-    pub(crate) source: Arc<Source>,
-    /// `None` only between `into_inner` or `drop` and the end of the value.
-    io: Option<T>,
+    inner: Registered<T>,
 }
 
 impl<T> Unpin for Async<T> {}
@@ -130,16 +127,16 @@ impl<T: nonblocking::Pollable> Async<T> {
     /// # }
     /// ```
     pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
-        let source = Source::new(Registration::from_raw(nonblocking::raw(&io)))
-            .map_err(nonblocking::explain)?;
-        Ok(Async { source, io: Some(io) })
+        let registration = Registration::from_raw(nonblocking::raw(&io));
+        let inner = Registered::new(io, registration).map_err(nonblocking::explain)?;
+        Ok(Async { inner })
     }
 }
 
 impl<T> Async<T> {
     /// The inner value.
     pub fn get_ref(&self) -> &T {
-        self.io.as_ref().expect("only a value that is being dropped is without")
+        self.inner.get_ref()
     }
 
     /// The inner value, to change.
@@ -149,17 +146,19 @@ impl<T> Async<T> {
     /// The caller must not put another value in its place, drop it, or make it stand for another
     /// descriptor: the reactor would go on watching the old one.
     pub unsafe fn get_mut(&mut self) -> &mut T {
-        self.io_mut()
+        self.inner.parts_mut().1
     }
 
-    fn io_mut(&mut self) -> &mut T {
-        self.parts_mut().1
+    /// Who is told about readiness.
+    #[inline]
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        self.inner.source()
     }
 
-    /// Who is told about readiness, and the inner value, borrowed apart.
-    fn parts_mut(&mut self) -> (&Arc<Source>, &mut T) {
-        let Async { source, io } = self;
-        (source, io.as_mut().expect("only a value that is being dropped is without"))
+    /// The same, and the inner value, borrowed apart.
+    #[inline]
+    pub(crate) fn parts_mut(&mut self) -> (&Arc<Source>, &mut T) {
+        self.inner.parts_mut()
     }
 
     /// Deregisters the inner value and returns it, still in non-blocking mode.
@@ -182,10 +181,8 @@ impl<T> Async<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn into_inner(mut self) -> io::Result<T> {
-        let io = self.io.take().expect("only a value that is being dropped is without");
-        self.source.remove();
-        Ok(io)
+    pub fn into_inner(self) -> io::Result<T> {
+        Ok(self.inner.into_inner())
     }
 
     /// Waits until reading does not block: there is data, a connection to accept, the end of the
@@ -272,8 +269,7 @@ impl<T> Async<T> {
     /// ```
     #[track_caller]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        trace::place_here();
-        self.poll_ready(Direction::Read, &mut WaiterId::SHARED.clone(), cx)
+        poll_shared(self.source(), Direction::Read, cx, Question(IoKind::of::<T>()))
     }
 
     /// Asks whether writing does not block, and registers the task to be woken when it does not.
@@ -285,17 +281,7 @@ impl<T> Async<T> {
     /// If the source cannot be waited for.
     #[track_caller]
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        trace::place_here();
-        self.poll_ready(Direction::Write, &mut WaiterId::SHARED.clone(), cx)
-    }
-
-    pub(crate) fn poll_ready(
-        &self,
-        dir: Direction,
-        waiter: &mut WaiterId,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.source.poll_ready(dir, waiter, nature_of::<T>(), cx)
+        poll_shared(self.source(), Direction::Write, cx, Question(IoKind::of::<T>()))
     }
 
     /// Calls `op` until it gives something other than `WouldBlock`, waiting for readability between
@@ -329,7 +315,7 @@ impl<T> Async<T> {
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
         let place = Place::here();
-        async move { self.operation(place, Direction::Read, Nature::Unknown, op).await }
+        async move { self.foreign(place, Direction::Read, op).await }
     }
 
     /// As [`read_with`](Self::read_with), with the inner value to change.
@@ -343,7 +329,7 @@ impl<T> Async<T> {
         op: impl FnMut(&mut T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
         let place = Place::here();
-        async move { self.operation_mut(place, Direction::Read, op).await }
+        async move { self.foreign_mut(place, Direction::Read, op).await }
     }
 
     /// Calls `op` until it gives something other than `WouldBlock`, waiting for writability between
@@ -364,7 +350,7 @@ impl<T> Async<T> {
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
         let place = Place::here();
-        async move { self.operation(place, Direction::Write, Nature::Unknown, op).await }
+        async move { self.foreign(place, Direction::Write, op).await }
     }
 
     /// As [`write_with`](Self::write_with), with the inner value to change.
@@ -378,336 +364,57 @@ impl<T> Async<T> {
         op: impl FnMut(&mut T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> + Captures<&'_ ()> {
         let place = Place::here();
-        async move { self.operation_mut(place, Direction::Write, op).await }
+        async move { self.foreign_mut(place, Direction::Write, op).await }
     }
 
-    /// The future of an operation on a shared value that was asked for at `place`. `Nature::Plain`
-    /// promises that `op` is one non-blocking system call.
-    pub(crate) fn operation<'a, R: 'a>(
+    /// The future of an operation on a shared value that was asked for at `place`, where `op` is one
+    /// non-blocking system call.
+    pub(crate) fn call<'a, R: 'a>(
         &'a self,
         place: Place,
         dir: Direction,
-        nature: Nature,
         mut op: impl FnMut(&'a T) -> io::Result<R> + 'a,
-    ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
+    ) -> Operation<'a, impl Attempt<Output = R> + 'a> {
         let io = self.get_ref();
-        let (source, waiter, rest) = (&self.source, WaiterId::NONE, Rest::Untold);
-        Operation { source, place, dir, waiter, nature, rest, op: move || op(io) }
+        Operation::new(self.source(), place, dir, Call(move || op(io)))
     }
 
-    /// The future of a plain operation that takes one message or connection out of the queue.
-    pub(crate) fn taking<'a, R: 'a>(
+    /// The same where `op` is somebody else's code.
+    pub(crate) fn foreign<'a, R: 'a>(
         &'a self,
         place: Place,
-        op: impl FnMut(&'a T) -> io::Result<R> + 'a,
-    ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
-        let mut operation = self.operation(place, Direction::Read, Nature::Plain, op);
-        operation.rest = Rest::PerhapsEmpty;
-        operation
+        dir: Direction,
+        mut op: impl FnMut(&'a T) -> io::Result<R> + 'a,
+    ) -> Operation<'a, impl Attempt<Output = R> + 'a> {
+        let io = self.get_ref();
+        Operation::new(self.source(), place, dir, Foreign(move || op(io)))
     }
 
-    fn operation_mut<'a, R: 'a>(
+    fn foreign_mut<'a, R: 'a>(
         &'a mut self,
         place: Place,
         dir: Direction,
         mut op: impl FnMut(&mut T) -> io::Result<R> + 'a,
-    ) -> Operation<'a, impl FnMut() -> io::Result<R> + 'a> {
-        let io = self.io.as_mut().expect("only a value that is being dropped is without");
-        let (source, waiter, nature) = (&self.source, WaiterId::NONE, Nature::Unknown);
-        Operation { source, place, dir, waiter, nature, rest: Rest::Untold, op: move || op(io) }
+    ) -> Operation<'a, impl Attempt<Output = R> + 'a> {
+        let (source, io) = self.parts_mut();
+        Operation::new(source, place, dir, Foreign(move || op(io)))
     }
 }
 
-impl<T> Drop for Async<T> {
-    fn drop(&mut self) {
-        if self.io.is_some() {
-            // While the descriptor is still open, and before its number can come again.
-            self.source.remove();
-        }
+impl<T> HasSource for &Async<T> {
+    fn source(&self) -> &Arc<Source> {
+        Async::source(self)
+    }
+}
+
+impl<T> HasSource for Arc<Async<T>> {
+    fn source(&self) -> &Arc<Source> {
+        Async::source(self)
     }
 }
 
 impl<T> AsRef<T> for Async<T> {
     fn as_ref(&self) -> &T {
         self.get_ref()
-    }
-}
-
-/// An operation under way: a waiter of its own between its tries.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub(crate) struct Operation<'a, F> {
-    source: &'a Arc<Source>,
-    place: Place,
-    dir: Direction,
-    waiter: WaiterId,
-    nature: Nature,
-    /// What a success says.
-    rest: Rest,
-    op: F,
-}
-
-impl<F> Unpin for Operation<'_, F> {}
-
-impl<R, F: FnMut() -> io::Result<R>> Future for Operation<'_, F> {
-    type Output = io::Result<R>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let Operation { source, place, dir, waiter, nature, rest, op } = &mut *self;
-        trace::place_at(*place);
-        source.poll_operation(*dir, waiter, *nature, cx, op, |_| *rest)
-    }
-}
-
-impl<F> Drop for Operation<'_, F> {
-    fn drop(&mut self) {
-        if self.waiter != WaiterId::NONE {
-            self.source.cancel(self.dir, self.waiter);
-        }
-    }
-}
-
-/// What is known of a type. Sockets and pipes of std are known; everything else may buffer.
-pub(crate) fn nature_of<T>() -> Nature {
-    let id = typeid::of::<T>();
-    if id == TypeId::of::<TcpStream>() || crate::os::is_unix_stream(id) {
-        Nature::Stream
-    } else if id == TypeId::of::<UdpSocket>()
-        || id == TypeId::of::<TcpListener>()
-        || crate::os::is_plain(id)
-    {
-        Nature::Plain
-    } else {
-        Nature::Unknown
-    }
-}
-
-/// One operation through the poll functions: the shared waiter.
-#[track_caller]
-fn poll_shared<T, R>(
-    source: &Arc<Source>,
-    dir: Direction,
-    cx: &mut Context<'_>,
-    op: impl FnMut() -> io::Result<R>,
-    rest: impl FnOnce(&R) -> Rest,
-) -> Poll<io::Result<R>> {
-    trace::place_here();
-    source.poll_operation(dir, &mut WaiterId::SHARED.clone(), nature_of::<T>(), cx, op, rest)
-}
-
-/// A read through the poll functions. One into no room is not held up by what is known of the direction.
-#[track_caller]
-fn poll_read<T>(
-    source: &Arc<Source>,
-    cx: &mut Context<'_>,
-    buf: &mut [u8],
-    mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    let len = buf.len();
-    if len == 0 {
-        return poll_untried(source, Direction::Read, cx, || read(buf));
-    }
-    if crate::os::is_unix_stream(typeid::of::<T>()) {
-        let op = || match source.is_by_level() {
-            true => read(buf).map(|len| (len, Rest::PerhapsEmpty)),
-            false => crate::os::receive(source.registration(), buf),
-        };
-        let rest = |&(n, rest): &(usize, Rest)| if is_short(n, len) { rest } else { Rest::Untold };
-        return poll_shared::<T, _>(source, Direction::Read, cx, op, rest).map_ok(|(n, _)| n);
-    }
-    poll_shared::<T, _>(source, Direction::Read, cx, || read(buf), |&n| rest_of::<T>(n, len))
-}
-
-/// The same into several buffers.
-#[track_caller]
-fn poll_read_vectored<T>(
-    source: &Arc<Source>,
-    cx: &mut Context<'_>,
-    bufs: &mut [IoSliceMut<'_>],
-    mut read: impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    if bufs.iter().all(|buf| buf.is_empty()) {
-        return poll_untried(source, Direction::Read, cx, || read(bufs));
-    }
-    let len = total::<T>(bufs);
-    poll_shared::<T, _>(source, Direction::Read, cx, || read(bufs), |&n| rest_of::<T>(n, len))
-}
-
-/// A write of `len` bytes through the poll functions. One of none says so at once, even while another
-/// one waits for room.
-#[track_caller]
-fn poll_write<T>(
-    source: &Arc<Source>,
-    cx: &mut Context<'_>,
-    len: usize,
-    write: impl FnMut() -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    if len == 0 {
-        return poll_untried(source, Direction::Write, cx, write);
-    }
-    poll_shared::<T, _>(source, Direction::Write, cx, write, |_| Rest::Untold)
-}
-
-/// A flush through the poll functions. It needs no room, so that a write that was given up while it
-/// waited does not hold it up.
-#[track_caller]
-fn poll_flush(
-    source: &Arc<Source>,
-    cx: &mut Context<'_>,
-    flush: impl FnMut() -> io::Result<()>,
-) -> Poll<io::Result<()>> {
-    poll_untried(source, Direction::Write, cx, flush)
-}
-
-/// An operation that is tried whatever is known of the direction.
-#[track_caller]
-fn poll_untried<R>(
-    source: &Arc<Source>,
-    dir: Direction,
-    cx: &mut Context<'_>,
-    op: impl FnMut() -> io::Result<R>,
-) -> Poll<io::Result<R>> {
-    trace::place_here();
-    let waiter = &mut WaiterId::SHARED.clone();
-    source.poll_operation(dir, waiter, Nature::Unknown, cx, op, |_| Rest::Untold)
-}
-
-/// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
-/// lets a busy peer's next bytes in before it returns. Who waited for their event instead would keep
-/// TCP's receive window small: the kernel sizes it by how fast the queue is read.
-const LONG_READ: usize = 32 * 1024;
-
-/// Whether a read into `len` bytes was a short one. No bytes is the end of the stream, which the next read
-/// must see again.
-fn is_short(read: usize, len: usize) -> bool {
-    0 < read && read < len.min(LONG_READ)
-}
-
-/// What a read says of what is left.
-fn rest_of<T>(read: usize, len: usize) -> Rest {
-    match nature_of::<T>() {
-        Nature::Stream if is_short(read, len) => Rest::Empty,
-        Nature::Plain if is_short(read, len) => Rest::PerhapsEmpty,
-        _ => Rest::Untold,
-    }
-}
-
-/// How long a vectored read must be to be no short one; 0 where a short one proves nothing.
-fn total<T>(bufs: &[IoSliceMut<'_>]) -> usize {
-    match crate::os::is_unix_stream(typeid::of::<T>()) {
-        true => 0,
-        false => bufs.iter().map(|buf| buf.len()).sum(),
-    }
-}
-
-impl<T: IoSafe + Read> AsyncRead for Async<T> {
-    #[track_caller]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let (source, io) = self.get_mut().parts_mut();
-        poll_read::<T>(source, cx, buf, |buf| io.read(buf))
-    }
-
-    #[track_caller]
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let (source, io) = self.get_mut().parts_mut();
-        poll_read_vectored::<T>(source, cx, bufs, |bufs| io.read_vectored(bufs))
-    }
-}
-
-impl<T> AsyncRead for &Async<T>
-where
-    for<'a> &'a T: Read,
-{
-    #[track_caller]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        poll_read::<T>(&self.source, cx, buf, |buf| self.get_ref().read(buf))
-    }
-
-    #[track_caller]
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        poll_read_vectored::<T>(&self.source, cx, bufs, |bufs| self.get_ref().read_vectored(bufs))
-    }
-}
-
-impl<T: IoSafe + Write> AsyncWrite for Async<T> {
-    #[track_caller]
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let (source, io) = self.get_mut().parts_mut();
-        poll_write::<T>(source, cx, buf.len(), || io.write(buf))
-    }
-
-    #[track_caller]
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let (source, io) = self.get_mut().parts_mut();
-        let len = bufs.iter().map(|buf| buf.len()).sum();
-        poll_write::<T>(source, cx, len, || io.write_vectored(bufs))
-    }
-
-    #[track_caller]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (source, io) = self.get_mut().parts_mut();
-        poll_flush(source, cx, || io.flush())
-    }
-
-    #[track_caller]
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-}
-
-impl<T> AsyncWrite for &Async<T>
-where
-    for<'a> &'a T: Write,
-{
-    #[track_caller]
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        poll_write::<T>(&self.source, cx, buf.len(), || self.get_ref().write(buf))
-    }
-
-    #[track_caller]
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let len = bufs.iter().map(|buf| buf.len()).sum();
-        poll_write::<T>(&self.source, cx, len, || self.get_ref().write_vectored(bufs))
-    }
-
-    #[track_caller]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_flush(&self.source, cx, || self.get_ref().flush())
-    }
-
-    #[track_caller]
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
     }
 }

@@ -50,18 +50,23 @@
 
 mod async_io;
 mod captures;
+mod contain;
 mod driver;
+mod fork;
 mod io_safe;
 mod net;
 pub mod os;
 mod poller;
 mod reactor;
 mod readable;
+mod registered;
+mod streams;
 mod sync;
 mod timer;
 pub mod trace;
 #[cfg(unix)]
 mod unix;
+mod waiting;
 
 pub use crate::async_io::Async;
 pub use crate::driver::block_on;

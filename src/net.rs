@@ -8,7 +8,6 @@ use futures_lite::stream::{self, Stream};
 use ticks_format::Direction::{Read, Write};
 
 use crate::captures::Captures;
-use crate::reactor::source::Nature::Plain;
 use crate::trace::{self, Place};
 use crate::Async;
 
@@ -57,7 +56,7 @@ impl Async<TcpListener> {
     }
 
     async fn accept_at(&self, place: Place) -> io::Result<(Async<TcpStream>, SocketAddr)> {
-        let (stream, peer) = self.taking(place, socket::accept).await?;
+        let (stream, peer) = self.call(place, Read, socket::accept).await?;
         Ok((Async::new_nonblocking(stream)?, peer))
     }
 
@@ -132,14 +131,15 @@ impl Async<TcpStream> {
         let stream = Async::new_nonblocking(socket::connect(addr.into())?)?;
         let mut waited = false;
         stream
-            .operation(place, Write, Plain, |stream| match std::mem::replace(&mut waited, true) {
+            .call(place, Write, |stream| match std::mem::replace(&mut waited, true) {
                 false => socket::is_connected(stream),
                 // The system says writable when the attempt has ended, one way or the other. Before
                 // that, an error may be a passing one, and asking would take it away.
                 true => socket::outcome(stream.take_error(), || stream.peer_addr()),
             })
             .await?;
-        trace::source_connected(&stream.source);
+        let source = stream.source();
+        trace::source_connected(source.key(), source.number(), source.registration().descriptor());
         Ok(stream)
     }
 
@@ -159,7 +159,7 @@ impl Async<TcpStream> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |stream| stream.peek(buf)).await }
+        async move { self.call(place, Read, |stream| stream.peek(buf)).await }
     }
 }
 
@@ -196,7 +196,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.taking(place, |socket| socket.recv_from(buf)).await }
+        async move { self.call(place, Read, |socket| socket.recv_from(buf)).await }
     }
 
     /// As [`recv_from`](Self::recv_from), and leaves the datagram in the queue.
@@ -214,7 +214,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.peek_from(buf)).await }
+        async move { self.call(place, Read, |socket| socket.peek_from(buf)).await }
     }
 
     /// Sends a datagram to an address. Returns how many bytes.
@@ -235,7 +235,7 @@ impl Async<UdpSocket> {
         let place = Place::here();
         async move {
             let addr = addr.into();
-            self.operation(place, Write, Plain, move |socket| socket.send_to(buf, addr)).await
+            self.call(place, Write, move |socket| socket.send_to(buf, addr)).await
         }
     }
 
@@ -254,7 +254,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.taking(place, |socket| socket.recv(buf)).await }
+        async move { self.call(place, Read, |socket| socket.recv(buf)).await }
     }
 
     /// As [`recv`](Self::recv), and leaves the datagram in the queue.
@@ -272,7 +272,7 @@ impl Async<UdpSocket> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Read, Plain, |socket| socket.peek(buf)).await }
+        async move { self.call(place, Read, |socket| socket.peek(buf)).await }
     }
 
     /// Sends a datagram to the connected peer. Returns how many bytes.
@@ -290,7 +290,7 @@ impl Async<UdpSocket> {
         buf: &'b [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Write, Plain, |socket| socket.send(buf)).await }
+        async move { self.call(place, Write, |socket| socket.send(buf)).await }
     }
 }
 

@@ -3,13 +3,13 @@
 #[cfg(unix)]
 pub mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{is_plain, is_unix_stream, nonblocking, receive};
+pub(crate) use unix::{nonblocking, receive};
 
-crate::reactor::registration::cfg_kqueue! {
+crate::poller::registration::cfg_kqueue! {
     pub mod kqueue;
 }
 
 #[cfg(windows)]
 pub mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{is_plain, is_unix_stream, nonblocking, receive};
+pub(crate) use windows::{nonblocking, receive};

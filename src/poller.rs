@@ -7,13 +7,12 @@
 //!
 //! - `add(source, key, interest)` begins to watch, and `modify` changes what is watched. In
 //!   [`Mode::Edge`] the kernel reports each change of what `interest` names once, and once at the
-//!   call if it is ready then; where the poller [`reports_levels`](Poller::reports_levels) and
-//!   `interest` asks for it, whatever is ready is reported by every wait. In [`Mode::OneShot`] one
-//!   report is due for `interest`, and `modify` asks for the next one.
+//!   call if it is ready then. In [`Mode::OneShot`] one report is due for `interest`, and `modify`
+//!   asks for the next one.
 //! - `delete(source)` stops. A report that is already under way may still come: the reactor drops it
 //!   by its key.
 //! - `wait(events, timeout)` sleeps until there is a report, a notification or the timeout, never
-//!   longer, and fills `events`. Only the thread that holds the right to poll calls it. A signal
+//!   longer, and fills `events`. Only the thread that holds the driver lock calls it. A signal
 //!   that interrupts it is no error, but a wait without events.
 //! - `notify()` makes the wait under way, or the next one, return. It may be called from anywhere,
 //!   and many calls may count as one.
@@ -28,11 +27,12 @@ use std::time::Duration;
 
 use ticks_format::{Direction, Key};
 
-use crate::reactor::registration::Registration;
+use registration::Registration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 mod portable;
+pub(crate) mod registration;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -61,17 +61,10 @@ pub(crate) enum Level {
 pub(crate) struct Interest {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// Whether to report what is ready at each wait, not its changes.
-    pub(crate) by_level: bool,
 }
 
 impl Interest {
-    pub(crate) const NONE: Interest = Interest::in_changes(false, false);
-
-    /// The changes of these directions.
-    pub(crate) const fn in_changes(readable: bool, writable: bool) -> Interest {
-        Interest { readable, writable, by_level: false }
-    }
+    pub(crate) const NONE: Interest = Interest { readable: false, writable: false };
 }
 
 /// The bits of [`Event::flags`], with the numbers and names of `epoll_ctl(2)` everywhere.
@@ -198,12 +191,6 @@ impl Poller {
         !matches!(self, Poller::Portable(_))
     }
 
-    /// Whether an interest may be one in levels.
-    #[inline]
-    pub(crate) fn reports_levels(&self) -> bool {
-        !matches!(self, Poller::Portable(_)) && self.mode() == Mode::Edge
-    }
-
     pub(crate) fn add(
         &self,
         source: &Registration,
@@ -255,15 +242,6 @@ impl Poller {
     /// Makes the poller anew after its descriptors were closed by somebody else.
     pub(crate) fn rebuild(&self) -> io::Result<()> {
         each!(self, poller => poller.rebuild())
-    }
-
-    /// Forgets all that is registered. Whoever waits on the poller's own descriptor must add it again.
-    pub(crate) fn start_anew(&self) -> io::Result<()> {
-        match self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Poller::Epoll(poller) => poller.start_anew(),
-            _ => Ok(()),
-        }
     }
 
     #[cfg(unix)]

@@ -2,25 +2,27 @@
 //!
 //! [`Reactor::react`] is one round, top to bottom. Who waits for what is in [`source`] and
 //! [`readiness`], timers are in [`timers`], the kernel is behind [`crate::poller`], and which thread
-//! does the rounds is decided in [`crate::driver`].
+//! takes the [driver lock](lock) and does the rounds is decided in [`crate::driver`].
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ticks_format::Key;
 
-use crate::driver::right::{Driving, Right};
+use crate::fork;
 use crate::poller::{Event, Events, Mode, Poller};
 use crate::sync::atomic::AtomicU64;
 use crate::trace;
 
+pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod current;
+pub(crate) mod demand;
+pub(crate) mod lock;
 pub(crate) mod readiness;
 mod recovery;
-pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod source;
 pub(crate) mod timers;
@@ -31,6 +33,8 @@ mod models;
 #[cfg(all(test, not(loom), target_os = "linux"))]
 mod tests;
 
+use demand::Demand;
+use lock::{DriverGuard, DriverLock};
 use readiness::Harvest;
 use registry::Registry;
 use source::Source;
@@ -49,15 +53,12 @@ pub(crate) struct Reactor {
     /// Made when the first source needs it, so that its error can be returned there.
     poller: OnceLock<Poller>,
     rebuilds: AtomicU32,
-    /// Whether the poller may report, round after round, a source that is gone and that it could not be
-    /// asked to forget: the number of its descriptor had come to stand for something else. Relaxed: looked
-    /// at with an event of a source that is gone, of which each round brings one then.
-    doubts_levels: AtomicBool,
     registry: Registry,
     timers: Timers,
+    demand: Demand,
+    lock: DriverLock,
     /// Which fork made this reactor.
     forks: u32,
-    pub(crate) driving: Driving,
 }
 
 /// The buffers that one round works with, kept by the driving thread from one to the next.
@@ -71,47 +72,40 @@ pub(crate) struct Round {
     owned: Vec<Arc<Source>>,
 }
 
-impl Round {
-    /// Whether the latest round harvested anything.
-    pub(crate) fn has_events(&self) -> bool {
-        !self.events.list.is_empty()
-    }
-}
-
 impl Reactor {
     pub(crate) fn new(first_tick: u64) -> Reactor {
         Reactor {
             ticker: AtomicU64::new(first_tick),
             poller: OnceLock::new(),
             rebuilds: AtomicU32::new(0),
-            doubts_levels: AtomicBool::new(false),
             registry: Registry::new(),
             timers: Timers::new(),
-            forks: current::forks(),
-            driving: Driving::new(),
+            demand: Demand::new(),
+            lock: DriverLock::new(),
+            forks: fork::count(),
         }
     }
 
     /// One round: waits, bumps the ticker, delivers the harvest, fires the timers that are due, lets
-    /// go of the right to poll, wakes.
+    /// go of the driver lock, wakes.
     ///
-    /// Waits until `timeout`, or without bound, for events, the earliest timer or a notification;
-    /// `awake` is called as soon as the wait is over. Nothing is locked while wakers run. Returns how
-    /// many were woken.
+    /// Waits until `timeout`, or without bound, for events, the earliest timer or a notification.
+    /// `driver` hears when the wait is over, and lets go of the lock. Nothing is locked while wakers
+    /// run. Returns how many were woken.
     pub(crate) fn react(
         &self,
-        right: Right<'_>,
+        lock: DriverGuard<'_>,
         round: &mut Round,
         timeout: Option<Duration>,
-        awake: impl FnOnce(),
+        driver: &impl Driver,
     ) -> usize {
         trace::refresh();
 
         let (timeout, next_timer) = self.sleep_until(timeout);
         trace::react_begin(self.tick(), timeout, next_timer);
         let waited = self.wait(&mut round.events, timeout);
-        let tick = self.count_round(&right);
-        awake();
+        let tick = self.count_round(&lock);
+        driver.is_awake();
         trace::ticker(tick);
 
         trace::react_events(tick, round.events.list.len());
@@ -125,7 +119,7 @@ impl Reactor {
 
         let woken = round.wakers.len() + round.due.len();
         trace::react_end(tick, round.events.list.len(), woken);
-        right.release(woken == 0);
+        driver.unlock(lock, woken);
         wakes::wake_all(&mut round.wakers);
         self.wake_due(&mut round.due, &mut round.wakers);
         round.owned.clear();
@@ -138,10 +132,10 @@ impl Reactor {
         self.ticker.load(Ordering::Acquire)
     }
 
-    /// Counts the round. Whoever holds the right is alone here (a fork lets go of what its thread held)
+    /// Counts the round. Whoever holds the lock is alone here (a fork lets go of what its thread held)
     /// and has seen what the holder before stored, so this need not be an atomic addition, which locks.
     #[inline]
-    fn count_round(&self, _: &Right<'_>) -> u64 {
+    fn count_round(&self, _: &DriverGuard<'_>) -> u64 {
         let tick = self.ticker.load(Ordering::Relaxed) + 1;
         // Pairs with the Acquire where a waiter's ticks are read.
         self.ticker.store(tick, Ordering::Release);
@@ -157,7 +151,7 @@ impl Reactor {
     /// touched.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        self.forks != current::forks()
+        self.forks != fork::count()
     }
 
     /// The poller, made if there is none yet.
@@ -167,11 +161,6 @@ impl Reactor {
             Some(poller) => Ok(poller),
             None => self.make_poller(),
         }
-    }
-
-    /// Whether there is a poller, and so something to harvest perhaps.
-    pub(crate) fn has_poller(&self) -> bool {
-        self.poller.get().is_some()
     }
 
     #[cold]
@@ -235,33 +224,27 @@ impl Reactor {
     ) {
         let (readable, writable) = (event.readable(), event.writable());
         let hung_up = event.hung_up();
-        let harvest = Harvest { key: event.key, tick, readable, writable, hung_up };
-        let delivered = self.registry.with(event.key, |source| {
-            let (taken, leaves_level) = source.deliver(harvest, wakers);
-            let to_arm = (leaves_level || self.arms()).then(|| source.clone());
-            (taken, source.number(), to_arm)
+        let (key, flags) = (event.key, event.flags);
+        let harvest = Harvest { key, tick, readable, writable, hung_up };
+        let delivered = self.registry.with(key, |source| {
+            let delivered = source.deliver(harvest, wakers);
+            let to_arm = (delivered.unwatched || self.arms()).then(|| source.clone());
+            (delivered.taken, source.number(), to_arm)
         });
         let Some((taken, number, to_arm)) = delivered else {
-            trace::react_stale(tick, event.key, readable, writable, event.flags);
-            if self.doubts_levels.load(Ordering::Relaxed) {
-                self.start_poller_anew(wakers, owned);
-            }
+            trace::react_stale(tick, key, readable, writable, flags);
             return;
         };
         if let Some(source) = to_arm {
             self.arm(source, wakers, owned);
         }
-        trace::react_event(tick, event, number, taken);
+        trace::react_event(tick, key, readable, writable, number, flags, taken);
     }
 
-    /// Arms a source after an event. One that the poller cannot be asked to watch by edge, and that goes on
-    /// being reported, makes it start anew.
+    /// Tells the poller, after an event, what a source is to be watched for from now on.
     #[inline(never)]
     fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
-        let armed = source.arm_again(self, wakers);
-        if !armed && source.is_asked_by_level() && self.has(&source) {
-            self.start_poller_anew(wakers, owned);
-        }
+        source.arm_again(self, wakers);
         self.arm_successor(&source, wakers, owned);
         owned.push(source);
     }
@@ -291,7 +274,7 @@ impl Reactor {
     fn fire_timers(&self, due: &mut Due) {
         self.timers.wake(clock::now_ns, due);
         for timer in due.iter() {
-            trace::timer_fire(&self.timers, timer, due.now_ns());
+            trace::timer_fire(timer.id, timer.deadline_ns, due.now_ns());
         }
     }
 
@@ -315,13 +298,13 @@ impl Reactor {
     /// Registers a source.
     pub(crate) fn insert(&self, source: &Arc<Source>) -> io::Result<()> {
         let lost = self.register(source)?;
-        self.settle_in(source, lost);
+        self.tell_inserted(source, lost);
         Ok(())
     }
 
     /// Tells what came of [`register`](Self::register): foreign code, so nothing may be locked.
-    pub(crate) fn settle_in(&self, source: &Source, lost: Option<Arc<Source>>) {
-        trace::source_new(source.key(), source.registration());
+    pub(crate) fn tell_inserted(&self, source: &Source, lost: Option<Arc<Source>>) {
+        trace::source_new(source.key(), source.number(), source.registration().descriptor());
         if let Some(lost) = lost {
             let mut wakers = Vec::new();
             lost.fail(&mut wakers);
@@ -348,7 +331,6 @@ impl Reactor {
             self.registry.remove(key, number);
             return Err(error);
         }
-        source.was_asked(interest);
         Ok(if owned { None } else { self.registry.claim(key, number) })
     }
 
@@ -357,34 +339,23 @@ impl Reactor {
         self.registry.owns(source.key(), source.registration().owned_number())
     }
 
-    /// Whether a source is registered still.
-    fn has(&self, source: &Source) -> bool {
-        self.registry.with(source.key(), |_| ()).is_some()
-    }
-
     /// Deregisters a source. An error has no meaning to its owner: the kernel has forgotten it.
+    ///
+    /// The kernel comes first. As long as the number is this source's, another one under it is refused
+    /// by the kernel, and is not taken for one that it knows already.
     pub(crate) fn remove(&self, source: &Source) {
         let key = source.key();
-        trace::source_drop(key, source.registration());
-        let owned = self.registry.remove(key, source.registration().owned_number());
-        let deleted = match self.poller.get() {
-            Some(poller) if owned => poller.delete(source.registration()).is_ok(),
-            _ => false,
-        };
-        if !deleted && source.is_asked_by_level() {
-            self.doubts_levels.store(true, Ordering::Relaxed);
+        trace::source_drop(key, source.number(), source.registration().descriptor());
+        if let Some(poller) = self.poller.get().filter(|_| self.owns(source)) {
+            let _ = poller.delete(source.registration());
         }
+        self.registry.remove(key, source.registration().owned_number());
     }
 
     /// Whether each wait must be armed.
     #[inline]
     pub(crate) fn arms(&self) -> bool {
         self.poller.get().is_some_and(|poller| poller.mode() == Mode::OneShot)
-    }
-
-    /// Whether the poller can report what is ready at each wait.
-    pub(crate) fn reports_levels(&self) -> bool {
-        self.poller.get().is_some_and(Poller::reports_levels)
     }
 
     /// Whether a short read of a stream proves that nothing is left.
@@ -401,13 +372,36 @@ impl Reactor {
         if inserted.notify {
             self.notify();
         }
-        self.driving.ensure_helper();
         inserted.key
     }
 
     pub(crate) fn timers(&self) -> &Timers {
         &self.timers
     }
+
+    pub(crate) fn demand(&self) -> &Demand {
+        &self.demand
+    }
+
+    /// The lock of those who do rounds.
+    #[inline]
+    pub(crate) fn lock(&self) -> &DriverLock {
+        &self.lock
+    }
+
+    /// Whether anybody waits who never does a round.
+    pub(crate) fn has_outsiders(&self) -> bool {
+        self.demand.is_outside() || self.timers.is_outside()
+    }
+}
+
+/// What the thread that does a round has to do in its midst.
+pub(crate) trait Driver {
+    /// The wait is over: a notification would come too late.
+    fn is_awake(&self);
+
+    /// Lets go of the lock. `woken` tasks are about to be woken, which may take long.
+    fn unlock(&self, lock: DriverGuard<'_>, woken: usize);
 }
 
 /// The key that no source has.

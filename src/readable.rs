@@ -1,4 +1,4 @@
-//! The futures that only wait: [`Readable`], [`Writable`] and their owned twins.
+//! The public futures that only wait: [`Readable`], [`Writable`] and their owned twins.
 
 use std::fmt;
 use std::future::Future;
@@ -9,24 +9,22 @@ use std::task::{Context, Poll};
 
 use ticks_format::Direction;
 
-use crate::reactor::readiness::WaiterId;
-use crate::trace::{self, Place};
+use crate::reactor::attempt::IoKind;
+use crate::trace::Place;
+use crate::waiting::Ready;
 use crate::Async;
 
+/// Declares a future over one kind of handle, in one direction.
 macro_rules! waiting_future {
     ($(#[$doc:meta])* $name:ident $([$lifetime:lifetime])? over $handle:ty, $dir:expr) => {
         $(#[$doc])*
         #[must_use = "futures do nothing unless you `.await` or poll them"]
-        pub struct $name<$($lifetime,)? T> {
-            handle: $handle,
-            waiter: WaiterId,
-            place: Place,
-        }
+        pub struct $name<$($lifetime,)? T>(Ready<$handle>);
 
         impl<$($lifetime,)? T> $name<$($lifetime,)? T> {
             /// Asked for at `place`.
             pub(crate) fn new(handle: $handle, place: Place) -> Self {
-                $name { handle, waiter: WaiterId::NONE, place }
+                $name(Ready::new(handle, $dir, IoKind::of::<T>(), place))
             }
         }
 
@@ -36,26 +34,13 @@ macro_rules! waiting_future {
             type Output = io::Result<()>;
 
             fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-                let Self { handle, waiter, place } = &mut *self;
-                trace::place_at(*place);
-                handle.poll_ready($dir, waiter, cx)
-            }
-        }
-
-        impl<$($lifetime,)? T> Drop for $name<$($lifetime,)? T> {
-            fn drop(&mut self) {
-                if self.waiter != WaiterId::NONE {
-                    self.handle.source.cancel($dir, self.waiter);
-                }
+                Pin::new(&mut self.0).poll(cx)
             }
         }
 
         impl<$($lifetime,)? T> fmt::Debug for $name<$($lifetime,)? T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name))
-                    .field("fd", &self.handle.source.number())
-                    .field("waits", &(self.waiter != WaiterId::NONE))
-                    .finish_non_exhaustive()
+                f.debug_tuple(stringify!($name)).field(&self.0).finish()
             }
         }
     };

@@ -10,6 +10,7 @@ use futures_lite::stream::Stream;
 use crate::reactor::timers::TimerKey;
 use crate::reactor::{clock, current, wakes};
 use crate::trace::{self, Place};
+use crate::{driver, fork};
 
 /// A future that completes at an instant, or a stream that yields at intervals.
 ///
@@ -194,7 +195,7 @@ impl Timer {
     /// Where it is armed. In a forked child the parent's reactor is left alone.
     #[inline]
     fn armed(&self) -> Option<TimerKey> {
-        self.armed.filter(|key| key.forks == current::forks())
+        self.armed.filter(|key| key.forks == fork::count())
     }
 
     #[inline]
@@ -209,6 +210,7 @@ impl Timer {
             Some(deadline_ns) => {
                 trace::place_at(self.place);
                 self.armed = Some(current::get().insert_timer(deadline_ns, waker));
+                driver::ensure_helper();
             }
             None => wakes::drop_contained(Some(waker)),
         }

@@ -74,13 +74,8 @@ use ticks_format::{
     Direction, Key, Kind, Op, Reason, Record, Ticks, Verdict, WakeCause, WakerChange,
 };
 
-use crate::poller::Event;
-use crate::reactor::current;
-use crate::reactor::readiness::WaiterId;
-use crate::reactor::registration::Registration;
-use crate::reactor::source::Source;
-use crate::reactor::timers::{Entry, Timers};
-use crate::reactor::wakes::{contain, Cause};
+use crate::contain::contain;
+use crate::fork;
 
 mod describe;
 mod log;
@@ -111,8 +106,20 @@ mod spans;
 mod tracing;
 mod upstream;
 
+pub(crate) use describe::Descriptor;
 pub(crate) use place::{place_at, place_here, Place};
 use spans::{begun, since};
+
+/// Why a waker is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// An event of a source.
+    Source { key: Key, dir: Direction, tick: u64 },
+    /// A timer that fired.
+    Timer { id: u64 },
+    /// Its place was taken away, or its source cannot be waited for any longer.
+    Notify,
+}
 
 /// Who listens, a bit each. Relaxed: a listener that comes or goes may miss or get a few records.
 static LISTENERS: AtomicU8 = AtomicU8::new(0);
@@ -193,7 +200,7 @@ pub(crate) fn thread_number() -> u64 {
         /// And in which fork: the thread that a child has left gets another number there.
         static NUMBER: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
     }
-    let forks = current::forks();
+    let forks = fork::count();
     NUMBER.with(|number| match number.get() {
         (known, since) if known != 0 && since == forks => known,
         _ => {
@@ -213,7 +220,6 @@ pub(crate) enum Warning {
     UnknownPoller,
     PollerLost,
     PollerRebuilt,
-    PollerStartedAnew,
     NoHelper,
     Recorder,
     #[allow(dead_code)] // Where there is a recorder.
@@ -274,6 +280,7 @@ macro_rules! hooks {
             $(#[$doc])*
             #[inline(always)]
             #[track_caller]
+            #[allow(clippy::too_many_arguments)] // The fields of the record.
             pub(crate) fn $hook($($arg: $type),*) {
                 #[inline(never)]
                 #[allow(clippy::too_many_arguments)] // Those of the hook, and the place.
@@ -309,16 +316,16 @@ hooks! { now record:
     fn react_events(tick: u64, events: usize) at_once {
         r::ReactEvents { tick, events: events as u64 }
     }
-    fn react_event(tick: u64, event: Event, fd: i64, wakers: usize) at_once {
-        r::ReactEvent {
-            tick,
-            key: event.key,
-            readable: event.readable(),
-            writable: event.writable(),
-            fd,
-            flags: event.flags,
-            wakers: wakers as u64,
-        }
+    fn react_event(
+        tick: u64,
+        key: Key,
+        readable: bool,
+        writable: bool,
+        fd: i64,
+        flags: u32,
+        wakers: usize,
+    ) at_once {
+        r::ReactEvent { tick, key, readable, writable, fd, flags, wakers: wakers as u64 }
     }
     fn react_stale(tick: u64, key: Key, readable: bool, writable: bool, flags: u32) at_once {
         r::ReactStale { tick, key, readable, writable, flags }
@@ -327,66 +334,73 @@ hooks! { now record:
         let duration_ns = since(Kind::ReactBegin, now);
         r::ReactEnd { tick, events: events as u64, wakers: wakers as u64, duration_ns }
     }
-    fn source_new(key: Key, source: &Registration) {
-        let (kind, local, peer, inode) = describe::source(source);
-        r::SourceNew { key, fd: source.number(), kind, local, peer, inode }
+    fn source_new(key: Key, fd: i64, descriptor: Descriptor<'_>) {
+        let (kind, local, peer, inode) = describe::source(descriptor);
+        r::SourceNew { key, fd, kind, local, peer, inode }
     } table {
         recorder::source_described(&record, now);
     }
-    fn source_drop(key: Key, source: &Registration) {
-        let (kind, local, peer, inode) = describe::source(source);
-        r::SourceDrop { key, fd: source.number(), kind, local, peer, inode }
+    fn source_drop(key: Key, fd: i64, descriptor: Descriptor<'_>) {
+        let (kind, local, peer, inode) = describe::source(descriptor);
+        r::SourceDrop { key, fd, kind, local, peer, inode }
     } table {
         recorder::source_gone(&record, now);
     }
     /// A poll begins; `ticks` if its waiter waits already.
-    fn poll_begin(source: &Source, dir: Direction, tick: u64, ticks: Option<Ticks>, waiter: WaiterId) {
-        let waiter = number(waiter);
-        r::PollBegin { dir, tick, ticks, key: source.key(), fd: source.number(), waiter }
+    fn poll_begin(
+        key: Key,
+        fd: i64,
+        dir: Direction,
+        tick: u64,
+        ticks: Option<Ticks>,
+        waiter: Option<u64>,
+    ) {
+        r::PollBegin { dir, tick, ticks, key, fd, waiter: waiter.unwrap_or(0) }
     } table {
         recorder::wait_begins_anew(ticks.is_none());
     }
     /// A poll ends: ready.
-    fn poll_ready(source: &Source, dir: Direction, tick: u64, waiter: WaiterId, reason: Reason) {
-        poll_end(source, dir, tick, None, waiter, Verdict::Ready, reason)
+    fn poll_ready(key: Key, fd: i64, dir: Direction, tick: u64, waiter: Option<u64>, reason: Reason) {
+        poll_end(key, fd, dir, tick, None, waiter, Verdict::Ready, reason)
     } table {
-        wait_over(source, dir, waiter);
+        wait_over(key, dir, waiter);
     }
     /// A poll ends: pending, and its waiter waits.
     fn poll_pending(
-        source: &Source,
+        key: Key,
+        fd: i64,
         dir: Direction,
         tick: u64,
         ticks: Ticks,
-        waiter: WaiterId,
+        waiter: Option<u64>,
         reason: Reason,
         waker: &Waker,
     ) at_once {
-        poll_end(source, dir, tick, Some(ticks), waiter, Verdict::Pending, reason)
+        poll_end(key, fd, dir, tick, Some(ticks), waiter, Verdict::Pending, reason)
     } table {
-        let (key, fd) = (record.key, record.fd);
         recorder::waits(key, fd, dir, record.waiter, ticks, task(waker), now);
     }
     /// A poll ends: pending, but the kernel has something left and the task was woken already.
-    fn poll_again(source: &Source, dir: Direction, tick: u64, waiter: WaiterId) {
-        poll_end(source, dir, tick, None, waiter, Verdict::Pending, Reason::ReadyWhenAsked)
+    fn poll_again(key: Key, fd: i64, dir: Direction, tick: u64, waiter: Option<u64>) {
+        poll_end(key, fd, dir, tick, None, waiter, Verdict::Pending, Reason::ReadyWhenAsked)
     }
     /// A poll ends: an error.
-    fn poll_failed(source: &Source, dir: Direction, tick: u64, waiter: WaiterId) {
-        poll_end(source, dir, tick, None, waiter, Verdict::Failed, Reason::Error)
+    fn poll_failed(key: Key, fd: i64, dir: Direction, tick: u64, waiter: Option<u64>) {
+        poll_end(key, fd, dir, tick, None, waiter, Verdict::Failed, Reason::Error)
     } table {
-        wait_over(source, dir, waiter);
+        wait_over(key, dir, waiter);
     }
     /// A waiter goes without a waker if that has been woken.
     fn source_waker(
-        source: &Source,
+        key: Key,
+        fd: i64,
         change: WakerChange,
         dir: Direction,
-        waiter: WaiterId,
+        waiter: Option<u64>,
         waker: Option<&Waker>,
     ) {
-        let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
-        r::SourceWaker { change, dir, key, fd, waiter, task: waker.map_or(0, task) }
+        let (waiter, task) = (waiter.unwrap_or(0), waker.map_or(0, task));
+        r::SourceWaker { change, dir, key, fd, waiter, task }
     }
     fn wake(waker: &Waker, by: Cause) {
         wake_record(task(waker), by)
@@ -400,14 +414,10 @@ hooks! { now record:
     } table {
         recorder::timer_over(id);
     }
-    fn timer_fire(timers: &Timers, due: &Entry, now_ns: u64) {
-        r::TimerFire {
-            id: timers.id(due),
-            deadline_ns: due.deadline_ns,
-            late_ns: now_ns.saturating_sub(due.deadline_ns),
-        }
+    fn timer_fire(id: u64, deadline_ns: u64, now_ns: u64) {
+        r::TimerFire { id, deadline_ns, late_ns: now_ns.saturating_sub(deadline_ns) }
     } table {
-        recorder::timer_over(record.id);
+        recorder::timer_over(id);
     }
     fn wait_begin(epoll_fd: i32, timeout: Option<Duration>) at_once {
         r::WaitBegin { epoll_fd: epoll_fd.into(), timeout_ns: timeout.map(ns) }
@@ -496,33 +506,34 @@ pub(crate) fn timer_task(id: u64, waker: &Waker) {
 
 /// A waiter waits no longer.
 #[inline(always)]
-pub(crate) fn wait_over(source: &Source, dir: Direction, waiter: WaiterId) {
-    if is_recording() && waiter != WaiterId::NONE {
-        recorder::wait_over(source.key(), dir, waiter.number());
+pub(crate) fn wait_over(key: Key, dir: Direction, waiter: Option<u64>) {
+    if let Some(waiter) = waiter.filter(|_| is_recording()) {
+        recorder::wait_over(key, dir, waiter);
     }
 }
 
 /// More is known of a source than when it was registered: its peer.
 #[inline(always)]
-pub(crate) fn source_connected(source: &Source) {
+pub(crate) fn source_connected(key: Key, fd: i64, descriptor: Descriptor<'_>) {
     if is_recording() {
-        let (kind, local, peer, inode) = describe::source(source.registration());
-        let (key, fd) = (source.key(), source.number());
+        let (kind, local, peer, inode) = describe::source(descriptor);
         let known = r::SourceNew { key, fd, kind, local, peer, inode };
         recorder::source_described(&known, recorder::now());
     }
 }
 
+#[allow(clippy::too_many_arguments)] // The fields of the record.
 fn poll_end(
-    source: &Source,
+    key: Key,
+    fd: i64,
     dir: Direction,
     tick: u64,
     ticks: Option<Ticks>,
-    waiter: WaiterId,
+    waiter: Option<u64>,
     result: Verdict,
     reason: Reason,
 ) -> r::PollEnd {
-    let (key, fd, waiter) = (source.key(), source.number(), number(waiter));
+    let waiter = waiter.unwrap_or(0);
     r::PollEnd { dir, tick, ticks, result, key, fd, waiter, reason, upstream: None }
 }
 
@@ -539,14 +550,6 @@ fn wake_record(task: u64, by: Cause) -> r::Wake {
         },
         Cause::Timer { id } => r::Wake { by: WakeCause::Timer, timer: Some(id), ..none },
         Cause::Notify => none,
-    }
-}
-
-/// A waiter's number in records; one that has not begun to wait has none yet.
-fn number(waiter: WaiterId) -> u64 {
-    match waiter {
-        WaiterId::NONE => 0,
-        waiter => waiter.number(),
     }
 }
 

@@ -9,11 +9,10 @@ use std::time::Duration;
 use futures_lite::stream::{self, Stream};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
-use ticks_format::Direction::Write;
+use ticks_format::Direction::{Read, Write};
 
 use crate::captures::Captures;
 use crate::net::socket;
-use crate::reactor::source::Nature::Unknown;
 use crate::readable::Writable;
 use crate::trace::Place;
 use crate::{Async, Timer};
@@ -50,7 +49,7 @@ impl Async<UnixListener> {
     }
 
     async fn accept_at(&self, place: Place) -> io::Result<(Async<UnixStream>, SocketAddr)> {
-        let (stream, peer) = self.taking(place, UnixListener::accept).await?;
+        let (stream, peer) = self.call(place, Read, UnixListener::accept).await?;
         Ok((Async::new(stream)?, peer))
     }
 
@@ -188,7 +187,7 @@ impl Async<UnixDatagram> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.taking(place, |socket| socket.recv_from(buf)).await }
+        async move { self.call(place, Read, |socket| socket.recv_from(buf)).await }
     }
 
     /// Sends a datagram to a path. Returns how many bytes.
@@ -210,7 +209,7 @@ impl Async<UnixDatagram> {
         path: P,
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Write, Unknown, |socket| socket.send_to(buf, &path)).await }
+        async move { self.foreign(place, Write, |socket| socket.send_to(buf, &path)).await }
     }
 
     /// Receives a datagram from the connected peer. Returns how many bytes.
@@ -228,7 +227,7 @@ impl Async<UnixDatagram> {
         buf: &'b mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.taking(place, |socket| socket.recv(buf)).await }
+        async move { self.call(place, Read, |socket| socket.recv(buf)).await }
     }
 
     /// Sends a datagram to the connected peer. Returns how many bytes.
@@ -246,7 +245,7 @@ impl Async<UnixDatagram> {
         buf: &'b [u8],
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
-        async move { self.operation(place, Write, Unknown, |socket| socket.send(buf)).await }
+        async move { self.foreign(place, Write, |socket| socket.send(buf)).await }
     }
 }
 

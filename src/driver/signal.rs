@@ -5,7 +5,7 @@ use std::task::Wake;
 
 use parking::Unparker;
 
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::trace;
 
 /// Polling its future, or about to look at this state.
@@ -25,6 +25,8 @@ const DRIVING: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Signal {
     state: AtomicU8,
+    /// Whether the thread is in `block_on`. Relaxed: the helper, which reads it, looks again soon.
+    inside: AtomicBool,
     unparker: Unparker,
     /// The thread, by the system's number.
     pub(crate) thread: u64,
@@ -43,7 +45,23 @@ pub(crate) enum Nudge {
 
 impl Signal {
     pub(crate) fn new(unparker: Unparker) -> Signal {
-        Signal { state: AtomicU8::new(RUNNING), unparker, thread: trace::thread_number() }
+        let (state, inside) = (AtomicU8::new(RUNNING), AtomicBool::new(false));
+        Signal { state, inside, unparker, thread: trace::thread_number() }
+    }
+
+    /// The thread enters `block_on`, or leaves it.
+    pub(crate) fn set_inside(&self, inside: bool) {
+        self.inside.store(inside, Ordering::Relaxed);
+    }
+
+    /// Whether the thread is in `block_on`.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.load(Ordering::Relaxed)
+    }
+
+    /// Whether the thread is in `block_on` and does not wait there.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_inside() && matches!(self.state.load(Ordering::Relaxed), RUNNING | WOKEN)
     }
 
     /// The future is about to be polled: wakes so far are served by that.

@@ -16,17 +16,18 @@ use std::task::{Context, Poll};
 
 use ticks_format::Direction;
 
-use crate::reactor::readiness::WaiterId;
-use crate::reactor::registration::Registration;
-use crate::reactor::source::{Nature, Source};
+use crate::poller::registration::Registration;
+use crate::reactor::attempt::{IoKind, Question};
+use crate::reactor::source::Source;
+use crate::registered::Registered;
+use crate::trace::Place;
+use crate::waiting::{self, poll_shared, HasSource};
 
 /// Something that only kqueue can wait for, registered with the process's reactor until it is
 /// dropped or taken apart.
 #[derive(Debug)]
 pub struct Filter<T> {
-    source: Arc<Source>,
-    /// `None` only between `into_inner` or `drop` and the end of the value.
-    filter: Option<T>,
+    inner: Registered<T>,
 }
 
 impl<T> AsRef<T> for Filter<T> {
@@ -48,20 +49,20 @@ impl<T: Queueable> Filter<T> {
     ///
     /// If kqueue refuses it.
     pub fn new(mut filter: T) -> io::Result<Self> {
-        let source = Source::new(filter.registration())?;
-        Ok(Filter { source, filter: Some(filter) })
+        let registration = filter.registration();
+        Ok(Filter { inner: Registered::new(filter, registration)? })
     }
 }
 
 impl<T> Filter<T> {
     /// The inner value.
     pub fn get_ref(&self) -> &T {
-        self.filter.as_ref().expect("only a value that is being dropped is without")
+        self.inner.get_ref()
     }
 
     /// The inner value, to change.
     pub fn get_mut(&mut self) -> &mut T {
-        self.filter.as_mut().expect("only a value that is being dropped is without")
+        self.inner.parts_mut().1
     }
 
     /// Deregisters the filter and returns the inner value.
@@ -69,10 +70,8 @@ impl<T> Filter<T> {
     /// # Errors
     ///
     /// None: that the system has nothing to deregister does not matter to the owner of the value.
-    pub fn into_inner(mut self) -> io::Result<T> {
-        let filter = self.filter.take().expect("only a value that is being dropped is without");
-        self.source.remove();
-        Ok(filter)
+    pub fn into_inner(self) -> io::Result<T> {
+        Ok(self.inner.into_inner())
     }
 
     /// Waits until kqueue reports it.
@@ -80,8 +79,9 @@ impl<T> Filter<T> {
     /// # Cancel safety
     ///
     /// The future can be dropped at any time.
+    #[track_caller]
     pub fn ready(&self) -> Ready<'_, T> {
-        Ready { filter: self, waiter: WaiterId::NONE }
+        Ready(waiting::Ready::new(self, Direction::Read, IoKind::Unknown, Place::here()))
     }
 
     /// Asks whether kqueue has reported it, and registers the task to be woken when it does.
@@ -89,16 +89,15 @@ impl<T> Filter<T> {
     /// # Errors
     ///
     /// If the source cannot be waited for.
+    #[track_caller]
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source.poll_ready(Direction::Read, &mut WaiterId::SHARED.clone(), Nature::Unknown, cx)
+        poll_shared(self.inner.source(), Direction::Read, cx, Question(IoKind::Unknown))
     }
 }
 
-impl<T> Drop for Filter<T> {
-    fn drop(&mut self) {
-        if self.filter.is_some() {
-            self.source.remove();
-        }
+impl<T> HasSource for &Filter<T> {
+    fn source(&self) -> &Arc<Source> {
+        self.inner.source()
     }
 }
 
@@ -119,8 +118,8 @@ impl<T: AsFd + From<OwnedFd>> TryFrom<OwnedFd> for Filter<T> {
 
     fn try_from(fd: OwnedFd) -> io::Result<Self> {
         let filter = T::from(fd);
-        let source = Source::new(Registration::from_raw(filter.as_fd().as_raw_fd()))?;
-        Ok(Filter { source, filter: Some(filter) })
+        let registration = Registration::from_raw(filter.as_fd().as_raw_fd());
+        Ok(Filter { inner: Registered::new(filter, registration)? })
     }
 }
 
@@ -135,10 +134,7 @@ impl<T: Into<OwnedFd>> TryFrom<Filter<T>> for OwnedFd {
 /// Waits until kqueue reports a [`Filter`]; made by [`Filter::ready`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
-pub struct Ready<'a, T> {
-    filter: &'a Filter<T>,
-    waiter: WaiterId,
-}
+pub struct Ready<'a, T>(waiting::Ready<&'a Filter<T>>);
 
 impl<T> Unpin for Ready<'_, T> {}
 
@@ -146,16 +142,7 @@ impl<T> Future for Ready<'_, T> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ready { filter, waiter } = &mut *self;
-        filter.source.poll_ready(Direction::Read, waiter, Nature::Unknown, cx)
-    }
-}
-
-impl<T> Drop for Ready<'_, T> {
-    fn drop(&mut self) {
-        if self.waiter != WaiterId::NONE {
-            self.filter.source.cancel(Direction::Read, self.waiter);
-        }
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 

@@ -1,10 +1,7 @@
 //! Unix: the reactor's descriptor, and descriptors in and out of [`Async`].
 
-use std::any::TypeId;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use crate::reactor::current;
 use crate::Async;
@@ -71,26 +68,6 @@ impl<T: Into<OwnedFd>> TryFrom<Async<T>> for OwnedFd {
     fn try_from(io: Async<T>) -> Result<Self, Self::Error> {
         io.into_inner().map(Into::into)
     }
-}
-
-/// Whether a type's operations are single system calls on a socket or pipe.
-pub(crate) fn is_plain(id: TypeId) -> bool {
-    // `async_io_pipe` is set where the standard library has them.
-    #[cfg(async_io_pipe)]
-    #[allow(clippy::incompatible_msrv)]
-    if id == TypeId::of::<io::PipeReader>() || id == TypeId::of::<io::PipeWriter>() {
-        return true;
-    }
-    id == TypeId::of::<UnixListener>()
-        || id == TypeId::of::<UnixDatagram>()
-        || id == TypeId::of::<ChildStdin>()
-        || id == TypeId::of::<ChildStdout>()
-        || id == TypeId::of::<ChildStderr>()
-}
-
-/// Whether a type is std's Unix stream, whose reads are done by [`receive`].
-pub(crate) fn is_unix_stream(id: TypeId) -> bool {
-    id == TypeId::of::<UnixStream>()
 }
 
 /// Non-blocking mode.

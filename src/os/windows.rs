@@ -4,7 +4,6 @@
 
 #![allow(unsafe_code)]
 
-use std::any::TypeId;
 use std::future::Future;
 use std::io;
 use std::os::windows::io::{
@@ -17,9 +16,12 @@ use std::task::{Context, Poll};
 
 use ticks_format::Direction;
 
-use crate::reactor::readiness::WaiterId;
-use crate::reactor::registration::Registration;
-use crate::reactor::source::{Nature, Rest, Source};
+use crate::poller::registration::Registration;
+use crate::reactor::attempt::{IoKind, Question};
+use crate::reactor::source::Source;
+use crate::registered::Registered;
+use crate::trace::Place;
+use crate::waiting::{self, poll_shared, HasSource};
 use crate::Async;
 
 /// A handle that can be waited for: a process, an event, a semaphore.
@@ -27,9 +29,7 @@ use crate::Async;
 /// It is registered with the process's reactor until it is dropped or taken apart.
 #[derive(Debug)]
 pub struct Waitable<T> {
-    source: Arc<Source>,
-    /// `None` only between `into_inner` or `drop` and the end of the value.
-    handle: Option<T>,
+    inner: Registered<T>,
 }
 
 impl<T: AsHandle> Waitable<T> {
@@ -39,15 +39,15 @@ impl<T: AsHandle> Waitable<T> {
     ///
     /// If the system cannot wait for it.
     pub fn new(handle: T) -> io::Result<Self> {
-        let source = Source::new(Registration::from_handle(&handle.as_handle()))?;
-        Ok(Waitable { source, handle: Some(handle) })
+        let registration = Registration::from_handle(&handle.as_handle());
+        Ok(Waitable { inner: Registered::new(handle, registration)? })
     }
 }
 
 impl<T> Waitable<T> {
     /// The handle.
     pub fn get_ref(&self) -> &T {
-        self.handle.as_ref().expect("only a value that is being dropped is without")
+        self.inner.get_ref()
     }
 
     /// The handle, to change.
@@ -56,7 +56,7 @@ impl<T> Waitable<T> {
     ///
     /// The caller must not put another handle in its place or close it.
     pub unsafe fn get_mut(&mut self) -> &mut T {
-        self.handle.as_mut().expect("only a value that is being dropped is without")
+        self.inner.parts_mut().1
     }
 
     /// Deregisters the handle and returns it.
@@ -64,10 +64,8 @@ impl<T> Waitable<T> {
     /// # Errors
     ///
     /// None: that the system has nothing to deregister does not matter to the owner of the handle.
-    pub fn into_inner(mut self) -> io::Result<T> {
-        let handle = self.handle.take().expect("only a value that is being dropped is without");
-        self.source.remove();
-        Ok(handle)
+    pub fn into_inner(self) -> io::Result<T> {
+        Ok(self.inner.into_inner())
     }
 
     /// Waits until the handle is signalled.
@@ -75,8 +73,9 @@ impl<T> Waitable<T> {
     /// # Cancel safety
     ///
     /// The future can be dropped at any time.
+    #[track_caller]
     pub fn ready(&self) -> Ready<'_, T> {
-        Ready { waitable: self, waiter: WaiterId::NONE }
+        Ready(waiting::Ready::new(self, Direction::Read, IoKind::Unknown, Place::here()))
     }
 
     /// Asks whether the handle is signalled, and registers the task to be woken when it is.
@@ -84,16 +83,15 @@ impl<T> Waitable<T> {
     /// # Errors
     ///
     /// If the system cannot wait for it.
+    #[track_caller]
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source.poll_ready(Direction::Read, &mut WaiterId::SHARED.clone(), Nature::Unknown, cx)
+        poll_shared(self.inner.source(), Direction::Read, cx, Question(IoKind::Unknown))
     }
 }
 
-impl<T> Drop for Waitable<T> {
-    fn drop(&mut self) {
-        if self.handle.is_some() {
-            self.source.remove();
-        }
+impl<T> HasSource for &Waitable<T> {
+    fn source(&self) -> &Arc<Source> {
+        self.inner.source()
     }
 }
 
@@ -134,10 +132,7 @@ impl<T: Into<OwnedHandle>> TryFrom<Waitable<T>> for OwnedHandle {
 /// Waits until a [`Waitable`] is signalled; made by [`Waitable::ready`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
-pub struct Ready<'a, T> {
-    waitable: &'a Waitable<T>,
-    waiter: WaiterId,
-}
+pub struct Ready<'a, T>(waiting::Ready<&'a Waitable<T>>);
 
 impl<T> Unpin for Ready<'_, T> {}
 
@@ -145,16 +140,7 @@ impl<T> Future for Ready<'_, T> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ready { waitable, waiter } = &mut *self;
-        waitable.source.poll_ready(Direction::Read, waiter, Nature::Unknown, cx)
-    }
-}
-
-impl<T> Drop for Ready<'_, T> {
-    fn drop(&mut self) {
-        if self.waiter != WaiterId::NONE {
-            self.waitable.source.cancel(Direction::Read, self.waiter);
-        }
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 
@@ -186,18 +172,8 @@ impl<T: Into<OwnedSocket>> TryFrom<Async<T>> for OwnedSocket {
     }
 }
 
-/// Whether a type's operations are single system calls: of sockets, which all systems have.
-pub(crate) fn is_plain(_: TypeId) -> bool {
-    false
-}
-
-/// Whether a type is std's Unix stream: there is none.
-pub(crate) fn is_unix_stream(_: TypeId) -> bool {
-    false
-}
-
 /// Reads from a Unix stream: there is none.
-pub(crate) fn receive(_: &Registration, _: &mut [u8]) -> io::Result<(usize, Rest)> {
+pub(crate) fn receive(_: &Registration, _: &mut [u8]) -> io::Result<(usize, bool)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,8 +1,9 @@
 //! epoll, edge-triggered: one system call a round, none to begin a wait.
 //!
-//! Each source is registered with `EPOLLET` when it is made, for reading; writing is added once, when
-//! somebody first waits for it. `EPOLLET` is left out while a source is watched by level. An `eventfd`,
-//! registered edge-triggered too, is the notification: each write to it is an edge, so it is never read.
+//! Each source is registered with `EPOLLET` when it is made, for reading; writing is added when
+//! somebody waits for it. A direction whose event found nobody waiting is left out until somebody
+//! does. An `eventfd`, registered edge-triggered too, is the notification: each write to it is an
+//! edge, so it is never read.
 //! Behaviour is that of `epoll(7)`, `epoll_pwait2(2)` and `eventfd(2)`.
 //!
 //! This file may contain `unsafe`: system calls.
@@ -18,7 +19,7 @@ use std::time::Duration;
 use ticks_format::{Key, Op};
 
 use super::{flags, slack, Event, Events, Interest, Mode};
-use crate::reactor::registration::Registration;
+use crate::poller::registration::Registration;
 use crate::trace;
 
 /// The user data of the notification.
@@ -28,8 +29,7 @@ const NOTIFY_DATA: u64 = u64::MAX;
 fn source_flags(interest: Interest) -> u32 {
     let read = if interest.readable { flags::READ } else { 0 };
     let write = if interest.writable { flags::WRITE } else { 0 };
-    let edge = if interest.by_level { 0 } else { flags::EDGE };
-    read | write | edge
+    read | write | flags::EDGE
 }
 
 /// How many events one wait takes at first; doubled each time a wait fills the buffer.
@@ -94,21 +94,6 @@ impl Epoll {
         self.epoll_fd.store(epoll_fd, Ordering::Relaxed);
         self.event_fd.store(event_fd, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Puts another instance in the place of this one, under the same number, so that no other thread can
-    /// miss it. Who waits in an `epoll` of its own for this one's descriptor must add it again.
-    pub(crate) fn start_anew(&self) -> io::Result<()> {
-        // SAFETY: takes no pointers; the new descriptor is ours alone.
-        let new = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        let replaced = add_notification(new, self.event_fd()).and_then(|()| {
-            // SAFETY: takes no pointers; the number that is replaced is this instance's, in which only
-            // the caller waits.
-            check(unsafe { libc::dup3(new, self.epoll_fd(), libc::O_CLOEXEC) })
-        });
-        // SAFETY: made above, and nobody else knows it by this number.
-        unsafe { libc::close(new) };
-        replaced.map(drop)
     }
 
     fn epoll_fd(&self) -> RawFd {
@@ -281,7 +266,7 @@ mod tests {
         epoll.lacks_pwait2.store(true, Ordering::Relaxed);
         let (a, b) = UnixStream::pair().unwrap();
         let source = Registration::from_raw(a.as_raw_fd());
-        epoll.add(&source, Key::new(7, 1), Interest::in_changes(true, true)).unwrap();
+        epoll.add(&source, Key::new(7, 1), Interest { readable: true, writable: true }).unwrap();
         let mut events = Events::default();
         epoll.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(events.list.len(), 1, "the first report: writable");
@@ -303,8 +288,10 @@ mod tests {
         for (index, (a, b)) in pairs.iter().enumerate() {
             for (fd, generation) in [(a.as_raw_fd(), 0), (b.as_raw_fd(), 1)] {
                 let source = Registration::from_raw(fd);
-                let (key, both) =
-                    (Key::new(index as u32, generation), Interest::in_changes(true, true));
+                let (key, both) = (
+                    Key::new(index as u32, generation),
+                    Interest { readable: true, writable: true },
+                );
                 epoll.add(&source, key, both).unwrap();
             }
         }

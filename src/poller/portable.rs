@@ -10,7 +10,7 @@ use polling::PollMode;
 use ticks_format::{Key, Op};
 
 use super::{flags, Event, Events, Interest, Mode};
-use crate::reactor::registration::Registration;
+use crate::poller::registration::Registration;
 use crate::trace;
 
 /// Bits of the index in a token: all but the generation's.

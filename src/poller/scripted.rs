@@ -8,7 +8,7 @@ use std::time::Duration;
 use ticks_format::{Direction, Key, Op};
 
 use super::{Event, Events, Interest, Level, Mode};
-use crate::reactor::registration::Registration;
+use crate::poller::registration::Registration;
 use crate::trace;
 
 /// The numbers that stand for its descriptors in records.

@@ -11,13 +11,13 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use ticks_format::{Direction, Key};
 
-use super::readiness::{delivered_alone, Displaced, Harvest, Readiness, WaiterId};
+use super::lock::{DriverLock, Holder};
+use super::readiness::{delivered_alone, Begun, Displaced, Harvest, Readiness, WaiterId};
 use super::timers::{Due, Timers};
-use crate::driver::right::{Driving, Holder};
+use crate::driver::handover::Handover;
 use crate::driver::signal::{Nudge, Signal};
 
 mod arming;
-mod levels;
 
 /// A source with its reactor's ticker and its kernel.
 struct Machine {
@@ -87,7 +87,8 @@ impl Machine {
         if self.kernel.lock().unwrap().readable {
             return true;
         }
-        self.readiness.begin(dir, id, ticks, true, waker.clone(), &mut displaced).ready
+        let begun = Begun { ticks, drained: false };
+        self.readiness.begin(dir, id, begun, waker.clone(), None, &mut displaced).ready
     }
 
     /// The same poll of a source that forgets. `by_round`: with the ticks that do for others.
@@ -102,7 +103,8 @@ impl Machine {
         if was_readable || self.readiness.take_unclaimed(dir) {
             return true;
         }
-        self.readiness.begin(dir, id, ticks, false, waker.clone(), &mut displaced).ready
+        let begun = Begun { ticks, drained: false };
+        self.readiness.begin(dir, id, begun, waker.clone(), None, &mut displaced).ready
     }
 }
 
@@ -386,84 +388,67 @@ fn a_wake_reaches_a_parked_thread() {
     });
 }
 
-/// The helper falls asleep while the driver lets go: it finds the right free, or is roused.
+/// The helper, with its parker.
+fn helper() -> (Arc<(Handover, DriverLock)>, parking::Parker) {
+    let shared = Arc::new((Handover::new(), DriverLock::new()));
+    let (parker, unparker) = parking::pair();
+    assert!(shared.0.must_start_helper());
+    shared.0.set_helper_unparker(unparker);
+    (shared, parker)
+}
+
+/// The helper falls asleep while the driver lets go: it finds the lock free, or is roused.
 #[test]
-fn the_helper_does_not_sleep_while_the_right_is_free() {
+fn the_helper_does_not_sleep_while_the_lock_is_free() {
     loom::model(|| {
-        let driving = Arc::new(Driving::new());
-        assert!(driving.must_start_helper());
-        let (parker, unparker) = parking::pair();
-        driving.set_helper_unparker(unparker);
+        let (shared, parker) = helper();
         let driver = thread::spawn({
-            let driving = driving.clone();
+            let shared = shared.clone();
             move || {
-                let right = driving.try_acquire(Holder::BlockOn).expect("nobody else wants it");
-                right.release(false);
+                let (handover, lock) = &*shared;
+                drop(lock.try_lock(Holder::BlockOn).expect("nobody else wants it"));
+                handover.rouse();
             }
         });
-        while driving.fall_asleep() {
+        let (handover, lock) = &*shared;
+        while handover.fall_asleep(lock) {
             parker.park();
-            driving.wake_up();
+            handover.wake_up();
         }
         driver.join().unwrap();
     });
 }
 
-/// A `block_on` thread finds the right taken and parks while the other one leaves: it gets the right.
+/// A `block_on` thread finds the lock taken and parks while the other one leaves: it gets the lock.
 #[test]
 fn a_thread_in_line_takes_over_from_one_that_leaves() {
     loom::model(|| {
-        let driving = Arc::new(Driving::new());
+        let (shared, _parker) = helper();
         let leaver = thread::spawn({
-            let driving = driving.clone();
+            let shared = shared.clone();
             move || {
-                if let Some(right) = driving.try_acquire(Holder::BlockOn) {
-                    right.release(true);
-                }
-                if driving.holder() == Holder::Nobody {
-                    driving.offer();
+                let (handover, lock) = &*shared;
+                drop(lock.try_lock(Holder::BlockOn));
+                if lock.holder() == Holder::Nobody {
+                    handover.offer();
                 }
             }
         });
+        let (handover, lock) = &*shared;
         let (parker, unparker) = parking::pair();
         let signal = StdArc::new(Signal::new(unparker));
-        let right = loop {
-            if let Some(right) = driving.try_acquire(Holder::BlockOn) {
-                break right;
+        let guard = loop {
+            if let Some(guard) = lock.try_lock(Holder::BlockOn) {
+                break guard;
             }
-            driving.enlist(&signal);
-            if driving.holder() != Holder::Nobody && signal.start_parking() {
+            handover.enlist(&signal);
+            if lock.holder() != Holder::Nobody && signal.start_parking() {
                 parker.park();
                 signal.stop_parking();
             }
-            driving.delist(&signal);
+            handover.delist(&signal);
         };
-        drop(right);
+        drop(guard);
         leaver.join().unwrap();
-    });
-}
-
-/// A future that keeps waking itself looks at the poller in between, lets go quietly because nothing
-/// was there, and may be done after that: the helper that fell asleep meanwhile is roused.
-#[test]
-fn the_helper_does_not_sleep_after_a_quiet_look() {
-    loom::model(|| {
-        let driving = Arc::new(Driving::new());
-        assert!(driving.must_start_helper());
-        let (parker, unparker) = parking::pair();
-        driving.set_helper_unparker(unparker);
-        let looker = thread::spawn({
-            let driving = driving.clone();
-            move || {
-                let right = driving.try_acquire(Holder::BlockOn).expect("nobody else wants it");
-                right.release(true);
-                driving.rouse();
-            }
-        });
-        while driving.fall_asleep() {
-            parker.park();
-            driving.wake_up();
-        }
-        looker.join().unwrap();
     });
 }

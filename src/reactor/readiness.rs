@@ -13,33 +13,18 @@ use std::task::Waker;
 
 use ticks_format::{Direction, Key, Reason, Ticks};
 
-use crate::reactor::wakes::{Cause, Woken};
+use super::demand::Outside;
+use super::wakes::Woken;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
+use crate::trace::Cause;
 
 mod waits;
 
-pub(crate) use waits::Removed;
 use waits::Waits;
+pub(crate) use waits::{Begun, WaiterId};
 
-/// Names a waiter of one direction of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterId(u32);
-
-impl WaiterId {
-    /// The waiter that all callers of the poll functions share.
-    pub(crate) const SHARED: WaiterId = WaiterId(0);
-    /// A waiter that has not begun to wait.
-    pub(crate) const NONE: WaiterId = WaiterId(u32::MAX);
-    /// The one own waiter that needs no table.
-    const FIRST: WaiterId = WaiterId(1);
-
-    pub(crate) fn number(self) -> u64 {
-        u64::from(self.0)
-    }
-}
-
-/// What a look at a wait found.
+/// What a poll found out about its wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     /// Whether the wait is over.
@@ -52,6 +37,17 @@ pub(crate) struct Look {
     pub(crate) ticks: Ticks,
     /// Whether the caller's waker was newly stored.
     pub(crate) stored: bool,
+    /// Whether the poller watches the direction already.
+    pub(crate) watched: bool,
+}
+
+/// What came of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// How many wakers it took.
+    pub(crate) taken: usize,
+    /// Whether nobody waited in one of its directions, which need not be watched until somebody does.
+    pub(crate) unwatched: bool,
 }
 
 /// One event, as far as waiters care.
@@ -83,6 +79,37 @@ impl From<Option<Waker>> for Displaced {
     }
 }
 
+/// A task, by what its wakers have in common. Two wakers with the same name wake the same task, as
+/// [`Waker::will_wake`] has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TaskName(usize, usize);
+
+impl TaskName {
+    /// `None` where the standard library does not tell.
+    #[inline]
+    fn of(waker: &Waker) -> Option<TaskName> {
+        // The cfg is set where the standard library has both.
+        #[cfg(async_io_waker_data)]
+        #[allow(clippy::incompatible_msrv)]
+        return Some(TaskName(
+            waker.data() as usize,
+            waker.vtable() as *const std::task::RawWakerVTable as usize,
+        ));
+        #[cfg(not(async_io_waker_data))]
+        {
+            let _ = waker;
+            None
+        }
+    }
+}
+
+/// A short read emptied the stream: at these ticks the task had read all there was.
+#[derive(Clone, Copy, Debug)]
+struct Drained {
+    ticks: Ticks,
+    task: TaskName,
+}
+
 /// The readiness of a source: both directions with their waiters.
 #[derive(Debug)]
 pub(crate) struct Readiness {
@@ -91,49 +118,33 @@ pub(crate) struct Readiness {
     tick: [AtomicU64; 2],
     /// Whether the shared waiter of a direction waits. A hint that saves its own task the lock.
     shares: [AtomicBool; 2],
-    /// Whether a direction is known to have nothing. A hint that saves operations the lock.
-    blocks: [AtomicBool; 2],
+    /// Whether somebody's short read is remembered. A hint that saves others the lock.
+    has_drained: AtomicBool,
+    /// The number of the first own waiter.
+    first_id: u32,
     /// Holding it grants the right to change `tick` and who waits; both always change together.
-    state: Mutex<[State; 2]>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    directions: [DirectionState; 2],
+    /// Who has read all there was. It serves that task's next poll, and goes with any other.
+    drained: Option<Drained>,
 }
 
 /// One direction.
 #[derive(Debug, Default)]
-struct State {
+struct DirectionState {
     /// An event was delivered while nobody waited, and nothing has shown it consumed since.
     unclaimed: bool,
     /// The stream ended, or an error or urgent data was seen: once up, it stays.
     hung_up: bool,
-    /// Nothing is there, for a plain source's operation, unless an event says otherwise; or nothing is
-    /// taken to be there, by level, where an event does.
-    blocked: Option<Blocked>,
+    /// Whether the poller is to report this direction's events. With nobody who waits, an event ends it,
+    /// and the next wait begins it anew: so an event concerns nobody once a wait at the most.
+    watched: bool,
     /// Made when somebody first waits, kept from then on.
     waits: Option<Box<Waits>>,
-}
-
-/// A moment at which a direction had nothing: a wait could have begun then.
-#[derive(Clone, Copy, Debug)]
-struct Blocked {
-    ticks: Ticks,
-    /// A success showed it, not an operation that said `WouldBlock`: what else the kernel has to say
-    /// (end of stream, error, urgent data) was not looked at.
-    drained: bool,
-}
-
-impl Blocked {
-    /// The rule.
-    #[inline]
-    fn reason(&self, tick: u64, hung_up: bool) -> Reason {
-        if tick != self.ticks.a && tick != self.ticks.b {
-            Reason::LaterTick
-        } else if self.drained && hung_up {
-            Reason::HungUp
-        } else if tick == self.ticks.b {
-            Reason::NoEvent
-        } else {
-            Reason::SameTick
-        }
-    }
 }
 
 fn is_ready(reason: Reason) -> bool {
@@ -148,12 +159,33 @@ pub(crate) fn delivered_alone(asked: Ticks) -> Ticks {
 
 impl Readiness {
     pub(crate) fn new() -> Readiness {
+        Readiness::numbered_from(1)
+    }
+
+    /// Takes the place of one that is left as it was. The numbers of its waiters name nobody here.
+    pub(crate) fn in_place_of(left: &Readiness) -> Readiness {
+        /// More than one direction ever has.
+        const NUMBERS: u32 = 1 << 24;
+        Readiness::numbered_from(left.first_id.wrapping_add(NUMBERS))
+    }
+
+    fn numbered_from(first_id: u32) -> Readiness {
+        let mut state = State::default();
+        // As a source is registered.
+        state.directions[Direction::Read as usize].watched = true;
         Readiness {
+            first_id,
             tick: [AtomicU64::new(0), AtomicU64::new(0)],
             shares: [AtomicBool::new(false), AtomicBool::new(false)],
-            blocks: [AtomicBool::new(false), AtomicBool::new(false)],
-            state: Mutex::new(Default::default()),
+            has_drained: AtomicBool::new(false),
+            state: Mutex::new(state),
         }
+    }
+
+    /// Whether the lock is free, and so the state whole. In a forked child a thread that is not in
+    /// this process may have held it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.state.try_lock().is_some()
     }
 
     /// `(a, b)` of a wait that begins now; `ticker` is the reactor's.
@@ -169,12 +201,16 @@ impl Readiness {
         }
     }
 
-    /// Whether the shared waiter may be waiting; `false` is certain for the task that would know.
+    /// Whether a waiter may have begun to wait: not certain for the shared one, which another task
+    /// may have ended or begun. `false` is certain for the task that would know.
     #[inline]
-    pub(crate) fn shares(&self, dir: Direction) -> bool {
-        // Relaxed: only the task that set it relies on it, another one that misses it merely tries
-        // an operation too many.
-        self.shares[dir as usize].load(Ordering::Relaxed)
+    pub(crate) fn may_wait(&self, dir: Direction, id: WaiterId) -> bool {
+        match id {
+            WaiterId::NONE => false,
+            // Relaxed: only the task that set it relies on it. Another one that misses it begins anew.
+            WaiterId::SHARED => self.shares[dir as usize].load(Ordering::Relaxed),
+            _ => true,
+        }
     }
 
     /// Looks at a wait that has begun. `None`: that waiter does not wait.
@@ -213,7 +249,7 @@ impl Readiness {
         let mut state = self.state.lock();
         let (mut look, waits) = self.look_locked(&mut state, dir, id, displaced)?;
         if !look.ready && !waits.holds(id, &waker) {
-            waits.store(id, waker, displaced);
+            waits.store(id, waker, None, displaced);
             look.stored = true;
         }
         Some(look)
@@ -222,210 +258,151 @@ impl Readiness {
     #[inline]
     fn look_locked<'a>(
         &self,
-        state: &'a mut [State; 2],
+        state: &'a mut MutexGuard<'_, State>,
         dir: Direction,
         id: WaiterId,
         displaced: &mut Displaced,
     ) -> Option<(Look, &'a mut Waits)> {
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let State { hung_up, waits, .. } = &mut state[dir as usize];
+        let DirectionState { hung_up, waits, watched, .. } = &mut state.directions[dir as usize];
         let waits = waits.as_deref_mut()?;
-        let begun = waits.get_mut(id)?.begun?;
+        let begun = waits.begun(id)?;
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
-        let look = Look { ready: is_ready(reason), reason, tick, ticks, stored: false };
+        let (ready, watched) = (is_ready(reason), *watched);
+        let look = Look { ready, reason, tick, ticks, stored: false, watched };
         if look.ready {
-            let waker = self.end(dir, id, waits).and_then(|removed| removed.waker);
-            *displaced = waker.into();
+            *displaced = self.end(dir, id, waits).flatten().into();
         }
         Some((look, waits))
     }
 
-    /// Begins a wait with the ticks read before the operation that said `WouldBlock`, or before the
-    /// kernel was asked, unless an event was delivered that was harvested since.
+    /// Begins a wait, unless an event was delivered that was harvested since the ticks of `begun` were
+    /// read: then the look says ready, and nothing has begun.
     ///
     /// `id` is [`WaiterId::SHARED`] or, for an own waiter, [`WaiterId::NONE`], which is then set.
-    /// `plain`: what holds for this waiter holds for every operation, see [`begin_blocked`].
-    ///
-    /// [`begin_blocked`]: Self::begin_blocked
+    /// `outside` counts the wait as one of a thread that does no rounds.
+    #[inline]
     pub(crate) fn begin(
         &self,
         dir: Direction,
         id: &mut WaiterId,
-        ticks: Ticks,
-        plain: bool,
+        begun: Begun,
         waker: Waker,
+        outside: Option<Outside>,
         displaced: &mut Displaced,
     ) -> Look {
         let mut state = self.state.lock();
-        let begun = Blocked { ticks, drained: false };
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let reason = begun.reason(tick, false);
+        let direction = &mut state.directions[dir as usize];
+        let (ticks, reason) = (begun.ticks, begun.reason(tick, direction.hung_up));
         if is_ready(reason) {
             *displaced = Displaced::Dropped(waker);
-            return Look { ready: true, reason, tick, ticks, stored: false };
+            return Look { ready: true, reason, tick, ticks, stored: false, watched: true };
         }
-        let state = &mut state[dir as usize];
-        state.unclaimed = false;
-        if plain {
-            self.set_blocked(dir, state, Some(begun));
-        }
-        let stored = self.store(dir, id, state, (begun, ticks.a), waker, displaced);
-        Look { ready: false, reason, tick, ticks, stored }
-    }
-
-    /// Whether [`begin_blocked`](Self::begin_blocked) is worth a try.
-    #[inline]
-    pub(crate) fn blocks(&self, dir: Direction) -> bool {
-        // Relaxed: who misses it merely tries an operation too many, and who sees it looks again
-        // under the lock.
-        self.blocks[dir as usize].load(Ordering::Relaxed)
-    }
-
-    /// Begins a wait without trying the operation, if an earlier operation of whichever task found
-    /// nothing and no event has been delivered that was harvested since. `None`: try it. `now` is the
-    /// reactor's tick.
-    #[inline]
-    pub(crate) fn begin_blocked(
-        &self,
-        dir: Direction,
-        id: &mut WaiterId,
-        now: u64,
-        waker: Waker,
-        displaced: &mut Displaced,
-    ) -> Option<Look> {
-        let mut state = self.state.lock();
-        let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let state = &mut state[dir as usize];
-        let blocked = state.blocked.map(|it| (it, it.reason(tick, state.hung_up)));
-        let Some((begun, reason)) = blocked.filter(|&(_, reason)| !is_ready(reason)) else {
-            *displaced = Displaced::Dropped(waker);
-            return None;
-        };
-        let stored = self.store(dir, id, state, (begun, now), waker, displaced);
-        Some(Look { ready: false, reason, tick, ticks: begun.ticks, stored })
-    }
-
-    /// An operation that did not say so has left the queue empty, or is taken to have: the next one would
-    /// find nothing unless an event is delivered that was harvested after `ticks`, which were read before.
-    #[inline]
-    pub(crate) fn taken_for_empty(&self, dir: Direction, ticks: Ticks) {
-        let mut state = self.state.lock();
-        let state = &mut state[dir as usize];
-        let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let empty = Blocked { ticks, drained: true };
-        if !is_ready(empty.reason(tick, state.hung_up)) {
-            state.unclaimed = false;
-            self.set_blocked(dir, state, Some(empty));
-        }
-    }
-
-    /// What was taken for empty need not be: the next operation is to look.
-    pub(crate) fn forget_blocked(&self, dir: Direction) {
-        let mut state = self.state.lock();
-        self.set_blocked(dir, &mut state[dir as usize], None);
-    }
-
-    #[inline]
-    fn set_blocked(&self, dir: Direction, state: &mut State, blocked: Option<Blocked>) {
-        state.blocked = blocked;
-        // Relaxed: see `blocks`.
-        self.blocks[dir as usize].store(blocked.is_some(), Ordering::Relaxed);
-    }
-
-    /// Puts a waiter in its place. Returns whether its waker was new there.
-    #[inline]
-    fn store(
-        &self,
-        dir: Direction,
-        id: &mut WaiterId,
-        state: &mut State,
-        (begun, since): (Blocked, u64),
-        waker: Waker,
-        displaced: &mut Displaced,
-    ) -> bool {
-        let waits = state.waits.get_or_insert_with(Waits::none);
+        direction.unclaimed = false;
+        let watched = std::mem::replace(&mut direction.watched, true);
+        let waits = direction.waits.get_or_insert_with(|| Waits::none(self.first_id));
         if *id == WaiterId::SHARED {
-            // Relaxed: see `shares`.
+            // Relaxed: see `may_wait`.
             self.shares[dir as usize].store(true, Ordering::Relaxed);
         }
-        *id = waits.begin(*id, begun, since);
-        if waits.holds(*id, &waker) {
-            *displaced = Displaced::Dropped(waker);
-            return false;
+        *id = waits.begin(*id, begun);
+        let stored = !waits.holds(*id, &waker);
+        match stored {
+            true => waits.store(*id, waker, outside, displaced),
+            false => *displaced = Displaced::Dropped(waker),
         }
-        waits.store(*id, waker, displaced);
-        true
+        Look { ready: false, reason, tick, ticks, stored, watched }
     }
 
-    /// A waiter stops waiting before it was ready. Returns what is left of it, to be dropped unlocked.
+    /// A short read has left the stream empty, by its ticks from before. The task's next poll begins
+    /// to wait with them.
+    #[inline]
+    pub(crate) fn set_drained(&self, ticks: Ticks, waker: &Waker) {
+        let Some(task) = TaskName::of(waker) else { return };
+        self.state.lock().drained = Some(Drained { ticks, task });
+        // Relaxed: the task that reads on sees its own store, and another one has no use for it.
+        self.has_drained.store(true, Ordering::Relaxed);
+    }
+
+    /// What is remembered of a short read, if it was this task's. It is forgotten in any case.
+    #[inline]
+    pub(crate) fn take_drained(&self, waker: &Waker) -> Option<Ticks> {
+        if !self.has_drained.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.has_drained.store(false, Ordering::Relaxed);
+        let drained = self.state.lock().drained.take()?;
+        (Some(drained.task) == TaskName::of(waker)).then_some(drained.ticks)
+    }
+
+    /// A waiter stops waiting before it was ready. Returns its waker, to be dropped unlocked; `None`:
+    /// it does not wait.
     ///
     /// An event that was meant for it is left for the next one who asks.
-    pub(crate) fn remove(&self, dir: Direction, id: WaiterId) -> Option<Removed> {
+    pub(crate) fn remove(&self, dir: Direction, id: WaiterId) -> Option<Option<Waker>> {
         let mut state = self.state.lock();
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let State { hung_up, waits, unclaimed, .. } = &mut state[dir as usize];
+        let DirectionState { hung_up, waits, unclaimed, .. } = &mut state.directions[dir as usize];
         let waits = waits.as_mut()?;
-        *unclaimed |= waits.get_mut(id)?.is_ready(tick, *hung_up);
+        *unclaimed |= is_ready(waits.begun(id)?.reason(tick, *hung_up));
         self.end(dir, id, waits)
     }
 
     /// Takes the event that was delivered while nobody waited, if nothing has shown it consumed.
     pub(crate) fn take_unclaimed(&self, dir: Direction) -> bool {
-        std::mem::take(&mut self.state.lock()[dir as usize].unclaimed)
+        std::mem::take(&mut self.state.lock().directions[dir as usize].unclaimed)
     }
 
-    /// Delivers an event: moves the wakers of every waiter that it makes ready to `wakers`. Returns
-    /// how many they are.
+    /// Delivers an event: moves the wakers of every waiter that it makes ready to `wakers`.
     #[inline]
-    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> usize {
+    pub(crate) fn deliver(&self, harvest: Harvest, wakers: &mut Vec<Woken>) -> Delivered {
         let before = wakers.len();
+        let mut unwatched = false;
         let mut state = self.state.lock();
-        let [read, write] = &mut *state;
+        let [read, write] = &mut state.directions;
         read.hung_up |= harvest.hung_up;
         write.hung_up |= harvest.hung_up;
         if harvest.readable {
-            self.deliver_to(Direction::Read, read, harvest, wakers);
+            unwatched |= !self.deliver_to(Direction::Read, read, harvest, wakers);
         }
         if harvest.writable {
-            self.deliver_to(Direction::Write, write, harvest, wakers);
+            unwatched |= !self.deliver_to(Direction::Write, write, harvest, wakers);
         }
-        wakers.len() - before
+        Delivered { taken: wakers.len() - before, unwatched }
     }
 
+    /// Returns whether the direction is to be watched on.
     #[inline(always)] // Else the harvest goes through memory, for each event.
     fn deliver_to(
         &self,
         dir: Direction,
-        state: &mut State,
+        state: &mut DirectionState,
         harvest: Harvest,
         wakers: &mut Vec<Woken>,
-    ) {
+    ) -> bool {
         // A round inside a round (a logger's, between wait and delivery) may have come first.
         let tick = self.tick[dir as usize].load(Ordering::Relaxed).max(harvest.tick);
         // Pairs with the Acquire in `ticks`.
         self.tick[dir as usize].store(tick, Ordering::Release);
-        if state.blocked.is_some_and(|it| is_ready(it.reason(tick, state.hung_up))) {
-            self.set_blocked(dir, state, None);
-        }
         let by = Cause::Source { key: harvest.key, dir, tick };
         let claimed = match &mut state.waits {
             Some(waits) => waits.take_ready(tick, state.hung_up, by, wakers),
             None => false,
         };
         state.unclaimed |= !claimed;
+        let goes_on = claimed || !state.watched;
+        state.watched &= claimed;
+        goes_on
     }
 
     /// Ends every wait and moves all wakers to `wakers`: the source cannot be waited for, and each
     /// waiter sees itself ready, so that its operation meets the reason.
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
-        // A tick that never was.
-        let long_ago = Blocked { ticks: Ticks { a: u64::MAX, b: u64::MAX }, drained: false };
         let mut state = self.state.lock();
-        for dir in [Direction::Read, Direction::Write] {
-            let state = &mut state[dir as usize];
-            self.set_blocked(dir, state, None);
-            if let Some(waits) = &mut state.waits {
-                waits.fail(long_ago, wakers);
+        for direction in &mut state.directions {
+            if let Some(waits) = &mut direction.waits {
+                waits.fail(wakers);
             }
         }
     }
@@ -433,7 +410,7 @@ impl Readiness {
     /// Whether anybody has ever waited.
     #[inline]
     pub(crate) fn has_waits(&mut self) -> bool {
-        self.state.get_mut().iter().any(|state| state.waits.is_some())
+        self.state.get_mut().directions.iter().any(|direction| direction.waits.is_some())
     }
 
     /// Takes all wakers out, to be dropped: nobody can be waiting any more.
@@ -443,20 +420,34 @@ impl Readiness {
         wakers
     }
 
+    /// Which directions the poller is to report the changes of.
+    pub(crate) fn watched(&self) -> (bool, bool) {
+        let [read, write] = &self.state.lock().directions;
+        (read.watched, write.watched)
+    }
+
+    /// The poller has been asked to watch these directions and no others, or is about to be.
+    pub(crate) fn set_watched(&self, readable: bool, writable: bool) {
+        let [read, write] = &mut self.state.lock().directions;
+        (read.watched, write.watched) = (readable, writable);
+    }
+
     /// Whether a waker is stored for either direction: what must be armed where every wait is armed
     /// by itself.
     pub(crate) fn interest(&self) -> (bool, bool) {
         let mut state = self.state.lock();
         let mut wanted = |dir: Direction| {
-            state[dir as usize].waits.as_mut().is_some_and(|waits| waits.has_wakers())
+            let waits = &mut state.directions[dir as usize].waits;
+            waits.as_mut().is_some_and(|waits| waits.has_wakers())
         };
         (wanted(Direction::Read), wanted(Direction::Write))
     }
 
+    /// Ends a wait. Returns its waker, `None` in it if it was woken.
     #[inline]
-    fn end(&self, dir: Direction, id: WaiterId, waits: &mut Waits) -> Option<Removed> {
+    fn end(&self, dir: Direction, id: WaiterId, waits: &mut Waits) -> Option<Option<Waker>> {
         if id == WaiterId::SHARED {
-            // Relaxed: see `shares`.
+            // Relaxed: see `may_wait`.
             self.shares[dir as usize].store(false, Ordering::Relaxed);
         }
         waits.remove(id)

@@ -1,4 +1,4 @@
-//! Going on when somebody closes or replaces descriptors that are not theirs: the poller's, or a source's.
+//! Going on when somebody has closed the poller's descriptors.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -56,27 +56,8 @@ impl Reactor {
         self.register_all(poller, wakers, owned);
     }
 
-    /// A level is reported that cannot be ended: makes the poller anew, which forgets it.
-    #[cold]
-    pub(super) fn start_poller_anew(&self, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
-        let Some(poller) = self.poller.get() else { return };
-        if poller.start_anew().is_err() {
-            // It is tried again with the next event.
-            return;
-        }
-        trace::warn_once(
-            trace::Warning::PollerStartedAnew,
-            format_args!(
-                "the descriptor of a source was closed or replaced by somebody else, and what it was \
-                 is still open elsewhere; started the poller anew to be rid of it"
-            ),
-        );
-        self.register_all(poller, wakers, owned);
-    }
-
     /// Registers all sources with a poller that was made anew.
     fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
-        self.doubts_levels.store(false, Ordering::Relaxed);
         for source in self.registry.all() {
             self.register_again(poller, &source, wakers, owned);
             owned.push(source);
@@ -97,7 +78,6 @@ impl Reactor {
             source.fail(wakers);
             return;
         }
-        source.was_asked(interest);
         if source.interest(self) != interest {
             // Another thread has changed it meanwhile, and asked the old poller.
             source.arm_again(self, wakers);

@@ -131,30 +131,25 @@ impl Registry {
         Some(deliver(source))
     }
 
-    /// Takes the key back. Returns whether the descriptor `fd` is still this source's to deregister.
-    pub(crate) fn remove(&self, key: Key, fd: i64) -> bool {
+    /// Takes the key back, and the descriptor `fd` if it is still this source's.
+    pub(crate) fn remove(&self, key: Key, fd: i64) {
         let mut table = self.table.lock();
         let free = table.free;
-        let Some(entry) = table.entries.get_mut(key.index() as usize) else { return false };
+        let Some(entry) = table.entries.get_mut(key.index() as usize) else { return };
         if entry.generation != key.generation() {
-            return false;
+            return;
         }
         let source = entry.source.take();
         entry.generation = entry.generation.wrapping_add(1) & GENERATION_MASK;
         entry.next_free = free;
         table.free = key.index();
-        let owned = match table.owners.get_mut(usize::try_from(fd).unwrap_or(usize::MAX)) {
-            Some(owner) if *owner == key.index() => {
-                *owner = NOBODY;
-                true
-            }
-            Some(_) => false,
-            None => true,
-        };
+        match table.owners.get_mut(usize::try_from(fd).unwrap_or(usize::MAX)) {
+            Some(owner) if *owner == key.index() => *owner = NOBODY,
+            _ => {}
+        }
         drop(table);
         // The caller holds the source as well, so this is never the drop that runs destructors.
         drop(source);
-        owned
     }
 
     /// All sources, for a poller that starts anew.

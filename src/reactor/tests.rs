@@ -2,7 +2,6 @@
 //! from it is exact.
 
 mod golden;
-mod levels;
 mod rounds;
 
 use std::net::UdpSocket;
@@ -13,11 +12,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use ticks_format::Direction;
 
+use super::attempt::{IoKind, Question, StreamRead};
+use super::lock::{DriverGuard, Holder};
 use super::readiness::WaiterId;
-use super::registration::Registration;
-use super::source::{Nature, Rest, Source};
-use super::Reactor;
-use crate::driver::right::Holder;
+use super::source::Source;
+use super::{Driver, Reactor};
+use crate::poller::registration::Registration;
 use crate::poller::scripted::Scripted;
 use crate::poller::{Mode, Poller};
 
@@ -27,7 +27,6 @@ fn scripted(mode: Mode) -> (&'static Reactor, &'static Scripted) {
     static MADE: Mutex<Vec<&'static Reactor>> = Mutex::new(Vec::new());
     let mut reactor = Reactor::new(0);
     reactor.poller = OnceLock::from(Poller::Scripted(Scripted::new(mode)));
-    reactor.driving.without_helper();
     let reactor: &'static Reactor = Box::leak(Box::new(reactor));
     MADE.lock().unwrap().push(reactor);
     match reactor.poller.get() {
@@ -40,10 +39,19 @@ fn socket() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").unwrap()
 }
 
+/// A thread that does a round and has nobody to tell.
+struct Alone;
+
+impl Driver for Alone {
+    fn is_awake(&self) {}
+
+    fn unlock(&self, _: DriverGuard<'_>, _: usize) {}
+}
+
 /// One round that does not wait.
 fn round(reactor: &'static Reactor) {
-    let right = reactor.driving.try_acquire(Holder::BlockOn).expect("this test alone drives");
-    reactor.react(right, &mut super::Round::default(), Some(std::time::Duration::ZERO), || {});
+    let lock = reactor.lock().try_lock(Holder::BlockOn).expect("this test alone drives");
+    reactor.react(lock, &mut super::Round::default(), Some(std::time::Duration::ZERO), &Alone);
 }
 
 /// Waits until this point on the reactor's clock has passed.
@@ -81,6 +89,7 @@ impl Counter {
 /// `poll_readable` or `poll_writable` of a source of std.
 fn poll(source: &Arc<Source>, dir: Direction, waker: &Waker) -> Poll<()> {
     let mut cx = Context::from_waker(waker);
-    let poll = source.poll_ready(dir, &mut WaiterId::SHARED.clone(), Nature::Plain, &mut cx);
+    let (waiter, mut question) = (&mut WaiterId::SHARED.clone(), Question(IoKind::Plain));
+    let poll = source.wait(dir, waiter, &mut cx, &mut question);
     poll.map(|result| result.expect("the script has no error here"))
 }

@@ -3,17 +3,17 @@
 use std::num::NonZeroU64;
 use std::task::Waker;
 
-use crate::reactor::wakes::{Cause, Woken};
+use crate::reactor::demand;
+use crate::reactor::wakes::Woken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::Mutex;
-use crate::trace;
+use crate::trace::{self, Cause};
 
 mod due;
 mod queue;
 
-pub(crate) use due::Due;
-pub(crate) use queue::Entry;
-use queue::Queue;
+pub(crate) use due::{Due, DueTimer};
+use queue::{Freed, Queue};
 
 /// Names an armed timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct Timers {
     queue: Mutex<Queue>,
     /// How many are armed. Changed with `queue` locked; a hint for those who have not locked it.
     armed: AtomicUsize,
+    /// How many of them were armed by threads that do no rounds. As `armed`.
+    outside: AtomicUsize,
     /// Until when a thread sleeps in the poller, nanoseconds; 0: nobody sleeps. Set to anything else
     /// with `queue` locked, so that a timer and a sleeper never miss each other; back to 0 also
     /// without, after which one notification too many is all that can come of it.
@@ -59,6 +61,7 @@ impl Timers {
         Timers {
             queue: Mutex::new(Queue::new()),
             armed: AtomicUsize::new(0),
+            outside: AtomicUsize::new(0),
             sleeper_ns: AtomicU64::new(0),
         }
     }
@@ -68,7 +71,9 @@ impl Timers {
     pub(crate) fn insert(&self, deadline_ns: u64, waker: Waker) -> Inserted {
         let mut queue = self.queue.lock();
         trace::timer_waits(queue.next_id(), deadline_ns, &waker);
-        let key = queue.insert(deadline_ns, waker);
+        let outside = !demand::is_inside();
+        self.count_outside(usize::from(outside));
+        let key = queue.insert(deadline_ns, waker, outside);
         self.armed.store(queue.len(), Ordering::Relaxed);
         let notify = deadline_ns < self.sleeper_ns.load(Ordering::Relaxed);
         if notify {
@@ -97,9 +102,23 @@ impl Timers {
     #[inline]
     pub(crate) fn remove(&self, key: TimerKey) -> Option<(Waker, u64)> {
         let mut queue = self.queue.lock();
-        let removed = queue.remove(key);
+        let (Freed { waker, outside, .. }, deadline_ns) = queue.remove(key)?;
         self.armed.store(queue.len(), Ordering::Relaxed);
-        removed
+        self.count_outside(usize::from(outside).wrapping_neg());
+        Some((waker, deadline_ns))
+    }
+
+    /// Counts armed timers of threads that do no rounds, up or, wrapping, down. Called with `queue`
+    /// locked, so this need not be an atomic addition.
+    #[inline]
+    fn count_outside(&self, more: usize) {
+        let outside = self.outside.load(Ordering::Relaxed);
+        self.outside.store(outside.wrapping_add(more), Ordering::Relaxed);
+    }
+
+    /// Whether any timer is armed by a thread that does no rounds.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.outside.load(Ordering::Relaxed) > 0
     }
 
     /// A thread is about to sleep in the poller until `limit_ns` at the latest. Returns the earliest
@@ -124,27 +143,23 @@ impl Timers {
 
     fn take_due(&self, now_ns: u64, due: &mut Due) {
         let mut queue = self.queue.lock();
-        queue.take_due(now_ns, |entries| due.gather(entries));
+        queue.take_due(now_ns, due);
         self.armed.store(queue.len(), Ordering::Relaxed);
-        let next_id = queue.next_id();
         drop(queue);
         due.now_ns = now_ns;
-        due.sort(next_id);
-    }
-
-    /// The number of a timer that is due and not yet woken.
-    #[cold]
-    pub(crate) fn id(&self, due: &Entry) -> u64 {
-        self.queue.lock().id(due.slot)
+        due.sort();
     }
 
     /// Moves the wakers of timers that are due to `wakers`.
-    pub(crate) fn take_wakers(&self, due: &[Entry], wakers: &mut Vec<Woken>) {
+    pub(crate) fn take_wakers(&self, due: &[DueTimer], wakers: &mut Vec<Woken>) {
         let mut queue = self.queue.lock();
-        wakers.extend(due.iter().filter_map(|entry| {
-            let (waker, id) = queue.free(entry.slot)?;
+        let mut outside_fewer = 0;
+        wakers.extend(due.iter().filter_map(|timer| {
+            let Freed { waker, id, outside } = queue.free(timer.slot)?;
+            outside_fewer += usize::from(outside);
             Some(Woken { waker, by: Cause::Timer { id } })
         }));
+        self.count_outside(usize::wrapping_neg(outside_fewer));
     }
 
     /// How many timers are armed.
@@ -162,7 +177,7 @@ mod tests {
         let mut due = Due::default();
         timers.wake(|| now_ns, &mut due);
         let deadlines = due.iter().map(|timer| timer.deadline_ns).collect();
-        timers.take_wakers(&due.entries, &mut Vec::new());
+        timers.take_wakers(&due.timers, &mut Vec::new());
         deadlines
     }
 
@@ -173,22 +188,9 @@ mod tests {
             [30, 10, 20, 10].map(|ns| timers.insert(ns, Waker::noop().clone()).key).to_vec();
         let mut due = Due::default();
         timers.wake(|| 20, &mut due);
-        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
+        let ids: Vec<u64> = due.iter().map(|timer| timer.id).collect();
         assert_eq!(ids, [keys[1].id(), keys[3].id(), keys[2].id()]);
         assert_eq!(timers.len(), 1);
-    }
-
-    /// A service that arms 50,000 timeouts a second gets there in a day, with its daily timer armed.
-    #[test]
-    fn keeps_its_number_while_four_billion_others_come_and_go() {
-        let timers = Timers::new();
-        let old = timers.insert(10, Waker::noop().clone()).key;
-        timers.queue.lock().skip_numbers(1 << 32);
-        let young = timers.insert(20, Waker::noop().clone()).key;
-        let mut due = Due::default();
-        timers.wake(|| 20, &mut due);
-        let ids: Vec<u64> = due.iter().map(|timer| timers.id(timer)).collect();
-        assert_eq!(ids, [old.id(), young.id()]);
     }
 
     #[test]
@@ -217,6 +219,9 @@ mod tests {
             }
         }
         assert_eq!(timers.len(), model.len());
+        assert!(timers.is_outside(), "this thread is not in block_on");
+        model.into_iter().for_each(|(_, key)| drop(timers.remove(key)));
+        assert!(!timers.is_outside());
     }
 
     /// Taken because it is due and not yet woken, a timer has fired: nobody can disarm it any longer, and

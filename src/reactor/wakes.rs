@@ -1,22 +1,9 @@
 //! Waking: what a round took, woken once everything is unlocked.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::task::Waker;
 
-use ticks_format::{Direction, Key};
-
-use crate::trace;
-
-/// Why a waker is woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// An event of a source.
-    Source { key: Key, dir: Direction, tick: u64 },
-    /// A timer that fired.
-    Timer { id: u64 },
-    /// Its place was taken away, or its source cannot be waited for any longer.
-    Notify,
-}
+use crate::contain::contain;
+use crate::trace::{self, Cause};
 
 /// A waker taken out of its place, which owes its task a wake.
 #[derive(Debug)]
@@ -35,7 +22,7 @@ impl Woken {
 /// Wakes each waker exactly once, in order. One that panics costs the others nothing: the panic
 /// hook has reported it, and it ends here.
 ///
-/// The caller holds no lock and no right to poll: a waker may run any code, `block_on` included.
+/// The caller holds no lock, the driver lock neither: a waker may run any code, `block_on` included.
 pub(crate) fn wake_all(wakers: &mut Vec<Woken>) {
     let mut wakers = wakers.drain(..);
     while wakers.len() > 0 {
@@ -46,14 +33,6 @@ pub(crate) fn wake_all(wakers: &mut Vec<Woken>) {
                 waker.wake();
             }
         });
-    }
-}
-
-/// Runs foreign code that may panic: a waker's `wake` or `drop`.
-pub(crate) fn contain(foreign: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(foreign)) {
-        // The payload's own drop may panic as well, and there is nobody left to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     }
 }
 

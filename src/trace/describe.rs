@@ -2,11 +2,16 @@
 
 use ticks_format::{Address, SourceKind};
 
-use crate::reactor::registration::Registration;
+/// What a source is asked for; `None`: it has no descriptor.
+#[cfg(unix)]
+pub(crate) type Descriptor<'a> = Option<std::os::fd::BorrowedFd<'a>>;
+/// What a source is asked for: nothing can be, here.
+#[cfg(not(unix))]
+pub(crate) type Descriptor<'a> = Option<std::marker::PhantomData<&'a ()>>;
 
 /// Kind, own address, peer's address and inode of a source; what cannot be read is left blank.
-pub(super) fn source(source: &Registration) -> (SourceKind, Address, Address, u64) {
-    imp::source(source)
+pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
+    imp::source(descriptor)
 }
 
 /// The system's number of this thread; 0 where it has none that tools show.
@@ -23,8 +28,8 @@ mod imp {
 
     use super::*;
 
-    pub(super) fn source(source: &Registration) -> (SourceKind, Address, Address, u64) {
-        let Some(fd) = source.descriptor() else {
+    pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
+        let Some(fd) = descriptor else {
             return (SourceKind::Other, Address::None, Address::None, 0);
         };
         let Ok(stat) = rustix::fs::fstat(fd) else {
@@ -106,7 +111,7 @@ mod imp {
 mod imp {
     use super::*;
 
-    pub(super) fn source(_: &Registration) -> (SourceKind, Address, Address, u64) {
+    pub(super) fn source(_: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
         (SourceKind::Other, Address::None, Address::None, 0)
     }
 

@@ -7,16 +7,16 @@
 use std::os::fd::AsRawFd;
 use std::{io, mem};
 
-use crate::reactor::registration::Registration;
-use crate::reactor::source::Rest;
+use crate::poller::registration::Registration;
 
-/// Reads from a Unix stream as `read(2)` does, and learns what it says of the rest if it is a short read.
+/// Reads from a Unix stream as `read(2)` does. Returns how many bytes, and whether only the lack of more
+/// can have made the read a short one.
 ///
 /// A read ends early where descriptors or credentials were sent along, though more may be queued;
 /// without room for them the system reports `MSG_CTRUNC` (`recvmsg(2)`, `unix(7)`).
 ///
 /// By hand: `rustix` asks for the sender's address too, which a tenth of the call goes into.
-pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<(usize, Rest)> {
+pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<(usize, bool)> {
     let fd = source.descriptor().ok_or(io::ErrorKind::InvalidInput)?.as_raw_fd();
     let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
     // SAFETY: integers and pointers, of which zero is a value.
@@ -27,8 +27,5 @@ pub(crate) fn receive(source: &Registration, buf: &mut [u8]) -> io::Result<(usiz
     // no room for an address or anything sent along.
     let length = unsafe { libc::recvmsg(fd, &mut header, 0) };
     let Ok(len) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
-    match header.msg_flags & libc::MSG_CTRUNC {
-        0 => Ok((len, Rest::EmptyDearly)),
-        _ => Ok((len, Rest::Untold)),
-    }
+    Ok((len, header.msg_flags & libc::MSG_CTRUNC == 0))
 }

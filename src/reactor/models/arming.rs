@@ -1,11 +1,15 @@
 //! Several threads want a source watched in another way at once.
 
+use std::task::Waker;
+
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
+use ticks_format::{Direction, Key, Ticks};
+
+use crate::reactor::readiness::{Begun, Displaced, Harvest, Readiness, WaiterId};
 use crate::reactor::source::arming::Arming;
-use crate::reactor::source::habit::{Habit, SINGLES_MIN};
 
 /// Each of three threads says what it wants and has the poller asked. Whoever does it, and in whatever
 /// order: the last request asks for all that is wanted. A thread that began to ask again with a plain
@@ -41,45 +45,40 @@ fn the_last_request_is_never_an_old_one() {
     });
 }
 
-/// A reader has found one message often enough, and has the source watched by level, while another task
-/// begins the first wait to write, which rules that out. What the source is read as is what it is watched
-/// as: read as if by level and watched by edge, the second of two messages in an event would stay unread.
+/// An event finds nobody waiting, and the driver is about to end the watch, while a task begins to wait.
+/// What the poller is asked last is to watch.
 #[test]
-fn a_wait_to_write_rules_a_level_out_whenever_it_comes() {
+fn a_wait_that_begins_is_watched_whatever_an_event_ended() {
     loom::model(|| {
-        let (habit, arming) = (Arc::new(Habit::new()), Arc::new(Arming::new()));
-        let (writes, watched) =
-            (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        for _ in 1..SINGLES_MIN {
-            assert!(!habit.took_the_last());
-        }
-        let request = {
-            let (habit, writes, watched) = (habit.clone(), writes.clone(), watched.clone());
-            // As `Source::interest` does it.
-            move || {
-                let by_level = !writes.load(Ordering::Relaxed) && habit.by_level();
-                watched.store(by_level, Ordering::Relaxed);
+        let shared = Arc::new((Readiness::new(), Arming::new(), AtomicUsize::new(2)));
+        // As `Source::request` does it: 1 is to watch for reading, 0 not to.
+        let request = |(readiness, arming, asked): &(Readiness, Arming, AtomicUsize)| {
+            let request = || {
+                asked.store(usize::from(readiness.watched().0), Ordering::Relaxed);
                 Ok(())
-            }
+            };
+            arming.request(request).unwrap();
         };
-        let writer = thread::spawn({
-            let (habit, arming, request) = (habit.clone(), arming.clone(), request.clone());
-            // As `Source::watch_writes` does it.
+        let driver = thread::spawn({
+            let shared = shared.clone();
             move || {
-                habit.rule_out_level();
-                writes.store(true, Ordering::Relaxed);
-                arming.request(request).unwrap();
+                let (key, tick) = (Key(0), 1);
+                let harvest =
+                    Harvest { key, tick, readable: true, writable: false, hung_up: false };
+                if shared.0.deliver(harvest, &mut Vec::new()).unwatched {
+                    request(&shared);
+                }
             }
         });
-        if habit.took_the_last() {
-            habit.set_by_level();
-            arming.request(request).unwrap();
+        let begun = Begun { ticks: Ticks { a: 1, b: 0 }, drained: false };
+        let (mut id, mut displaced) = (WaiterId::NONE, Displaced::default());
+        let waker = Waker::noop().clone();
+        let look = shared.0.begin(Direction::Read, &mut id, begun, waker, None, &mut displaced);
+        assert!(!look.ready, "the event is of a round before");
+        if !look.watched {
+            request(&shared);
         }
-        writer.join().unwrap();
-        assert_eq!(
-            habit.by_level(),
-            watched.load(Ordering::SeqCst),
-            "read as one, watched as another"
-        );
+        driver.join().unwrap();
+        assert_ne!(shared.2.load(Ordering::SeqCst), 0, "the waiter is not watched for");
     });
 }

@@ -3,126 +3,210 @@
 use std::task::Waker;
 
 use slab::Slab;
+use ticks_format::{Reason, Ticks};
 
-use super::{is_ready, Blocked, Displaced, WaiterId};
-use crate::reactor::wakes::{Cause, Woken};
+use super::{is_ready, Displaced};
+use crate::reactor::demand::Outside;
+use crate::reactor::wakes::Woken;
+use crate::trace::Cause;
 
 /// How many tasks may share a direction's poll functions before all of them are woken to sort
 /// themselves out. A task whose waker differs at each poll fills this up, so that it is woken at most
 /// once in so many polls and never spins.
 const SHARED_WAKERS_MAX: usize = 64;
 
+/// Names a waiter of one direction of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaiterId(u32);
+
+impl WaiterId {
+    /// The waiter that all callers of the poll functions share.
+    pub(crate) const SHARED: WaiterId = WaiterId(0);
+    /// A waiter that has not begun to wait.
+    pub(crate) const NONE: WaiterId = WaiterId(u32::MAX);
+    /// Its number in records; one that has not begun to wait has none yet.
+    #[inline]
+    pub(crate) fn number(self) -> Option<u64> {
+        (self != WaiterId::NONE).then_some(u64::from(self.0))
+    }
+}
+
+/// The moment at which a wait began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) ticks: Ticks,
+    /// A short read showed that nothing was there, not an operation that said `WouldBlock`: what else
+    /// the kernel has to say (end of stream, error, urgent data) was not looked at.
+    pub(crate) drained: bool,
+}
+
+impl Begun {
+    /// A tick that never was: every event is later.
+    const LONG_AGO: Begun = Begun { ticks: Ticks { a: u64::MAX, b: u64::MAX }, drained: false };
+
+    /// The rule.
+    #[inline]
+    pub(super) fn reason(&self, tick: u64, hung_up: bool) -> Reason {
+        if tick != self.ticks.a && tick != self.ticks.b {
+            Reason::LaterTick
+        } else if self.drained && hung_up {
+            Reason::HungUp
+        } else if tick == self.ticks.b {
+            Reason::NoEvent
+        } else {
+            Reason::SameTick
+        }
+    }
+}
+
 /// The waiters of one direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waits {
     shared: Wait,
-    shared_others: Vec<Waker>,
+    shared_others: Vec<Stored>,
+    /// The own waiter that needs no table, which most directions have alone.
     first: Wait,
     more: Slab<Wait>,
+    /// The number of `first`; those in `more` follow.
+    first_id: u32,
 }
 
 /// One waiter.
 #[derive(Debug, Default)]
-pub(super) struct Wait {
+struct Wait {
     /// Since when it waits; `None`: it does not.
-    pub(super) begun: Option<Blocked>,
-    /// The reactor's tick when it began, which may be later than what it remembers of the source.
-    since: u64,
-    waker: Option<Waker>,
+    begun: Option<Begun>,
+    /// `None`: it has been woken.
+    stored: Option<Stored>,
 }
 
-/// What is left of a waiter.
+/// A waker, counted for as long as it is here if its thread does no rounds.
 #[derive(Debug)]
-pub(crate) struct Removed {
-    /// `None`: it has been woken.
-    pub(crate) waker: Option<Waker>,
-    /// The reactor's tick when it began to wait.
-    pub(crate) since: u64,
+struct Stored {
+    waker: Waker,
+    outside: Option<Outside>,
 }
 
 impl Wait {
     #[inline]
-    pub(super) fn is_ready(&self, tick: u64, hung_up: bool) -> bool {
-        self.begun.as_ref().is_some_and(|begun| is_ready(begun.reason(tick, hung_up)))
+    fn is_ready(&self, tick: u64, hung_up: bool) -> bool {
+        self.begun.is_some_and(|begun| is_ready(begun.reason(tick, hung_up)))
+    }
+
+    fn take_waker(&mut self) -> Option<Waker> {
+        self.stored.take().map(|stored| stored.waker)
     }
 }
 
 impl Waits {
+    /// Nobody waits yet. Own waiters get numbers from `first_id` on. Once a direction.
+    #[cold]
+    pub(super) fn none(first_id: u32) -> Box<Waits> {
+        Box::new(Waits {
+            shared: Wait::default(),
+            shared_others: Vec::new(),
+            first: Wait::default(),
+            more: Slab::new(),
+            first_id,
+        })
+    }
+
+    fn is_first(&self, id: WaiterId) -> bool {
+        id.0 == self.first_id
+    }
+
+    /// Where in `more` a waiter is. Far outside for a number that is not from here.
+    fn slot(&self, id: WaiterId) -> usize {
+        id.0.wrapping_sub(self.first_id).wrapping_sub(1) as usize
+    }
+
     #[inline]
-    pub(super) fn get_mut(&mut self, id: WaiterId) -> Option<&mut Wait> {
+    fn get_mut(&mut self, id: WaiterId) -> Option<&mut Wait> {
+        let slot = self.slot(id);
         match id {
             WaiterId::SHARED => Some(&mut self.shared),
-            WaiterId::FIRST => Some(&mut self.first),
-            WaiterId(n) => self.more.get_mut(n.wrapping_sub(2) as usize),
+            id if self.is_first(id) => Some(&mut self.first),
+            _ => self.more.get_mut(slot),
         }
         .filter(|wait| wait.begun.is_some())
     }
 
-    /// Once a direction.
-    #[cold]
-    pub(super) fn none() -> Box<Waits> {
-        Box::default()
+    /// Since when a waiter waits; `None`: it does not.
+    #[inline]
+    pub(super) fn begun(&mut self, id: WaiterId) -> Option<Begun> {
+        self.get_mut(id)?.begun
     }
 
     /// A waiter begins to wait. Returns its number, which an own one is given now.
     #[inline]
-    pub(super) fn begin(&mut self, id: WaiterId, begun: Blocked, since: u64) -> WaiterId {
+    pub(super) fn begin(&mut self, id: WaiterId, begun: Begun) -> WaiterId {
         if id == WaiterId::SHARED {
-            (self.shared.begun, self.shared.since) = (Some(begun), since);
+            self.shared.begun = Some(begun);
             return id;
         }
-        self.insert(begun, since)
+        self.insert(begun)
     }
 
     #[inline(never)]
-    fn insert(&mut self, begun: Blocked, since: u64) -> WaiterId {
+    fn insert(&mut self, begun: Begun) -> WaiterId {
         if self.first.begun.is_none() {
-            (self.first.begun, self.first.since) = (Some(begun), since);
-            return WaiterId::FIRST;
+            self.first.begun = Some(begun);
+            return WaiterId(self.first_id);
         }
-        let key = self.more.insert(Wait { begun: Some(begun), since, waker: None });
-        WaiterId(key as u32 + 2)
+        let key = self.more.insert(Wait { begun: Some(begun), stored: None });
+        WaiterId(self.first_id + 1 + key as u32)
     }
 
-    /// Frees the place of a waiter. The shared one's place stays, with the other tasks' wakers: they
-    /// are woken by the same event.
-    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Removed> {
-        match id {
-            WaiterId::SHARED | WaiterId::FIRST => {
-                let wait = self.get_mut(id)?;
-                wait.begun = None;
-                Some(Removed { waker: wait.waker.take(), since: wait.since })
-            }
-            WaiterId(n) => {
-                let Wait { waker, since, .. } = self.more.try_remove(n.wrapping_sub(2) as usize)?;
-                Some(Removed { waker, since })
-            }
+    /// Frees the place of a waiter and returns its waker. The shared one's place stays, with the other
+    /// tasks' wakers: they are woken by the same event.
+    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Option<Waker>> {
+        if id == WaiterId::SHARED || self.is_first(id) {
+            let wait = self.get_mut(id)?;
+            wait.begun = None;
+            return Some(wait.take_waker());
         }
+        self.more.try_remove(self.slot(id)).map(|mut wait| wait.take_waker())
     }
 
     /// Whether a waker that wakes the same task is stored already.
     #[inline]
     pub(super) fn holds(&self, id: WaiterId, waker: &Waker) -> bool {
-        let stored = match id {
+        let wait = match id {
             WaiterId::SHARED => &self.shared,
-            WaiterId::FIRST => &self.first,
-            WaiterId(n) => &self.more[n as usize - 2],
+            id if self.is_first(id) => &self.first,
+            _ => &self.more[self.slot(id)],
         };
-        let own = stored.waker.as_ref().is_some_and(|stored| stored.will_wake(waker));
-        own || id == WaiterId::SHARED && self.shared_others.iter().any(|w| w.will_wake(waker))
+        let is_own = |stored: &Stored| stored.waker.will_wake(waker);
+        wait.stored.as_ref().is_some_and(is_own)
+            || id == WaiterId::SHARED && self.shared_others.iter().any(is_own)
     }
 
+    /// Stores the waker of a waiter that has begun to wait. Without `outside` it is counted as the
+    /// one before it was.
     #[inline]
-    pub(super) fn store(&mut self, id: WaiterId, waker: Waker, displaced: &mut Displaced) {
+    pub(super) fn store(
+        &mut self,
+        id: WaiterId,
+        waker: Waker,
+        outside: Option<Outside>,
+        displaced: &mut Displaced,
+    ) {
+        let Some(wait) = self.get_mut(id) else {
+            *displaced = Displaced::Dropped(waker);
+            return;
+        };
+        let before = wait.stored.take();
+        let outside = outside.or_else(|| before.as_ref()?.outside.clone());
+        wait.stored = Some(Stored { waker, outside });
+        let Some(before) = before else { return };
         if id != WaiterId::SHARED {
-            let wait = self.get_mut(id).expect("the caller has just looked at this wait");
-            *displaced = wait.waker.replace(waker).into();
+            *displaced = Displaced::Dropped(before.waker);
             return;
         }
-        let Some(other) = self.shared.waker.replace(waker) else { return };
-        self.shared_others.push(other);
+        self.shared_others.push(before);
         if self.shared_others.len() >= SHARED_WAKERS_MAX {
-            *displaced = Displaced::Evicted(std::mem::take(&mut self.shared_others));
+            let evicted = self.shared_others.drain(..).map(|stored| stored.waker);
+            *displaced = Displaced::Evicted(evicted.collect());
         }
     }
 
@@ -135,17 +219,15 @@ impl Waits {
         by: Cause,
         wakers: &mut Vec<Woken>,
     ) -> bool {
+        let woken = |stored: Stored| Woken { waker: stored.waker, by };
         if !self.shared_others.is_empty() && self.shared.is_ready(tick, hung_up) {
-            wakers.extend(self.shared_others.drain(..).map(Woken::by(by)));
+            wakers.extend(self.shared_others.drain(..).map(woken));
         }
         let mut claimed = false;
         let mut take = |wait: &mut Wait| {
-            let Some(begun) = wait.begun else { return };
-            claimed = true;
-            if is_ready(begun.reason(tick, hung_up)) {
-                if let Some(waker) = wait.waker.take() {
-                    wakers.push(Woken { waker, by });
-                }
+            claimed |= wait.begun.is_some();
+            if wait.is_ready(tick, hung_up) {
+                wakers.extend(wait.stored.take().map(woken));
             }
         };
         take(&mut self.shared);
@@ -156,18 +238,19 @@ impl Waits {
         claimed
     }
 
-    /// Has all of them wait since `begun`, and takes their wakers.
-    pub(super) fn fail(&mut self, begun: Blocked, wakers: &mut Vec<Woken>) {
-        wakers.extend(self.shared_others.drain(..).map(Woken::by(Cause::Notify)));
+    /// Makes all of them ready, and takes their wakers.
+    pub(super) fn fail(&mut self, wakers: &mut Vec<Woken>) {
+        let woken = |stored: Stored| Woken { waker: stored.waker, by: Cause::Notify };
+        wakers.extend(self.shared_others.drain(..).map(woken));
         for wait in self.iter_mut() {
-            wait.begun = Some(begun);
-            wakers.extend(wait.waker.take().map(Woken::by(Cause::Notify)));
+            wait.begun = Some(Begun::LONG_AGO);
+            wakers.extend(wait.stored.take().map(woken));
         }
     }
 
     /// Whether any waker is stored.
     pub(super) fn has_wakers(&mut self) -> bool {
-        !self.shared_others.is_empty() || self.iter_mut().any(|wait| wait.waker.is_some())
+        !self.shared_others.is_empty() || self.iter_mut().any(|wait| wait.stored.is_some())
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use ticks_format::Direction;
-
 use super::Source;
 use crate::poller::Interest;
+use crate::reactor::readiness::Look;
 use crate::reactor::wakes::{self, Woken};
 use crate::reactor::Reactor;
-use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 const NOT_ARMING: u8 = 0;
 const ARMING: u8 = 1;
@@ -18,21 +17,17 @@ const ARMING_AGAIN: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Arming {
     state: AtomicU8,
-    /// Whether the poller was asked for levels last. Stored by the arming thread. Relaxed: the driver, to
-    /// whom an event comes before this, looks again with the next one.
-    by_level: AtomicBool,
 }
 
 impl Arming {
     pub(crate) fn new() -> Arming {
-        Arming { state: AtomicU8::new(NOT_ARMING), by_level: AtomicBool::new(false) }
+        Arming { state: AtomicU8::new(NOT_ARMING) }
     }
 
     /// In a forked child: a thread that is not in this process may have been at it. Relaxed: nobody else
     /// uses the source until it has moved, which a lock orders.
     pub(super) fn start_anew(&self) {
         self.state.store(NOT_ARMING, Ordering::Relaxed);
-        self.by_level.store(false, Ordering::Relaxed);
     }
 
     /// Makes a request of what is wanted by now. Of several threads one does it, again if the others
@@ -64,47 +59,32 @@ impl Arming {
 }
 
 impl Source {
-    /// Arms the source, after an event, for those who still wait or are going to. Returns whether the
-    /// poller could be asked; if not, they are woken.
-    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) -> bool {
-        let armed = self.arm(reactor).is_ok();
-        if !armed {
+    /// Arms the source, after an event, for those who still wait or are going to. If that fails, they
+    /// are woken.
+    pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
+        if self.arm(reactor).is_err() {
             self.fail(wakers);
         }
-        armed
     }
 
     /// What the poller is to watch now.
     #[inline]
     pub(crate) fn interest(&self, reactor: &Reactor) -> Interest {
-        if reactor.arms() {
-            let (readable, writable) = self.readiness.interest();
-            return Interest::in_changes(readable, writable);
-        }
-        let writable = self.writes.load(Ordering::Relaxed);
-        // By level, room to write would be reported without end.
-        Interest { readable: true, writable, by_level: !writable && self.habit.by_level() }
+        let (readable, writable) = match reactor.arms() {
+            true => self.readiness().interest(),
+            false => self.readiness().watched(),
+        };
+        Interest { readable, writable }
     }
 
     /// Has the poller watch the direction that somebody has begun to wait for.
     #[inline]
-    pub(super) fn watch(&self, reactor: &Reactor, dir: Direction) -> io::Result<()> {
-        if reactor.arms() {
-            return self.arm(reactor);
+    pub(super) fn watch(&self, reactor: &Reactor, look: Look) -> io::Result<()> {
+        match !look.watched || look.stored && reactor.arms() {
+            // What is ready by now is reported by this.
+            true => self.arm(reactor),
+            false => Ok(()),
         }
-        if dir == Direction::Write && !self.writes.load(Ordering::Relaxed) {
-            self.watch_writes(reactor)?;
-        }
-        Ok(())
-    }
-
-    /// Once a source.
-    #[cold]
-    fn watch_writes(&self, reactor: &Reactor) -> io::Result<()> {
-        self.habit.rule_out_level();
-        self.writes.store(true, Ordering::Relaxed);
-        // What is ready by now is reported by this.
-        self.arm(reactor)
     }
 
     /// Arming failed: wakes all who wait, so that each tries again and meets the error itself.
@@ -114,31 +94,20 @@ impl Source {
         wakes::wake_all(&mut wakers);
     }
 
-    /// Asks the poller for what is wanted by now. After an error the next wait to write asks again.
-    pub(super) fn arm(&self, reactor: &Reactor) -> io::Result<()> {
+    /// Asks the poller for what is wanted by now. After an error the next wait asks again.
+    fn arm(&self, reactor: &Reactor) -> io::Result<()> {
         let armed = self.arming.request(|| self.request(reactor));
         if armed.is_err() {
-            self.writes.store(false, Ordering::Relaxed);
+            self.readiness().set_watched(false, false);
         }
         armed
-    }
-
-    /// The poller was asked for this, and has accepted it.
-    pub(crate) fn was_asked(&self, interest: Interest) {
-        self.arming.by_level.store(interest.by_level, Ordering::Relaxed);
-    }
-
-    /// Whether the poller reports at each wait what is left to read, as far as it was told.
-    #[inline]
-    pub(crate) fn is_asked_by_level(&self) -> bool {
-        self.arming.by_level.load(Ordering::Relaxed)
     }
 
     /// If the number of its descriptor has become another source's, that one's registration is left
     /// alone.
     fn request(&self, reactor: &Reactor) -> io::Result<()> {
         let interest = self.interest(reactor);
-        if interest == Interest::NONE {
+        if interest == Interest::NONE && reactor.arms() {
             return Ok(());
         }
         if !reactor.owns(self) {
@@ -147,8 +116,6 @@ impl Source {
                 format!("descriptor {} was closed and is another source's now", self.number()),
             ));
         }
-        reactor.poller()?.modify(&self.registration, self.key(), interest)?;
-        self.was_asked(interest);
-        Ok(())
+        reactor.poller()?.modify(&self.registration, self.key(), interest)
     }
 }

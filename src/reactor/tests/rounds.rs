@@ -5,6 +5,8 @@ use ticks_format::Direction::{Read, Write};
 use super::*;
 use crate::poller::{flags, Interest, Level};
 
+const BOTH: Interest = Interest { readable: true, writable: true };
+
 /// An event harvested before the wait began is old news, even when it is delivered after: the
 /// operation or the question to the kernel has seen what it stands for.
 #[test]
@@ -95,18 +97,18 @@ fn one_shot_arms_for_all_who_wait_and_fails_for_all() {
     assert_eq!(poll(&source, Read, &read), Poll::Pending);
     assert_eq!(poll(&source, Write, &write), Poll::Pending);
     let last = |script: &Scripted| script.modified.lock().unwrap().last().copied();
-    assert_eq!(last(script), Some((source.key(), Interest::in_changes(true, true))));
+    assert_eq!(last(script), Some((source.key(), BOTH)));
 
     script.harvest(&[(source.key(), flags::OUT)]);
     round(reactor);
-    let still = Interest::in_changes(true, false);
+    let still = Interest { readable: true, writable: false };
     assert_eq!(last(script), Some((source.key(), still)), "the reader still waits");
 
     *script.fails.lock().unwrap() = Some(std::io::ErrorKind::NotFound);
     assert_eq!(poll(&source, Write, &write), Poll::Ready(()), "of the event");
     let mut cx = Context::from_waker(&write);
-    let waiter = &mut WaiterId::SHARED.clone();
-    let failed = source.poll_ready(Write, waiter, Nature::Plain, &mut cx);
+    let (waiter, mut question) = (&mut WaiterId::SHARED.clone(), Question(IoKind::Plain));
+    let failed = source.wait(Write, waiter, &mut cx, &mut question);
     assert!(matches!(failed, Poll::Ready(Err(_))), "{failed:?}");
     assert_eq!(reader.wakes(), 1);
 
@@ -154,24 +156,90 @@ fn a_short_read_waits_without_another_read() {
         let mut cx = Context::from_waker(&waker);
         let op = || {
             reads.fetch_add(1, Ordering::SeqCst);
-            Ok(bytes)
+            match bytes {
+                0 => Err(std::io::ErrorKind::WouldBlock.into()),
+                _ => Ok((bytes, bytes < 8)),
+            }
         };
         let waiter = &mut WaiterId::SHARED.clone();
-        source.poll_operation(Read, waiter, Nature::Stream, &mut cx, op, |&n| match n {
-            1..8 => Rest::Empty,
-            _ => Rest::Untold,
-        })
+        source.wait(Read, waiter, &mut cx, &mut StreamRead(op))
     };
     assert!(read(8).is_ready() && read(5).is_ready());
     assert_eq!(reads.load(Ordering::SeqCst), 2);
-    assert!(read(5).is_pending() && read(5).is_pending());
+    assert!(read(5).is_pending());
     assert_eq!(reads.load(Ordering::SeqCst), 2, "the queue is empty");
+    assert!(read(0).is_pending());
+    assert_eq!(reads.load(Ordering::SeqCst), 3, "that serves one poll");
 
     script.harvest(&[(source.key(), flags::IN | flags::RDHUP)]);
     round(reactor);
     assert_eq!(task.wakes(), 1);
     assert!(read(5).is_ready());
-    assert!(read(0).is_ready(), "the end of the stream must be looked for");
+    assert!(read(6).is_ready(), "the end of the stream must be looked for");
+}
+
+/// What a short read says is said to the task that read, in its next poll, and to nobody else.
+#[test]
+fn a_short_read_spares_its_own_task_one_read() {
+    let (reactor, _script) = scripted(Mode::Edge);
+    let (fd, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let source = source(reactor, &fd);
+    let (own, other) = (Counter::new().1, Counter::new().1);
+    let reads = AtomicUsize::new(0);
+    let read = |waker: &Waker| {
+        let op = || {
+            reads.fetch_add(1, Ordering::SeqCst);
+            Ok((5, true))
+        };
+        let waiter = &mut WaiterId::SHARED.clone();
+        let mut cx = Context::from_waker(waker);
+        source.wait(Read, waiter, &mut cx, &mut StreamRead(op)).is_ready()
+    };
+    assert!(read(&own) && read(&other), "another task reads");
+    assert!(read(&own), "and whoever has read in between, the first one reads again");
+    assert_eq!(poll(&source, Read, &own), Poll::Pending, "a question is a look as well");
+    assert!(read(&own), "after which nothing is known");
+    assert_eq!(reads.load(Ordering::SeqCst), 4);
+}
+
+/// A flood: a peer writes to a socket again and again whose task has been woken and is busy. Each of
+/// these events ended the driver's wait, for nobody. Now the first of them ends the watch, and the next
+/// wait begins it anew: what has come by then is reported to it.
+#[test]
+fn what_nobody_waits_for_is_not_watched() {
+    let (reactor, script) = scripted(Mode::Edge);
+    let (fd, (task, waker)) = (socket(), Counter::new());
+    let source = source(reactor, &fd);
+    let asked = |script: &Scripted| std::mem::take(&mut *script.modified.lock().unwrap());
+    let event = || {
+        script.harvest(&[(source.key(), flags::IN)]);
+        round(reactor);
+        asked(script)
+    };
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending);
+    assert_eq!(asked(script), [], "it is watched from the beginning");
+    assert_eq!((event(), task.wakes()), (vec![], 1));
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()));
+
+    assert_eq!(event(), [(source.key(), Interest::NONE)], "nobody waits");
+    assert_eq!(event(), [], "one that was under way already");
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending);
+    let reads = Interest { readable: true, writable: false };
+    assert_eq!(asked(script), [(source.key(), reads)]);
+    assert_eq!((event(), task.wakes()), (vec![], 2));
+
+    // A reader's events are watched for as long as it waits, whatever becomes of the writer's.
+    assert_eq!(poll(&source, Read, &waker), Poll::Ready(()));
+    assert_eq!(poll(&source, Read, &waker), Poll::Pending);
+    assert_eq!(poll(&source, Write, &waker), Poll::Pending);
+    assert_eq!(asked(script), [(source.key(), BOTH)]);
+    script.harvest(&[(source.key(), flags::OUT)]);
+    round(reactor);
+    assert_eq!((asked(script), task.wakes()), (vec![], 3));
+    assert_eq!(poll(&source, Write, &waker), Poll::Ready(()));
+    script.harvest(&[(source.key(), flags::OUT)]);
+    round(reactor);
+    assert_eq!((asked(script), task.wakes()), (vec![(source.key(), reads)], 3));
 }
 
 /// Timers are taken out of the table of wakers some hundred at a time. Each is woken once and in its

@@ -6,8 +6,9 @@
 use std::num::NonZeroU64;
 use std::task::Waker;
 
+use super::due::{Due, DueTimer};
 use super::TimerKey;
-use crate::reactor::current;
+use crate::fork;
 
 /// Children per node: they sit beside each other, in two or three cache lines that are fetched together.
 /// What costs is the level, for each of which a place in the table is written.
@@ -26,11 +27,9 @@ pub(super) struct Queue {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) deadline_ns: u64,
-    /// The low half of the timer's number, for the order of those that are due at the same instant.
-    pub(super) order: u32,
-    pub(super) slot: u32,
+struct Entry {
+    deadline_ns: u64,
+    slot: u32,
 }
 
 #[derive(Debug)]
@@ -39,6 +38,16 @@ pub(super) struct Slot {
     id: u64,
     /// Where in the heap the entry is, if it is there; in a free slot: the next free one.
     position: u32,
+    /// Whether it was armed by a thread that does no rounds.
+    outside: bool,
+}
+
+/// What was in a slot.
+#[derive(Debug)]
+pub(super) struct Freed {
+    pub(super) waker: Waker,
+    pub(super) id: u64,
+    pub(super) outside: bool,
 }
 
 impl Queue {
@@ -61,18 +70,12 @@ impl Queue {
         self.next_id
     }
 
-    /// As if so many timers had come and gone.
-    #[cfg(all(test, not(loom)))]
-    pub(super) fn skip_numbers(&mut self, count: u64) {
-        self.next_id += count;
-    }
-
     #[inline]
-    pub(super) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
+    pub(super) fn insert(&mut self, deadline_ns: u64, waker: Waker, outside: bool) -> TimerKey {
         let id = self.next_id;
         self.next_id += 1;
         let position = self.heap.len();
-        let new = Slot { waker: Some(waker), id, position: position as u32 };
+        let new = Slot { waker: Some(waker), id, position: position as u32, outside };
         let slot = match self.free {
             NO_SLOT => {
                 self.slots.push(new);
@@ -84,12 +87,12 @@ impl Queue {
                 free
             }
         };
-        self.heap.push(Entry { deadline_ns, order: id as u32, slot });
+        self.heap.push(Entry { deadline_ns, slot });
         if position > 0 && deadline_ns < self.heap[(position - 1) / ARITY].deadline_ns {
             self.rise(position);
         }
         let id = NonZeroU64::new(id).expect("numbers begin at 1");
-        TimerKey { id, slot, forks: current::forks() }
+        TimerKey { id, slot, forks: fork::count() }
     }
 
     /// The slot of a timer that is armed.
@@ -100,44 +103,46 @@ impl Queue {
         (entry.slot == key.slot).then_some(slot)
     }
 
-    /// The number of a timer whose slot is not free.
-    pub(super) fn id(&self, slot: u32) -> u64 {
-        self.slots[slot as usize].id
-    }
-
-    /// Disarms a timer. Returns its waker and its deadline.
+    /// Disarms a timer. Returns what was in its slot, and its deadline.
     #[inline]
-    pub(super) fn remove(&mut self, key: TimerKey) -> Option<(Waker, u64)> {
+    pub(super) fn remove(&mut self, key: TimerKey) -> Option<(Freed, u64)> {
         let position = self.armed_mut(key)?.position as usize;
         let Entry { deadline_ns, slot, .. } = self.heap.swap_remove(position);
         if position < self.heap.len() {
             let position = self.rise(position);
             self.sink(position, self.heap.len());
         }
-        self.free(slot).map(|(waker, _)| (waker, deadline_ns))
+        self.free(slot).map(|freed| (freed, deadline_ns))
     }
 
-    /// Frees the slot of an entry that is out of the heap. Returns the waker and the timer's number.
-    pub(super) fn free(&mut self, slot: u32) -> Option<(Waker, u64)> {
+    /// Frees the slot of an entry that is out of the heap. Returns what was in it.
+    #[inline]
+    pub(super) fn free(&mut self, slot: u32) -> Option<Freed> {
         let free = self.free;
         self.free = slot;
         let slot = &mut self.slots[slot as usize];
         slot.position = free;
         let id = std::mem::take(&mut slot.id);
-        slot.waker.take().map(|waker| (waker, id))
+        let outside = slot.outside;
+        slot.waker.take().map(|waker| Freed { waker, id, outside })
     }
 
-    /// Takes the entries that are due out of the heap, in no order, and hands them to `due`.
+    /// Takes what is due out of the heap, in no order, and hands it to `due`.
     ///
     /// They are the top of it: what is below one that is not due is not due either. So only those, and
     /// the children of the lowest of them, are looked at, however many others there are.
-    pub(super) fn take_due(&mut self, now_ns: u64, due: impl FnOnce(&[Entry])) {
+    pub(super) fn take_due(&mut self, now_ns: u64, due: &mut Due) {
         let mut len = self.heap.len();
-        if self.is_due(0, now_ns, len) {
-            self.part_due(0, now_ns, &mut len);
-            due(&self.heap[len..]);
-            self.heap.truncate(len);
+        if !self.is_due(0, now_ns, len) {
+            return;
         }
+        self.part_due(0, now_ns, &mut len);
+        let slots = &self.slots;
+        due.gather(self.heap[len..].iter().map(|&Entry { deadline_ns, slot }| {
+            let id = slots[slot as usize].id;
+            DueTimer { deadline_ns, id, slot }
+        }));
+        self.heap.truncate(len);
     }
 
     fn is_due(&self, position: usize, now_ns: u64, len: usize) -> bool {

@@ -5,6 +5,9 @@
 //! A `Registration` names what is watched without owning it; whoever made it keeps the descriptor
 //! open until it is deleted. It says its `number()` for the records, asks the kernel about one
 //! direction (`level`), and can be added to, modified in and deleted from a [`polling::Poller`].
+//!
+//! Each kind of system also says which of std's types are [plain](is_plain) and which is its
+//! [Unix stream](is_unix_stream).
 
 /// Systems whose kernel event queue is kqueue.
 macro_rules! cfg_kqueue {
@@ -27,6 +30,11 @@ pub(crate) use cfg_kqueue;
 mod fd;
 #[cfg(windows)]
 mod windows;
+
+#[cfg(unix)]
+pub(crate) use fd::{is_plain, is_unix_stream};
+#[cfg(windows)]
+pub(crate) use windows::{is_plain, is_unix_stream};
 
 cfg_kqueue! {
     mod kqueue;

@@ -4,8 +4,11 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
+use std::any::TypeId;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::{io, mem, ptr};
 
 use polling::{Event, PollMode, Poller};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -83,10 +86,27 @@ impl Registration {
         })
     }
 
-    /// Whether it is a socket that carries a stream of bytes.
+    /// Whether it is a socket that carries a stream of bytes and reports each of them.
     pub(crate) fn is_byte_stream(&self) -> bool {
         let kind = rustix::net::sockopt::socket_type(self.borrow());
-        kind.is_ok_and(|kind| kind == rustix::net::SocketType::STREAM)
+        kind.is_ok_and(|kind| kind == rustix::net::SocketType::STREAM) && self.low_water_mark() == 1
+    }
+
+    /// How many bytes must be there for the kernel to report them, `SO_RCVLOWAT` of `socket(7)`; 0 if it
+    /// does not tell.
+    fn low_water_mark(&self) -> libc::c_int {
+        let (mut mark, mut len) =
+            (0 as libc::c_int, mem::size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: `mark` has room for the `len` bytes that are written, and both outlive the call.
+        let result = unsafe {
+            let place = ptr::addr_of_mut!(mark).cast();
+            libc::getsockopt(self.0, libc::SOL_SOCKET, libc::SO_RCVLOWAT, place, &mut len)
+        };
+        if result == 0 {
+            mark
+        } else {
+            0
+        }
     }
 
     /// Whether asking may use up what it reports, as it does for perf rings and some files of the
@@ -117,4 +137,24 @@ impl Registration {
     pub(crate) fn delete(&self, poller: &Poller) -> io::Result<()> {
         poller.delete(self.borrow())
     }
+}
+
+/// Whether a type's operations are single system calls on a socket or pipe.
+pub(crate) fn is_plain(id: TypeId) -> bool {
+    // `async_io_pipe` is set where the standard library has them.
+    #[cfg(async_io_pipe)]
+    #[allow(clippy::incompatible_msrv)]
+    if id == TypeId::of::<io::PipeReader>() || id == TypeId::of::<io::PipeWriter>() {
+        return true;
+    }
+    id == TypeId::of::<UnixListener>()
+        || id == TypeId::of::<UnixDatagram>()
+        || id == TypeId::of::<ChildStdin>()
+        || id == TypeId::of::<ChildStdout>()
+        || id == TypeId::of::<ChildStderr>()
+}
+
+/// Whether a type is std's Unix stream.
+pub(crate) fn is_unix_stream(id: TypeId) -> bool {
+    id == TypeId::of::<UnixStream>()
 }

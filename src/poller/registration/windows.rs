@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+use std::any::TypeId;
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, BorrowedSocket, RawHandle, RawSocket};
 
@@ -38,6 +39,11 @@ impl Registration {
             Registration::Socket(socket) => socket as i64,
             Registration::Handle(handle) => handle as i64,
         }
+    }
+
+    /// For records: there is nothing to ask.
+    pub(crate) fn descriptor(&self) -> crate::trace::Descriptor<'_> {
+        None
     }
 
     /// Numbers of sockets and handles are sparse and are not followed.
@@ -112,4 +118,14 @@ impl Registration {
             Registration::Handle(handle) => poller.remove_waitable(Self::handle(handle)),
         }
     }
+}
+
+/// Whether a type's operations are single system calls: of sockets, which all systems have.
+pub(crate) fn is_plain(_: TypeId) -> bool {
+    false
+}
+
+/// Whether a type is std's Unix stream: there is none.
+pub(crate) fn is_unix_stream(_: TypeId) -> bool {
+    false
 }

@@ -1,0 +1,288 @@
+//! Who takes the driver lock next: the `block_on` threads in line for it, and the helper thread.
+//!
+//! **Nobody sleeps while the lock is free**: whoever lets go of it with work to do rouses the helper if
+//! it sleeps, and the helper, having said that it sleeps, looks once more before it does.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking::Unparker;
+
+use super::signal::Signal;
+use crate::fork::PerProcess;
+use crate::reactor::lock::{DriverLock, Holder};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{full_fence, Mutex};
+
+/// No helper thread has been started.
+const ABSENT: u8 = 0;
+/// It watches or drives.
+const AWAKE: u8 = 1;
+/// It sleeps until it is roused.
+const ASLEEP: u8 = 2;
+/// It takes a nap that is long for whoever only a close look serves soon.
+const NAPPING: u8 = 3;
+
+/// Who could drive the reactor.
+///
+/// Each field but the locks' is stored, or looked at, on one side of a fence that has the lock's holder
+/// on the other: see [`DriverLock`].
+#[derive(Debug)]
+pub(crate) struct Handover {
+    helper: AtomicU8,
+    /// Holding it grants the right to give out or wake the helper's parker.
+    helper_unparker: Mutex<Option<Unparker>>,
+    /// `block_on` threads that found the lock taken. Holding it grants the right to change who is
+    /// in line; nobody is woken under it.
+    line: Mutex<VecDeque<Arc<Signal>>>,
+    /// The length of the line, for those who only want to know whether there is one.
+    line_len: AtomicUsize,
+    /// A thread that goes on running came for the lock during the round under way. Only a hint.
+    wanted: AtomicBool,
+    /// The threads that have been in `block_on` and have not ended. Holding it grants the right to
+    /// change who they are.
+    threads: Mutex<Vec<Arc<Signal>>>,
+}
+
+/// This process's.
+pub(crate) fn get() -> &'static Handover {
+    static HANDOVER: PerProcess<Handover> = PerProcess::new();
+    HANDOVER.get(|_| Handover::new())
+}
+
+impl Handover {
+    pub(crate) fn new() -> Handover {
+        Handover {
+            helper: AtomicU8::new(ABSENT),
+            helper_unparker: Mutex::new(None),
+            line: Mutex::new(VecDeque::new()),
+            line_len: AtomicUsize::new(0),
+            wanted: AtomicBool::new(false),
+            threads: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Gets in line for the lock.
+    pub(crate) fn enlist(&self, signal: &Arc<Signal>) {
+        let mut line = self.line.lock();
+        line.push_back(signal.clone());
+        self.line_len.store(line.len(), Ordering::Relaxed);
+        drop(line);
+        // See `DriverLock`: the lock's holder is looked at next.
+        full_fence();
+    }
+
+    /// Leaves the line.
+    pub(crate) fn delist(&self, signal: &Arc<Signal>) {
+        let mut line = self.line.lock();
+        line.retain(|other| !Arc::ptr_eq(other, signal));
+        self.line_len.store(line.len(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn has_line(&self) -> bool {
+        self.line_len.load(Ordering::Relaxed) > 0
+    }
+
+    /// Offers the lock to the first in line. Returns whether there was one.
+    pub(crate) fn offer(&self) -> bool {
+        if !self.has_line() {
+            return false;
+        }
+        let first = {
+            let mut line = self.line.lock();
+            let first = line.pop_front();
+            self.line_len.store(line.len(), Ordering::Relaxed);
+            first
+        };
+        first.is_some_and(|first| {
+            first.offer();
+            true
+        })
+    }
+
+    /// A round begins.
+    #[inline]
+    pub(crate) fn round_begins(&self) {
+        self.wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// The caller, who would have driven, found the lock taken.
+    pub(crate) fn want(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Leaves the lock, which the caller has let go of, to another thread: to the first in line, or to
+    /// one that runs and is going to come by again. Should that one not, the helper sees to it; so
+    /// without a helper only the line will do. Returns whether there is anybody.
+    pub(crate) fn leave_to_another(&self) -> bool {
+        self.offer() || self.wanted.load(Ordering::Relaxed) && self.has_helper()
+    }
+
+    /// Whether there is a helper thread.
+    fn has_helper(&self) -> bool {
+        self.helper.load(Ordering::Relaxed) != ABSENT
+    }
+
+    /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
+    #[inline]
+    pub(crate) fn rouse(&self) {
+        if self.helper.load(Ordering::Relaxed) == ASLEEP {
+            self.rouse_asleep();
+        }
+    }
+
+    #[cold]
+    fn rouse_asleep(&self) {
+        let exchanged =
+            self.helper.compare_exchange(ASLEEP, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
+        if exchanged.is_ok() {
+            self.unpark_helper();
+        }
+    }
+
+    /// Somebody waits whom only a close look serves soon: ends the helper's nap. One that sleeps until the
+    /// lock is let go looks then. Without a fence: who misses a nap that begins just now waits for its end.
+    #[inline]
+    pub(crate) fn call_helper(&self) {
+        if self.helper.load(Ordering::Relaxed) == NAPPING {
+            self.end_nap();
+        }
+    }
+
+    #[cold]
+    fn end_nap(&self) {
+        let exchanged =
+            self.helper.compare_exchange(NAPPING, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
+        if exchanged.is_ok() {
+            self.unpark_helper();
+        }
+    }
+
+    /// The helper begins a nap during which it is to be called. [`wake_up`](Self::wake_up) follows.
+    pub(crate) fn begin_nap(&self) {
+        self.helper.store(NAPPING, Ordering::Relaxed);
+    }
+
+    fn unpark_helper(&self) {
+        if let Some(unparker) = &*self.helper_unparker.lock() {
+            unparker.unpark();
+        }
+    }
+
+    /// Whether the caller is to start the helper thread, which is then taken to be awake.
+    #[inline]
+    pub(crate) fn must_start_helper(&self) -> bool {
+        let (relaxed, helper) = (Ordering::Relaxed, &self.helper);
+        helper.load(relaxed) == ABSENT
+            && helper.compare_exchange(ABSENT, AWAKE, relaxed, relaxed).is_ok()
+    }
+
+    /// The helper thread could not be started.
+    pub(crate) fn helper_failed(&self) {
+        self.helper.store(ABSENT, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_helper_unparker(&self, unparker: Unparker) {
+        *self.helper_unparker.lock() = Some(unparker);
+    }
+
+    /// The helper says that it sleeps. `false`: it must not, the lock is free.
+    pub(crate) fn fall_asleep(&self, lock: &DriverLock) -> bool {
+        self.helper.store(ASLEEP, Ordering::Relaxed);
+        // See `DriverLock`.
+        full_fence();
+        if lock.holder() != Holder::Nobody {
+            return true;
+        }
+        self.helper.store(AWAKE, Ordering::Relaxed);
+        false
+    }
+
+    /// The helper was woken for whatever reason.
+    pub(crate) fn wake_up(&self) {
+        self.helper.store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// A thread is in `block_on` for the first time.
+    pub(crate) fn insert_thread(&self, signal: Arc<Signal>) {
+        self.threads.lock().push(signal);
+    }
+
+    /// A thread ends.
+    pub(crate) fn remove_thread(&self, signal: &Arc<Signal>) {
+        self.threads.lock().retain(|other| !Arc::ptr_eq(other, signal));
+    }
+
+    /// The numbers of the threads that run in `block_on` now, or are blocked there in something else,
+    /// each once. `numbers` is emptied first.
+    pub(crate) fn running_threads(&self, numbers: &mut Vec<u64>) {
+        numbers.clear();
+        let threads = self.threads.lock();
+        numbers.extend(threads.iter().filter(|signal| signal.is_running()).map(|it| it.thread));
+        drop(threads);
+        numbers.sort_unstable();
+        numbers.dedup();
+    }
+
+    /// Whether any thread is in `block_on` now.
+    pub(crate) fn has_threads_inside(&self) -> bool {
+        self.threads.lock().iter().any(|signal| signal.is_inside())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// One of smol's threads waits for the other, which is busy and never in line: when that one came
+    /// by in vain, the first drove on beside it, and each event cost a switch to the first and back.
+    #[test]
+    fn the_lock_is_left_to_a_thread_that_came_for_it() {
+        let handover = Handover::new();
+        assert!(handover.must_start_helper());
+        handover.round_begins();
+        assert!(!handover.leave_to_another(), "nobody came");
+        handover.want();
+        assert!(handover.leave_to_another(), "a thread runs that would drive");
+        handover.round_begins();
+        assert!(!handover.leave_to_another(), "nobody has come since");
+    }
+
+    /// The thread that came for the lock may have begun to compute since. Where no helper thread can be
+    /// started, nobody offers the lock to the one that left it then, and nobody drives.
+    #[test]
+    fn without_a_helper_the_lock_is_left_to_the_line_alone() {
+        let handover = Handover::new();
+        assert!(handover.must_start_helper());
+        handover.helper_failed();
+        handover.want();
+        assert!(!handover.leave_to_another());
+    }
+
+    /// A helper that sleeps until the lock is let go need not be woken for a thread that gets in line: it
+    /// looks then. Nor need one that looks closely.
+    #[test]
+    fn only_a_helper_that_takes_a_nap_is_called() {
+        let (handover, lock) = (Handover::new(), DriverLock::new());
+        let (parker, unparker) = parking::pair();
+        handover.set_helper_unparker(unparker);
+        assert!(handover.must_start_helper());
+        handover.call_helper();
+        assert!(!parker.park_timeout(Duration::ZERO), "it looks closely");
+        handover.begin_nap();
+        handover.call_helper();
+        assert!(parker.park_timeout(Duration::ZERO), "it takes a nap");
+        handover.wake_up();
+
+        let guard = lock.try_lock(Holder::BlockOn).expect("it is free");
+        assert!(handover.fall_asleep(&lock));
+        handover.call_helper();
+        assert!(!parker.park_timeout(Duration::ZERO), "it sleeps");
+        drop(guard);
+        handover.rouse();
+        assert!(parker.park_timeout(Duration::ZERO), "the lock is let go");
+    }
+}

@@ -1,0 +1,148 @@
+//! The helper thread: it does rounds while no `block_on` thread does.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking::Parker;
+
+use super::cpu::Clocks;
+use super::handover::{self, Handover};
+use super::watch::{Seen, Watch, CLOSE, SERVED};
+use crate::reactor::lock::{DriverGuard, Holder};
+use crate::reactor::{current, demand, Driver, Reactor, Round};
+use crate::sync::park_for;
+use crate::trace;
+
+/// Somebody is about to wait: sees to it that the helper thread runs, and looks as closely as it must.
+#[inline]
+pub(crate) fn ensure_helper() {
+    let handover = handover::get();
+    if handover.must_start_helper() {
+        start(current::get(), handover);
+    } else if !demand::is_inside() {
+        handover.call_helper();
+    }
+}
+
+#[cold]
+fn start(reactor: &'static Reactor, handover: &'static Handover) {
+    let builder = thread::Builder::new().name("async-io".to_owned());
+    if let Err(error) = builder.spawn(move || help(reactor, handover)) {
+        handover.helper_failed();
+        trace::warn_once(
+            trace::Warning::NoHelper,
+            format_args!(
+                "cannot start the helper thread ({error}): I/O and timers go on only while some \
+                 thread is in async_io::block_on; raise the limit on threads (ulimit -u)"
+            ),
+        );
+    }
+}
+
+/// What the helper does in the midst of a round.
+impl Driver for Handover {
+    fn is_awake(&self) {}
+
+    fn unlock(&self, lock: DriverGuard<'_>, woken: usize) {
+        drop(lock);
+        // What it wakes may take long, and nobody watches meanwhile.
+        if woken > 0 {
+            self.offer();
+        }
+    }
+}
+
+/// What the helper has seen at its latest look.
+struct Look {
+    at: Instant,
+    tick: u64,
+    still_for: Duration,
+    served_at: Option<Instant>,
+    clocks: Clocks,
+}
+
+impl Look {
+    /// Looks again.
+    fn again(&mut self, reactor: &Reactor, handover: &Handover) -> Seen {
+        let now = Instant::now();
+        let passed = now.duration_since(std::mem::replace(&mut self.at, now));
+        let tick = reactor.tick();
+        let is_still = std::mem::replace(&mut self.tick, tick) == tick;
+        self.still_for = if is_still { self.still_for + passed } else { Duration::ZERO };
+        let served = self.served_at.is_some_and(|at| now.duration_since(at) < SERVED);
+        Seen {
+            holder: reactor.lock().holder(),
+            still_for: self.still_for,
+            line: handover.has_line(),
+            outsiders: reactor.has_outsiders() || !handover.has_threads_inside(),
+            served,
+            // Only there the answer makes a difference.
+            blocked: served && self.clocks.show_blocked(handover),
+        }
+    }
+}
+
+/// The helper thread.
+fn help(reactor: &Reactor, handover: &Handover) {
+    let (parker, unparker) = parking::pair();
+    handover.set_helper_unparker(unparker);
+    let mut look = Look {
+        at: Instant::now(),
+        tick: reactor.tick(),
+        still_for: Duration::ZERO,
+        served_at: None,
+        clocks: Clocks::new(),
+    };
+    // A waker may fork, and this be the child: what is here is its parent's.
+    while !reactor.is_inherited() {
+        match look.again(reactor, handover).decide() {
+            Watch::Nap(period) => nap(handover, &parker, period),
+            Watch::Sleep if handover.fall_asleep(reactor.lock()) => {
+                parker.park();
+                handover.wake_up();
+            }
+            // The lock was let go just now.
+            Watch::Sleep => {}
+            // Whoever was offered it, or has taken over, has a moment to begin.
+            Watch::Offer => {
+                handover.offer();
+                nap(handover, &parker, CLOSE);
+            }
+            Watch::Drive => {
+                if drive(reactor, handover) {
+                    look.served_at = Some(Instant::now());
+                }
+                nap(handover, &parker, CLOSE);
+            }
+        }
+    }
+}
+
+/// A nap. Whom it would be too long for may end it.
+fn nap(handover: &Handover, parker: &Parker, period: Duration) {
+    if period > CLOSE {
+        handover.begin_nap();
+    }
+    park_for(parker, period);
+    handover.wake_up();
+}
+
+/// Does rounds until a `block_on` thread takes over. Returns whether anybody was woken.
+fn drive(reactor: &Reactor, handover: &Handover) -> bool {
+    let mut round = Round::default();
+    let mut served = false;
+    trace::drive_begin();
+    while let Some(lock) = reactor.lock().try_lock(Holder::Helper) {
+        if handover.has_line() {
+            drop(lock);
+            handover.offer();
+            break;
+        }
+        served |= reactor.react(lock, &mut round, None, handover) > 0;
+        if reactor.is_inherited() {
+            break;
+        }
+    }
+    trace::drive_end();
+    served
+}

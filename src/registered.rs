@@ -1,0 +1,56 @@
+//! [`Registered`]: what the reactor watches, with its value. It is under `Async` and its like.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::poller::registration::Registration;
+use crate::reactor::source::Source;
+
+/// A value and the source that it is registered as, until it is dropped or taken out.
+#[derive(Debug)]
+pub(crate) struct Registered<T> {
+    source: Arc<Source>,
+    /// `None` only between `into_inner` or `drop` and the end of this.
+    value: Option<T>,
+}
+
+impl<T> Registered<T> {
+    /// Registers a value.
+    pub(crate) fn new(value: T, registration: Registration) -> io::Result<Registered<T>> {
+        Ok(Registered { source: Source::new(registration)?, value: Some(value) })
+    }
+
+    /// Who is told about readiness.
+    #[inline]
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    #[inline]
+    pub(crate) fn get_ref(&self) -> &T {
+        self.value.as_ref().expect("only one that is being dropped is without")
+    }
+
+    /// The value, to change, and the source beside it.
+    #[inline]
+    pub(crate) fn parts_mut(&mut self) -> (&Arc<Source>, &mut T) {
+        let Registered { source, value } = self;
+        (source, value.as_mut().expect("only one that is being dropped is without"))
+    }
+
+    /// Deregisters the value and returns it.
+    pub(crate) fn into_inner(mut self) -> T {
+        let value = self.value.take().expect("only one that is being dropped is without");
+        self.source.remove();
+        value
+    }
+}
+
+impl<T> Drop for Registered<T> {
+    fn drop(&mut self) {
+        if self.value.is_some() {
+            // While the descriptor is still open, and before its number can come again.
+            self.source.remove();
+        }
+    }
+}
