@@ -129,15 +129,9 @@ impl Async<TcpStream> {
         place: Place,
     ) -> io::Result<Async<TcpStream>> {
         let stream = Async::new_nonblocking(socket::connect(addr.into())?)?;
-        let mut waited = false;
-        stream
-            .call(place, Write, |stream| match std::mem::replace(&mut waited, true) {
-                false => socket::is_connected(stream),
-                // The system says writable when the attempt has ended, one way or the other. Before
-                // that, an error may be a passing one, and asking would take it away.
-                true => socket::outcome(stream.take_error(), || stream.peer_addr()),
-            })
-            .await?;
+        if !socket::is_connected(stream.get_ref()) {
+            socket::finish(&stream, place, TcpStream::take_error, TcpStream::peer_addr).await?;
+        }
         let source = stream.source();
         trace::source_connected(source.key(), source.number(), source.registration().descriptor());
         Ok(stream)

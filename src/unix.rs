@@ -13,7 +13,6 @@ use ticks_format::Direction::{Read, Write};
 
 use crate::captures::Captures;
 use crate::net::socket;
-use crate::readable::Writable;
 use crate::trace::Place;
 use crate::{Async, Timer};
 
@@ -109,19 +108,17 @@ impl Async<UnixStream> {
                     Timer::after_at(wait, place).await;
                     wait = (wait * 2).min(BACKLOG_WAIT_MAX);
                 }
-                Err(Errno::INPROGRESS) => return Self::finish(socket.into(), place).await,
+                // Some systems make it in the background.
+                Err(Errno::INPROGRESS) => {
+                    let stream = Async::new_nonblocking(UnixStream::from(socket))?;
+                    let (error, peer) = (UnixStream::take_error, UnixStream::peer_addr);
+                    socket::finish(&stream, place, error, peer).await?;
+                    return Ok(stream);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Async::new_nonblocking(socket.into())
-    }
-
-    /// Waits for an attempt to end; some systems make it in the background.
-    async fn finish(stream: UnixStream, place: Place) -> io::Result<Async<UnixStream>> {
-        let stream = Async::new_nonblocking(stream)?;
-        Writable::new(&stream, place).await?;
-        socket::outcome(stream.get_ref().take_error(), || stream.get_ref().peer_addr())?;
-        Ok(stream)
     }
 
     /// Two streams that are connected with each other.

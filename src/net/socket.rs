@@ -10,6 +10,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::net::{AddressFamily, SocketType};
 
+use crate::readable::Writable;
+use crate::trace::Place;
+use crate::Async;
+
 /// Systems whose `socket` and `accept4` take the flags.
 #[cfg(any(
     target_os = "linux",
@@ -107,26 +111,30 @@ pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether an attempt has ended well; `WouldBlock` if it has not, or not yet.
+/// Whether an attempt has ended well already.
 ///
 /// Only what is connected has a peer. Over loopback it is as soon as it has been asked to, so that this
 /// one call says all.
-pub(crate) fn is_connected(stream: &TcpStream) -> io::Result<()> {
-    stream.peer_addr().map(drop).map_err(|_| io::ErrorKind::WouldBlock.into())
+pub(crate) fn is_connected(stream: &TcpStream) -> bool {
+    stream.peer_addr().is_ok()
 }
 
-/// What came of an attempt that has been waited for: `error` is what the socket has to tell, and `peer`
-/// says whether there is one.
+/// Waits for an attempt to end, and tells how it did.
 ///
-/// Without either, it was the wait that ended and not the attempt: the poller was lost, or the descriptor
-/// closed by somebody else.
-pub(crate) fn outcome<P>(
-    error: io::Result<Option<io::Error>>,
-    peer: impl FnOnce() -> io::Result<P>,
+/// The system says writable when it has ended, one way or the other. Before that, an error may be a
+/// passing one, and asking would take it away. A socket with neither an error nor a peer means that it
+/// was the wait that ended and not the attempt: the poller was lost, or the descriptor closed by
+/// somebody else.
+pub(crate) async fn finish<S, P>(
+    stream: &Async<S>,
+    place: Place,
+    error: impl FnOnce(&S) -> io::Result<Option<io::Error>>,
+    peer: impl FnOnce(&S) -> io::Result<P>,
 ) -> io::Result<()> {
-    match error? {
+    Writable::new(stream, place).await?;
+    match error(stream.get_ref())? {
         Some(error) => Err(error),
-        None => peer().map(drop),
+        None => peer(stream.get_ref()).map(drop),
     }
 }
 

@@ -61,7 +61,15 @@ impl Arming {
 impl Source {
     /// Arms the source, after an event, for those who still wait or are going to. If that fails, they
     /// are woken.
+    ///
+    /// Arming asks the kernel for what is ready by now. A source that forgets what it has told, and whom
+    /// nobody waits for, is left as it is.
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
+        if !reactor.arms() && self.is_consumed_by_asking() {
+            let (_, writable) = self.readiness().watched();
+            self.readiness().set_watched(true, writable);
+            return;
+        }
         if self.arm(reactor).is_err() {
             self.fail(wakers);
         }

@@ -108,7 +108,7 @@ impl Places {
 /// Whether the place is in this crate, as for a poll that was called through a trait object, whose
 /// caller is not known; or in code that only passes a poll on, as for a boxed stream.
 fn says_nothing(location: &Location<'_>) -> bool {
-    const OWN: [&str; 4] = ["async_io.rs", "net.rs", "timer.rs", "unix.rs"];
+    const OWN: [&str; 5] = ["async_io.rs", "streams.rs", "net.rs", "timer.rs", "unix.rs"];
     let root = file!().strip_suffix("trace/recorder/places.rs").unwrap_or(file!());
     let file = location.file();
     file.strip_prefix(root).is_some_and(|file| OWN.contains(&file))
