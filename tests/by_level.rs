@@ -3,20 +3,6 @@
 //! not keep the reactor turning.
 #![cfg(target_os = "linux")]
 
-#[path = "util/bounded.rs"]
-mod bounded;
-#[path = "util/fork.rs"]
-mod fork;
-#[path = "util/head_and_tail.rs"]
-mod head_and_tail;
-#[path = "util/poller.rs"]
-mod poller;
-#[path = "util/records.rs"]
-mod records;
-#[path = "util/singles.rs"]
-mod singles;
-mod util;
-
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -24,14 +10,16 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
-use fork::Child;
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use records::Line;
-use singles::{
+
+mod util;
+use util::fork::Child;
+use util::records::Line;
+use util::singles::{
     is_of, one_at_a_time, recorded, udp_pair, udp_pair_by_level, until_by_level, HABITUAL,
 };
-use util::{alone, watchdog};
+use util::{alone, bounded, head_and_tail, poller, watchdog};
 
 /// Sends bytes that are waited for.
 async fn bytes_at_a_time(

@@ -4,14 +4,6 @@
 //! at once from then on, and a thread was busy for ever: 19,000 rounds in 200 ms.
 #![cfg(target_os = "linux")]
 
-#[path = "util/poller.rs"]
-mod poller;
-#[path = "util/records.rs"]
-mod records;
-#[path = "util/singles.rs"]
-mod singles;
-mod util;
-
 use std::fs::File;
 use std::io;
 use std::net::UdpSocket;
@@ -19,8 +11,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
-use singles::{one_at_a_time, recorded, udp_pair, udp_pair_by_level, HABITUAL};
-use util::{alone, watchdog};
+
+mod util;
+use util::singles::{one_at_a_time, recorded, udp_pair, udp_pair_by_level, HABITUAL};
+use util::{alone, poller, watchdog};
 
 /// Has a number, that stays open, stand for something else.
 fn replace(fd: RawFd) -> io::Result<()> {

@@ -5,16 +5,6 @@
 //! A logger that takes its time makes the moment long enough to be met each time.
 #![cfg(target_os = "linux")]
 
-#[path = "util/bounded.rs"]
-mod bounded;
-#[path = "util/poller.rs"]
-mod poller;
-#[path = "util/records.rs"]
-mod records;
-#[path = "util/singles.rs"]
-mod singles;
-mod util;
-
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -22,8 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{block_on, Async};
-use singles::{one_at_a_time, udp_pair, HABITUAL};
-use util::watchdog;
+
+mod util;
+use util::singles::{one_at_a_time, udp_pair, HABITUAL};
+use util::{bounded, poller, watchdog};
 
 static WATCHED: AtomicI32 = AtomicI32::new(-1);
 static MODIFIES: AtomicBool = AtomicBool::new(false);
