@@ -5,8 +5,6 @@
 //! caller's `Async`.
 #![cfg(unix)]
 
-mod util;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
 use std::net::UdpSocket;
@@ -18,6 +16,8 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::future::block_on;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+
+mod util;
 use util::{counting_waker, watchdog};
 
 static HELD: AtomicIsize = AtomicIsize::new(0);

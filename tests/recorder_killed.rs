@@ -5,13 +5,6 @@
 //! must be readable and name the connections that it waited for, by their peers.
 #![cfg(target_os = "linux")]
 
-mod util;
-
-#[path = "util/child.rs"]
-mod child;
-#[path = "util/recording.rs"]
-mod recording;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
@@ -22,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use async_io::{block_on, Async};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use util::watchdog_for;
+
+mod util;
+use util::{child, recording, watchdog_for};
 
 /// As often as a watchdog's time allows on a slow machine, and no more than this.
 const KILLS_MAX: u64 = 200;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_io::{block_on, Async, Timer};
 
-use crate::bounded;
-use crate::util::{counting_waker, tcp_pair};
+use super::bounded;
+use super::{counting_waker, tcp_pair};
 
 /// Fails the test unless an event and a timer reach their tasks, under an executor that leaves the driving
 /// to the reactor's own thread and under one that drives.

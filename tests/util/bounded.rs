@@ -2,9 +2,6 @@
 //!
 //! The bound is far above anything that a loaded machine or a sanitizer adds, and below the watchdog's.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::pin;

@@ -1,8 +1,5 @@
 //! A run through every part of the reactor that leaves records, for tests whose subject is who listens.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::future::Future;
 use std::io;
 use std::task::Context;
@@ -13,7 +10,7 @@ use async_io::{block_on, Async, Timer};
 use futures_lite::future;
 use ticks_format::records::Kind;
 
-use crate::util::{counting_waker, tcp_pair, use_reactor};
+use super::{counting_waker, tcp_pair, use_reactor};
 
 /// How many operations [`exercise`] reports when each of them was completed.
 pub const OPERATIONS: usize = 4 + 4 + THREADS * 4 + 3;
@@ -57,7 +54,7 @@ fn give_up_waits() -> io::Result<usize> {
     drop(readable);
 
     let mut timer = Timer::after(Duration::from_secs(3600));
-    assert!(crate::util::poll_with(&mut timer, &waker).is_pending());
+    assert!(super::poll_with(&mut timer, &waker).is_pending());
     timer.clear();
     drop(timer);
 

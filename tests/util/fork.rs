@@ -3,14 +3,11 @@
 //! Only the forking thread exists in the child. Allocating there is safe, as the C library takes the
 //! allocator's locks over; what other threads held of anything else is lost, which is what is tested.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 
-use crate::bounded;
+use super::bounded;
 
 /// How long a child may live: longer than its parent waits for it.
 const CHILD_LIMIT_S: libc::c_uint = 200;

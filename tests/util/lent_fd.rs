@@ -1,8 +1,5 @@
 //! Descriptors that somebody closes behind their owner's back, and numbers that are used again.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -1,10 +1,34 @@
-//! What several test files share: a bound on every wait, wakers that count, connected sockets.
+//! What the tests share: a bound on every wait, wakers that count, connected sockets; and a module for each
+//! larger subject.
 //!
-//! Each test file that uses it says `mod util;`. No test here or elsewhere asserts on elapsed time;
-//! a wait that never ends is ended by the [`Watchdog`].
+//! Each test binary has it as its module `util`. No test here or elsewhere asserts on elapsed time; a wait
+//! that never ends is ended by the [`Watchdog`].
 
-// Every test file compiles its own copy and uses part of it.
+// Each test binary compiles its own copy and uses part of it.
 #![allow(dead_code)]
+
+pub mod alive;
+#[cfg(target_os = "linux")]
+pub mod asleep;
+pub mod bounded;
+pub mod child;
+pub mod exercise;
+pub mod foreign_waker;
+#[cfg(unix)]
+pub mod fork;
+#[cfg(unix)]
+pub mod head_and_tail;
+#[cfg(target_os = "linux")]
+pub mod lent_fd;
+pub mod naps;
+#[cfg(target_os = "linux")]
+pub mod perf_ring;
+pub mod poller;
+pub mod recording;
+pub mod records;
+#[cfg(unix)]
+pub mod singles;
+pub mod strace;
 
 use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};

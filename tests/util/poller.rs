@@ -1,8 +1,5 @@
 //! Which poller the suite runs under, for the tests whose subject one of them cannot have.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::env;
 use std::io::{self, Write};
 

@@ -1,8 +1,5 @@
 //! Recordings of child processes: where they are and what is in them.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,5 @@
 //! The records as a logger or a subscriber gets them, kept to be looked at.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};

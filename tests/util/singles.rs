@@ -1,8 +1,5 @@
 //! Messages that come one at a time, until their socket is watched by level.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -10,7 +7,7 @@ use std::os::fd::AsRawFd;
 use async_io::{block_on, Async};
 use futures_lite::future::zip;
 
-use crate::records::{Field, Keeper, Line};
+use super::records::{Field, Keeper, Line};
 
 /// More messages, one at a time, than it mostly takes until a source is watched by level.
 pub const HABITUAL: usize = 100;

@@ -3,15 +3,12 @@
 //! The difference of the two runs leaves out start-up and end. Where strace is missing, or may not
 //! trace, the test that asked is left out with a line on stderr; with `CI=true` it fails instead.
 
-// Every test file compiles its own copy and uses part of it.
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 
-use crate::child;
+use super::child;
 
 /// System calls by name, in one operation.
 #[derive(Debug)]

@@ -1,0 +1,232 @@
+//! A program that uses `tracing` has no `log` logger, and async-io's feature of that name is what it turns
+//! on to see the reactor beside its own spans. What it gets there must not be less than what a logger
+//! gets: the same records, with the same text and the same fields, numbers as numbers.
+//! Upstream's feature makes some of its steps visible as spans whose text is all there is, and none of
+//! the poller's through this crate.
+
+#![cfg(feature = "tracing")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
+
+use async_io::{block_on, Async};
+use futures_lite::future;
+use tracing::field::{Field as Name, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::util::child::own_process;
+use crate::util::exercise::{exercise, kind_of, KINDS, OPERATIONS};
+use crate::util::records::{Field, Keeper, Line};
+use crate::util::{counting_waker, tcp_pair};
+
+static LOGGED: Keeper = Keeper::new();
+static TRACED: Keeper = Keeper::new();
+
+/// What the subscriber does besides keeping the event.
+static MANNERS: AtomicU8 = AtomicU8::new(KEEPS);
+const KEEPS: u8 = 0;
+const USES_THE_REACTOR: u8 = 1;
+const PANICS: u8 = 2;
+
+static MISBEHAVED: AtomicUsize = AtomicUsize::new(0);
+
+struct Keeping;
+
+impl Subscriber for Keeping {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("async_io")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        match MANNERS.load(Ordering::SeqCst) {
+            KEEPS => TRACED.push(line(event)),
+            USES_THE_REACTOR => {
+                MISBEHAVED.fetch_add(1, Ordering::SeqCst);
+                block_on(send_to_itself()).expect("the subscriber's I/O works");
+            }
+            _ => {
+                MISBEHAVED.fetch_add(1, Ordering::SeqCst);
+                std::panic::panic_any(Gone);
+            }
+        }
+    }
+}
+
+/// What the subscriber panics with.
+struct Gone;
+
+async fn send_to_itself() -> io::Result<()> {
+    let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    let mut buffer = [0; 4];
+    let address = socket.get_ref().local_addr()?;
+    let (received, sent) =
+        future::zip(socket.recv_from(&mut buffer), socket.send_to(b"ping", address)).await;
+    assert_eq!(received?.0, sent?);
+    Ok(())
+}
+
+fn line(event: &Event<'_>) -> Line {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let metadata = event.metadata();
+    Line {
+        thread: thread::current().id(),
+        level: metadata.level().to_string(),
+        target: metadata.target().to_owned(),
+        module: None,
+        place: None,
+        text: fields.message,
+        fields: fields.others,
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: BTreeMap<String, Field>,
+}
+
+impl Fields {
+    fn put(&mut self, name: &Name, value: Field) {
+        let before = self.others.insert(name.name().to_owned(), value);
+        assert_eq!(before, None, "{name} comes twice");
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, name: &Name, value: &dyn Debug) {
+        match name.name() {
+            "message" => self.message = format!("{value:?}"),
+            _ => self.put(name, Field::Text(format!("{value:?}"))),
+        }
+    }
+
+    fn record_str(&mut self, name: &Name, value: &str) {
+        self.put(name, Field::Text(value.to_owned()));
+    }
+
+    fn record_u64(&mut self, name: &Name, value: u64) {
+        self.put(name, Field::Number(value.into()));
+    }
+
+    fn record_i64(&mut self, name: &Name, value: i64) {
+        self.put(name, Field::Number(value.into()));
+    }
+
+    fn record_bool(&mut self, name: &Name, value: bool) {
+        self.put(name, Field::Bool(value));
+    }
+}
+
+/// Has a logger and the subscriber listen, before the reactor's first record, so that both get the same.
+fn listen() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.payload().is::<Gone>() {
+            hook(panic);
+        }
+    }));
+    log::set_logger(&LOGGED).expect("no other logger");
+    log::set_max_level(log::LevelFilter::Trace);
+    tracing::subscriber::set_global_default(Keeping).expect("no other subscriber");
+}
+
+/// One test: logger and subscriber are the process's.
+#[test]
+fn a_subscriber_gets_what_a_logger_gets() -> io::Result<()> {
+    let Some(_watchdog) = own_process("a_subscriber_gets_what_a_logger_gets") else {
+        return Ok(());
+    };
+    listen();
+    compare()?;
+    log::set_max_level(log::LevelFilter::Off);
+    a_subscriber_may(USES_THE_REACTOR)?;
+    a_subscriber_may(PANICS)?;
+    MANNERS.store(KEEPS, Ordering::SeqCst);
+    TRACED.take();
+    assert_eq!(exercise()?, OPERATIONS);
+    assert!(TRACED.take().len() > OPERATIONS, "no events any more");
+    Ok(())
+}
+
+fn by_thread(lines: Vec<Line>) -> HashMap<ThreadId, Vec<Line>> {
+    let mut threads: HashMap<_, Vec<_>> = HashMap::new();
+    for mut line in lines {
+        // An event's place is that of all events of its kind.
+        (line.module, line.place) = (None, None);
+        threads.entry(line.thread).or_default().push(line);
+    }
+    threads
+}
+
+fn compare() -> io::Result<()> {
+    let mut logged = Vec::new();
+    let missing = |logged: &[Line]| {
+        let mut missing = KINDS.to_vec();
+        missing.retain(|kind| !logged.iter().any(|line| kind_of(&line.text) == Some(*kind)));
+        missing
+    };
+    // Which thread parks and which drives is a matter of luck.
+    for _ in 0..50 {
+        assert_eq!(exercise()?, OPERATIONS);
+        differ_from_upstream()?;
+        logged.extend(LOGGED.take());
+        if missing(&logged).is_empty() {
+            break;
+        }
+    }
+    assert_eq!(missing(&logged), [], "the logger never got these");
+    let upstream = Field::Text("Pending".to_owned());
+    assert!(logged.iter().any(|line| line.fields.get("upstream") == Some(&upstream)));
+
+    let (logged, mut traced) = (by_thread(logged), by_thread(TRACED.take()));
+    let mut compared = 0;
+    for (thread, logged) in logged {
+        let traced = traced.remove(&thread).unwrap_or_default();
+        // A thread may just have told the logger and not yet the subscriber, or both since.
+        assert!(traced.len() + 1 >= logged.len(), "{} of {}", traced.len(), logged.len());
+        for (logged, traced) in logged.iter().zip(&traced) {
+            assert_eq!(logged, traced);
+            compared += 1;
+        }
+    }
+    assert!(compared > 10 * OPERATIONS, "{compared} records compared");
+    Ok(())
+}
+
+/// A source that is ready when asked: 2.6.0 would have said Pending, and the record says so.
+fn differ_from_upstream() -> io::Result<()> {
+    let (near, mut far) = tcp_pair()?;
+    let near = Async::new(near)?;
+    far.write_all(b"x")?;
+    let (waker, _) = counting_waker();
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut readable = Box::pin(near.readable());
+    assert!(readable.as_mut().poll(&mut cx).is_ready(), "what was sent on loopback is there");
+    Ok(())
+}
+
+/// What holds for a logger holds for a subscriber: it is called with nothing locked, what it does itself
+/// leaves no events, its panics end at the hook.
+fn a_subscriber_may(manners: u8) -> io::Result<()> {
+    MANNERS.store(manners, Ordering::SeqCst);
+    let before = MISBEHAVED.load(Ordering::SeqCst);
+    assert_eq!(exercise()?, OPERATIONS);
+    assert!(MISBEHAVED.load(Ordering::SeqCst) > before + OPERATIONS);
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! `Timer`, as a future and as a stream.
+
+#[path = "../util/mod.rs"]
+mod util;
+
+mod interval;
+mod timer;
