@@ -156,9 +156,11 @@ impl Attempt for Question {
         Some(())
     }
 
-    fn make(&mut self, on: On<'_>, _: Stage, ticks: Ticks) -> Outcome<()> {
+    fn make(&mut self, on: On<'_>, stage: Stage, ticks: Ticks) -> Outcome<()> {
         let level = match on.level() {
             Ok(level) => level,
+            // A wait that has begun goes on without an answer: an event ends it.
+            Err(_) if stage == Stage::GoesOn => Level::Idle,
             Err(error) => return Outcome::failed(error),
         };
         match self.why_ready(on, level) {

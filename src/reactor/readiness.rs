@@ -188,6 +188,12 @@ impl Readiness {
         self.state.try_lock().is_some()
     }
 
+    /// Locks it, as a thread does that is at work on it.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn lock(&self) -> impl Drop + '_ {
+        self.state.lock()
+    }
+
     /// `(a, b)` of a wait that begins now; `ticker` is the reactor's.
     ///
     /// Read *before* the operation, or before the kernel is asked: whatever was harvested by then,

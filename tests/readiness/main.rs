@@ -4,6 +4,9 @@
 mod util;
 
 mod descriptors;
+mod looks;
+mod low_water_mark;
+mod next_owner;
 mod reactor_fd;
 mod wait;
 mod waiters;

@@ -26,8 +26,6 @@ pub mod perf_ring;
 pub mod poller;
 pub mod recording;
 pub mod records;
-#[cfg(unix)]
-pub mod singles;
 pub mod strace;
 
 use std::future::Future;
