@@ -12,7 +12,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use ticks_format::Direction;
 
 use crate::poller::registration::is_unix_stream;
-use crate::reactor::attempt::{Call, Foreign, IoKind, StreamRead};
+use crate::reactor::attempt::{Call, Foreign, IoKind, Stage, StreamRead};
 use crate::reactor::source::Source;
 use crate::waiting::poll_shared;
 use crate::{Async, IoSafe};
@@ -58,7 +58,10 @@ fn poll_read<T>(
         return poll_needless(source, dir, cx, || read(buf));
     }
     if is_unix_stream(typeid::of::<T>()) {
-        let receive = || {
+        let receive = |stage| {
+            if stage == Stage::GoesOn {
+                return Ok((read(buf)?, false));
+            }
             let (n, is_whole) = crate::os::receive(source.registration(), buf)?;
             Ok((n, is_whole && is_short(n, len)))
         };
@@ -98,7 +101,7 @@ fn poll_read_all_kinds<T>(
     let dir = Direction::Read;
     match IoKind::of::<T>() {
         IoKind::Stream => {
-            let read = || read().map(|n| (n, is_short(n, len)));
+            let read = |_| read().map(|n| (n, is_short(n, len)));
             poll_shared(source, dir, cx, StreamRead(read))
         }
         IoKind::Plain => poll_shared(source, dir, cx, Call(read)),

@@ -185,16 +185,17 @@ impl<R, F: FnMut() -> io::Result<R>> Attempt for Call<F> {
     }
 }
 
-/// A read of a stream socket by one system call, which also tells whether it was a short one.
+/// A read of a stream socket by one system call, which also tells whether it was a short one. It is told
+/// the stage: in a wait that goes on there is nothing to read, as a rule, and not telling may be cheaper.
 pub(crate) struct StreamRead<F>(pub(crate) F);
 
-impl<F: FnMut() -> io::Result<(usize, bool)>> Attempt for StreamRead<F> {
+impl<F: FnMut(Stage) -> io::Result<(usize, bool)>> Attempt for StreamRead<F> {
     type Output = usize;
     const READS_STREAM: bool = true;
 
     #[inline]
-    fn make(&mut self, _: On<'_>, _: Stage, ticks: Ticks) -> Outcome<usize> {
-        match (self.0)() {
+    fn make(&mut self, _: On<'_>, stage: Stage, ticks: Ticks) -> Outcome<usize> {
+        match (self.0)(stage) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::nothing(ticks),
             Err(error) => Outcome::done(Err(error)),
             Ok((len, drained)) => {

@@ -154,7 +154,7 @@ fn a_short_read_waits_without_another_read() {
     let reads = AtomicUsize::new(0);
     let read = |bytes: usize| {
         let mut cx = Context::from_waker(&waker);
-        let op = || {
+        let op = |_| {
             reads.fetch_add(1, Ordering::SeqCst);
             match bytes {
                 0 => Err(std::io::ErrorKind::WouldBlock.into()),
@@ -187,7 +187,7 @@ fn a_short_read_spares_its_own_task_one_read() {
     let (own, other) = (Counter::new().1, Counter::new().1);
     let reads = AtomicUsize::new(0);
     let read = |waker: &Waker| {
-        let op = || {
+        let op = |_| {
             reads.fetch_add(1, Ordering::SeqCst);
             Ok((5, true))
         };
