@@ -17,6 +17,7 @@ mod accept;
 mod bulk;
 mod busy;
 mod echo;
+mod flood;
 mod foreign;
 #[cfg(feature = "hooks")]
 mod hooks;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Row> {
     rows.push(register::row());
     rows.push(idle::row());
     rows.push(bulk::row());
+    rows.push(flood::row());
     #[cfg(feature = "hooks")]
     rows.extend(hooks::rows());
     rows

@@ -240,6 +240,35 @@ impl Executor for TwoThreads {
     }
 }
 
+/// The tasks on one thread in `block_on`, the main future in this thread's: what smol does.
+#[derive(Clone)]
+pub(crate) struct Worker(Arc<async_executor::Executor<'static>>);
+
+impl Executor for Worker {
+    type Reactor = AsyncIo;
+
+    fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
+        let executor = Arc::new(async_executor::Executor::new());
+        // Closed, and so ready, when `_running` is dropped.
+        let (_running, done) = async_channel::bounded::<()>(1);
+        let worker = thread::spawn({
+            let executor = executor.clone();
+            move || block_on(executor.run(done.recv()))
+        });
+        let value = block_on(main(Worker(executor)));
+        drop(_running);
+        let _closed = worker.join().expect("the worker does not panic");
+        value
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        self.0.spawn(task)
+    }
+}
+
 /// Keeps a thread in this async-io's `block_on`, with nothing to do, while `body` runs.
 pub(crate) fn with_idle_block_on<T>(body: impl FnOnce() -> T) -> T {
     let (running, done) = async_channel::bounded::<()>(1);

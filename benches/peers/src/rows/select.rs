@@ -11,7 +11,7 @@ use crate::laps::Laps;
 use crate::load::MESSAGE;
 use crate::peer::{ours, tokio, upstream};
 use crate::reactor::{Executor, Reactor, Stream};
-use crate::row::{Body, Figure, Peer, Row, Sample, Work};
+use crate::row::{Body, Figure, Peer, Row, Sample, Target, Work};
 use crate::rows::pingpong::{Bytes, Channel};
 use crate::sockets::{allow_fds, unix_pair};
 
@@ -27,7 +27,8 @@ pub(crate) fn row() -> Row {
         ops: 2_000,
         quick_ops: 500,
         counted_ops: 200,
-        figures: vec![Figure::time("a round trip", &[])],
+        starts: None,
+        figures: vec![Figure::time("a round trip").only(Target::Of(Peer::Upstream, 0.6))],
         cases,
     }
 }
