@@ -19,6 +19,7 @@ mod busy;
 mod echo;
 mod flood;
 mod foreign;
+mod foreign_zip;
 #[cfg(feature = "hooks")]
 mod hooks;
 mod idle;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Row> {
     rows.extend(pingpong::rows());
     rows.extend(echo::rows());
     rows.push(foreign::row());
+    rows.push(foreign_zip::row());
     rows.push(accept::row());
     rows.push(yielding::row());
     rows.extend(timers::rows());
