@@ -26,6 +26,7 @@ mod idle;
 mod pingpong;
 mod register;
 mod select;
+mod select_with;
 mod timers;
 mod yielding;
 
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<Row> {
     rows.extend(timers::rows());
     rows.push(pingpong::guard_row());
     rows.push(select::row());
+    rows.push(select_with::row());
     rows.push(busy::row());
     rows.push(register::row());
     rows.push(idle::row());

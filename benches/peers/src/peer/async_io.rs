@@ -62,6 +62,13 @@ where
         self.0.readable()
     }
 
+    fn read_with<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        self.0.read_with(move |mut inner| inner.read(buf))
+    }
+
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut inner = self.0.get_ref();
         inner.read(buf)

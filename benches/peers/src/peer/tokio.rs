@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::reactor::{Datagram, Executor, Reactor, Stream};
@@ -58,6 +58,13 @@ macro_rules! tokio_stream {
 
             fn readable(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
                 self.readable()
+            }
+
+            fn read_with<'a>(
+                &'a self,
+                buf: &'a mut [u8],
+            ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+                self.async_io(Interest::READABLE, move || self.try_read(buf))
             }
 
             fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
