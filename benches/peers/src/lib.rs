@@ -2,7 +2,8 @@
 //! repository's async-io, the async-io of crates.io, and tokio.
 //!
 //! `row.rs` says what a row is, `reactor.rs` what a row may ask of a peer, `peer/` holds the
-//! peers, `rows/` the work, `run.rs` the measuring, `report.rs` the table.
+//! peers, `rows/` the work, `run.rs` the measuring, `own_process.rs` that of rows whose samples are
+//! processes of their own, `report.rs` the table.
 
 #![cfg(target_os = "linux")]
 
@@ -13,6 +14,7 @@ mod laps;
 mod load;
 mod machine;
 mod options;
+mod own_process;
 mod peer;
 mod reactor;
 mod report;

@@ -9,7 +9,7 @@ use clap::Parser;
 
 use crate::machine::Machine;
 use crate::row::{Peer, Row};
-use crate::{report, rows, run, strace};
+use crate::{own_process, report, rows, run, strace};
 
 /// Times the same work for every peer, in turns, and prints a table.
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ struct BenchOptions {
     /// Shorter samples and three runs: a look, not a result.
     #[arg(long)]
     quick: bool,
-    /// How often every peer does every row, at most [default: 11, quick 3].
+    /// How often every peer does every row, at most [default: 11, or what the row asks for; quick 3].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
     /// The peers to run, separated by commas; all of them by default.
@@ -32,6 +32,9 @@ struct BenchOptions {
     /// Lists the rows and ends.
     #[arg(long)]
     list: bool,
+    /// Takes one sample of the row for the peer: what runs in a process of its own.
+    #[arg(long, hide = true, num_args = 2, value_names = ["WARM_UP", "OPS"])]
+    sample: Option<Vec<u64>>,
 }
 
 /// Counts system calls per operation, by row and peer, with strace.
@@ -79,12 +82,15 @@ fn bench(options: &BenchOptions) -> Result<()> {
         }
         return Ok(());
     }
+    if let Some(sample) = &options.sample {
+        return own_process::child(only_row(&rows)?, sample[0], sample[1]);
+    }
     let machine = Machine::here();
     let plan = run::Plan {
         quick: options.quick,
-        runs: options.runs.unwrap_or(if options.quick { 3 } else { 11 }),
+        runs: options.runs,
         // Some time is left for a last row that takes longer than its share.
-        budget: Duration::from_secs(if options.quick { 75 } else { 540 }),
+        budget: Duration::from_secs(if options.quick { 75 } else { 720 }),
     };
     let results = run::measure(&rows, &plan)?;
     println!("{}\n", machine.lines());
@@ -98,10 +104,7 @@ fn bench(options: &BenchOptions) -> Result<()> {
 fn syscalls(options: &SyscallOptions) -> Result<()> {
     let rows = selected(&options.rows, &options.peers)?;
     if let Some(child) = &options.child {
-        let [row] = &rows[..] else {
-            bail!("a child does one row, found {}", rows.len());
-        };
-        return strace::child(row, child[0] as usize, child[1]);
+        return strace::child(only_row(&rows)?, child[0] as usize, child[1]);
     }
     let counts = strace::count(&rows)?;
     println!("{}", strace::tables(&counts));
@@ -109,6 +112,14 @@ fn syscalls(options: &SyscallOptions) -> Result<()> {
         write_json(path, &serde_json::to_value(&counts)?)?;
     }
     Ok(())
+}
+
+/// A process that does a part of the work does one row.
+fn only_row(rows: &[Row]) -> Result<&Row> {
+    match rows {
+        [row] => Ok(row),
+        _ => bail!("a child does one row, found {}", rows.len()),
+    }
 }
 
 /// The named rows with the named peers; what does not apply is left out.

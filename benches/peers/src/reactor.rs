@@ -25,6 +25,12 @@ pub(crate) trait Stream: AsFd + Send + Sync + Sized + 'static {
 
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send + '_;
 
+    /// A read as a closure that is called until it does not say `WouldBlock`.
+    fn read_with<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a;
+
     /// The plain non-blocking read that follows [`readable`](Stream::readable).
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize>;
 }

@@ -20,7 +20,7 @@ const PEERS: Columns = Columns {
     ratios: &[
         ("ours/raw", Peer::Ours, &[Peer::Raw]),
         ("ours/upstream", Peer::Ours, &[Peer::Upstream]),
-        ("ours/tokio", Peer::Ours, &[Peer::Tokio, Peer::Tokio2w]),
+        ("ours/tokio", Peer::Ours, TOKIO),
     ],
 };
 
@@ -33,8 +33,11 @@ const HOOKS: Columns = Columns {
 };
 
 const LEGEND: &str = "Medians of the runs; ± half the distance between the quartiles. \
-Ratios are medians of the ratios of each run; less is better. \
+Ratios are medians of the ratios of each run. Less is better, but for what is counted a second. \
 ours/tokio: the current-thread runtime, or two workers where that does not apply.";
+
+/// The tokio of a row: the current-thread runtime, or the other one.
+const TOKIO: &[Peer] = &[Peer::Tokio, Peer::Tokio2w];
 
 /// A row belongs to the table of the hooks when it is compared with a build without them.
 fn is_hooks(measured: &Measured<'_>) -> bool {
@@ -102,9 +105,7 @@ fn line(measured: &Measured<'_>, index: usize, peers: &[Peer], columns: &Columns
         }));
     }
     for (_, of, against) in columns.ratios {
-        let base = against.iter().map(|peer| values(*peer));
-        let base = base.into_iter().find(|base| !median(base).is_nan());
-        let ratio = base.map_or(f64::NAN, |base| median_ratio(&values(*of), &base));
+        let ratio = ratio(measured, index, *of, against).map_or(f64::NAN, |(_, ratio)| ratio);
         cells.push(Cell::new(match ratio.is_nan() {
             true => "–".into(),
             false => format!("{ratio:.2}"),
@@ -114,33 +115,58 @@ fn line(measured: &Measured<'_>, index: usize, peers: &[Peer], columns: &Columns
     cells
 }
 
+/// A figure of one peer in relation to that of the first of `against` which has it.
+fn ratio(measured: &Measured<'_>, index: usize, of: Peer, against: &[Peer]) -> Option<(Peer, f64)> {
+    let values = measured.values(of, index);
+    let ratios = against.iter().map(|peer| (*peer, measured.values(*peer, index)));
+    ratios
+        .map(|(peer, base)| (peer, median_ratio(&values, &base)))
+        .find(|(_, ratio)| !ratio.is_nan())
+}
+
 /// Each target of the figure, with whether ours reaches it.
 fn verdicts(measured: &Measured<'_>, index: usize, figure: &Figure) -> String {
-    let ours = measured.values(Peer::Ours, index);
-    let mut verdicts = Vec::new();
-    for target in figure.targets {
-        let (text, reached, limit) = match *target {
-            Target::Of(peer, limit) => {
-                let ratio = median_ratio(&ours, &measured.values(peer, index));
-                (format!("≤ {limit} {}", peer.name()), ratio, limit)
-            }
-            Target::OfFigure(base, limit) => {
-                let ratio = median_ratio(&ours, &measured.values(Peer::Ours, base));
-                let base = measured.row.figures[base].name;
-                (format!("≤ {limit} {base}: {ratio:.2}"), ratio, limit)
-            }
-            Target::AtMost(limit) => {
-                let scale = Scale::fitting(figure.unit, limit);
-                let text = format!("≤ {} {}", scale.show(limit), scale.name);
-                (text, median(&ours), limit)
-            }
-        };
-        if !reached.is_nan() {
-            let mark = if reached <= limit { "✓" } else { "✗" };
-            verdicts.push(format!("{mark} {text}"));
+    let verdicts = figure.targets.iter().map(|target| verdict(measured, index, figure, *target));
+    verdicts.filter(|verdict| !verdict.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// One target. Nothing where the peer does not do the figure's work.
+fn verdict(measured: &Measured<'_>, index: usize, figure: &Figure, target: Target) -> String {
+    let more_is_better = figure.unit == Unit::PerSecond;
+    let bound = if more_is_better { "≥" } else { "≤" };
+    let marked = |value: f64, limit: f64, text: String| {
+        let reached = if more_is_better { value >= limit } else { value <= limit };
+        let mark = if reached { "✓" } else { "✗" };
+        if value.is_nan() {
+            String::new()
+        } else {
+            format!("{mark} {bound} {text}")
+        }
+    };
+    match target {
+        Target::Level => {
+            let peers: [&[Peer]; 2] = [&[Peer::Upstream], TOKIO];
+            let ratios = peers.iter().filter_map(|peer| ratio(measured, index, Peer::Ours, peer));
+            let each = ratios.map(|(peer, ratio)| marked(ratio, 1.0, peer.name().to_owned()));
+            each.collect::<Vec<_>>().join("  ")
+        }
+        Target::Of(peer, limit) => {
+            let ratio =
+                median_ratio(&measured.values(Peer::Ours, index), &measured.values(peer, index));
+            marked(ratio, limit, format!("{limit} {}", peer.name()))
+        }
+        Target::OfFigure(base, limit) => {
+            let values = |figure| measured.values(Peer::Ours, figure);
+            let ratio = median_ratio(&values(index), &values(base));
+            let base = measured.row.figures[base].name;
+            marked(ratio, limit, format!("{limit} {base}: {ratio:.2}"))
+        }
+        Target::AtMost(limit) => {
+            let scale = Scale::fitting(figure.unit, limit);
+            let text = format!("{} {}", scale.show(limit), scale.name);
+            marked(median(&measured.values(Peer::Ours, index)), limit, text)
         }
     }
-    verdicts.join("\n")
 }
 
 /// A unit to print in.
@@ -153,6 +179,7 @@ impl Scale {
     fn fitting(unit: Unit, smallest: f64) -> Scale {
         let (name, divisor) = match unit {
             Unit::Bytes => ("B", 1.0),
+            Unit::PerSecond => ("a second", 1.0),
             Unit::Nanos if smallest < 1e3 => ("ns", 1.0),
             Unit::Nanos if smallest < 1e6 => ("µs", 1e3),
             Unit::Nanos => ("ms", 1e6),
@@ -187,7 +214,11 @@ pub(crate) fn json(machine: &Machine, results: &[Measured<'_>]) -> Value {
             rows.push(json!({
                 "row": measured.row.name,
                 "figure": figure.name,
-                "unit": match figure.unit { Unit::Nanos => "ns", Unit::Bytes => "bytes" },
+                "unit": match figure.unit {
+                    Unit::Nanos => "ns",
+                    Unit::Bytes => "bytes",
+                    Unit::PerSecond => "per second",
+                },
                 "samples": samples,
             }));
         }

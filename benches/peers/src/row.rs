@@ -79,11 +79,15 @@ pub(crate) enum Unit {
     Nanos,
     /// Bytes of the heap.
     Bytes,
+    /// Operations a second: the only unit of which more is better.
+    PerSecond,
 }
 
 /// What ours has to reach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
+    /// As good as upstream and as tokio: what every figure has to be, as far as they do its work.
+    Level,
     /// At most this many times the peer's figure.
     Of(Peer, f64),
     /// At most this many times another figure (by index) of its own row.
@@ -93,23 +97,43 @@ pub(crate) enum Target {
 }
 
 /// A line of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Figure {
     /// What the line shows; the row's name is printed before it.
     pub(crate) name: &'static str,
     pub(crate) unit: Unit,
     /// Whether system calls per operation mean something for it.
     pub(crate) counted: bool,
-    pub(crate) targets: &'static [Target],
+    pub(crate) targets: Vec<Target>,
 }
 
 impl Figure {
-    pub(crate) fn time(name: &'static str, targets: &'static [Target]) -> Figure {
-        Figure { name, unit: Unit::Nanos, counted: true, targets }
+    fn level(name: &'static str, unit: Unit, counted: bool) -> Figure {
+        Figure { name, unit, counted, targets: vec![Target::Level] }
     }
 
-    pub(crate) fn bytes(name: &'static str, targets: &'static [Target]) -> Figure {
-        Figure { name, unit: Unit::Bytes, counted: false, targets }
+    pub(crate) fn time(name: &'static str) -> Figure {
+        Figure::level(name, Unit::Nanos, true)
+    }
+
+    pub(crate) fn bytes(name: &'static str) -> Figure {
+        Figure::level(name, Unit::Bytes, false)
+    }
+
+    pub(crate) fn per_second(name: &'static str) -> Figure {
+        Figure::level(name, Unit::PerSecond, false)
+    }
+
+    /// With one more target.
+    pub(crate) fn and(mut self, target: Target) -> Figure {
+        self.targets.push(target);
+        self
+    }
+
+    /// With this target and no other.
+    pub(crate) fn only(mut self, target: Target) -> Figure {
+        self.targets = vec![target];
+        self
     }
 
     pub(crate) fn uncounted(mut self) -> Figure {
@@ -128,6 +152,9 @@ pub(crate) struct Row {
     pub(crate) quick_ops: u64,
     /// Operations when system calls are counted.
     pub(crate) counted_ops: u64,
+    /// How many processes a full run starts for each peer, one a sample. `None`: all samples are taken in
+    /// this process. For a row whose figure is decided when its threads are started, by chance.
+    pub(crate) starts: Option<u32>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) cases: Vec<(Peer, Body)>,
 }

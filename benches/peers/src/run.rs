@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::own_process;
 use crate::peer;
 use crate::row::{Peer, Row, Sample, Work};
 
 /// Runs below which a median means nothing; the time budget does not go below them.
 const RUNS_MIN: u32 = 3;
+
+/// Runs of a full measurement, as far as the time budget allows.
+const RUNS: u32 = 11;
 
 /// A sample takes a second at most; one that takes this long has lost a wake-up.
 const STUCK: Duration = Duration::from_secs(60);
@@ -22,9 +26,22 @@ const STUCK: Duration = Duration::from_secs(60);
 /// How much to measure.
 pub(crate) struct Plan {
     pub(crate) quick: bool,
-    pub(crate) runs: u32,
+    /// How often every peer does every row, if somebody has said so.
+    pub(crate) runs: Option<u32>,
     /// For all rows together.
     pub(crate) budget: Duration,
+}
+
+impl Plan {
+    /// How often every peer does the row: at least, and at most.
+    fn runs(&self, row: &Row) -> (u32, u32) {
+        match (self.runs, row.starts) {
+            (Some(runs), _) => (RUNS_MIN.min(runs), runs),
+            (None, _) if self.quick => (RUNS_MIN, RUNS_MIN),
+            (None, Some(starts)) => (starts, starts),
+            (None, None) => (RUNS_MIN, RUNS),
+        }
+    }
 }
 
 /// A row with every sample taken, by peer, in the order of the runs.
@@ -66,15 +83,20 @@ fn measure_row<'a>(
     let work = Work { warm_up: ops / 10, ops, only: None };
     let started = Instant::now();
     let mut samples = BTreeMap::<Peer, Vec<Sample>>::new();
+    let (fewest, most) = plan.runs(row);
     let mut runs = 0;
-    while runs < plan.runs && (runs < RUNS_MIN || started.elapsed() < share) {
-        progress(&format!("{} {}/{}", row.name, runs + 1, plan.runs));
+    while runs < most && (runs < fewest || started.elapsed() < share) {
+        progress(&format!("{} {}/{most}", row.name, runs + 1));
         for turn in 0..row.cases.len() {
             // Another one begins each time: being first may mean a cold or a boosted core.
             let (peer, body) = row.cases[(turn + runs as usize) % row.cases.len()];
             watchdog.next(format!("row {}, peer {}", row.name, peer.name()));
-            let sample = on_its_own_thread(|| body(&work))
-                .with_context(|| format!("row {}, peer {}", row.name, peer.name()))?;
+            let sample = match row.starts {
+                Some(_) => own_process::sample(row, peer, &work),
+                None => on_its_own_thread(|| body(&work)),
+            };
+            let sample =
+                sample.with_context(|| format!("row {}, peer {}", row.name, peer.name()))?;
             samples.entry(peer).or_default().push(sample);
         }
         runs += 1;

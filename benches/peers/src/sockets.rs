@@ -35,6 +35,12 @@ pub(crate) fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
     pair(|_| Ok(()))
 }
 
+/// Many of them, through one listener: to find a free port takes the longer the more of them are in use.
+pub(crate) fn tcp_pairs(count: usize) -> io::Result<Vec<(TcpStream, TcpStream)>> {
+    let (listener, addr) = tcp_listener()?;
+    (0..count).map(|_| connected(tcp_socket()?, &listener, addr)).collect()
+}
+
 /// Two connected sockets that do not pace what they send. BBR, which may be the system's default, sends
 /// when a timer says so, at the rate that it believes the line to have: twice the time per byte over
 /// loopback is its estimate then, not the reactor's work.
@@ -52,8 +58,16 @@ fn pair(prepare: impl Fn(&Socket) -> io::Result<()>) -> io::Result<(TcpStream, T
         prepare(socket)?;
     }
     let addr = listen(&listener)?;
+    connected(client, &listener.into(), addr)
+}
+
+fn connected(
+    client: Socket,
+    listener: &TcpListener,
+    addr: SocketAddr,
+) -> io::Result<(TcpStream, TcpStream)> {
     client.connect(&addr.into())?;
-    let (server, _) = TcpListener::from(listener).accept()?;
+    let (server, _) = listener.accept()?;
     let client = TcpStream::from(client);
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;

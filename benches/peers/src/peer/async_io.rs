@@ -62,6 +62,13 @@ where
         self.0.readable()
     }
 
+    fn read_with<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        self.0.read_with(move |mut inner| inner.read(buf))
+    }
+
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut inner = self.0.get_ref();
         inner.read(buf)
@@ -229,6 +236,35 @@ impl Executor for TwoThreads {
         }));
         drop(_running);
         let _closed = second.join().expect("the second thread does not panic");
+        value
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        self.0.spawn(task)
+    }
+}
+
+/// The tasks on one thread in `block_on`, the main future in this thread's: what smol does.
+#[derive(Clone)]
+pub(crate) struct Worker(Arc<async_executor::Executor<'static>>);
+
+impl Executor for Worker {
+    type Reactor = AsyncIo;
+
+    fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
+        let executor = Arc::new(async_executor::Executor::new());
+        // Closed, and so ready, when `_running` is dropped.
+        let (_running, done) = async_channel::bounded::<()>(1);
+        let worker = thread::spawn({
+            let executor = executor.clone();
+            move || block_on(executor.run(done.recv()))
+        });
+        let value = block_on(main(Worker(executor)));
+        drop(_running);
+        let _closed = worker.join().expect("the worker does not panic");
         value
     }
 

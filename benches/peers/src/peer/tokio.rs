@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::reactor::{Datagram, Executor, Reactor, Stream};
@@ -24,9 +24,9 @@ fn current_thread() -> Runtime {
     runtime.expect("a current-thread runtime needs two file descriptors")
 }
 
-fn two_workers() -> Runtime {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime needs two file descriptors and two threads")
+fn workers(count: usize) -> Runtime {
+    let runtime = Builder::new_multi_thread().worker_threads(count).enable_all().build();
+    runtime.expect("a runtime needs two file descriptors and its threads")
 }
 
 macro_rules! tokio_stream {
@@ -58,6 +58,13 @@ macro_rules! tokio_stream {
 
             fn readable(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
                 self.readable()
+            }
+
+            fn read_with<'a>(
+                &'a self,
+                buf: &'a mut [u8],
+            ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+                self.async_io(Interest::READABLE, move || self.try_read(buf))
             }
 
             fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -171,7 +178,7 @@ impl Reactor for Tokio {
         busy: impl Future<Output = ()> + Send + 'static,
         others: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        let runtime = two_workers();
+        let runtime = workers(2);
         runtime.spawn(busy);
         let others = runtime.spawn(others);
         runtime.block_on(others).expect("the task does not panic")
@@ -207,23 +214,37 @@ impl Executor for OneThread {
     }
 }
 
-/// The multi-thread runtime with two workers; the main future runs on a third, idle thread.
-#[derive(Clone)]
-pub(crate) struct TwoThreads(Handle);
+/// The multi-thread runtime; the main future runs on one more thread.
+macro_rules! multi_thread {
+    ($(#[$about:meta])* $name:ident, $workers:literal) => {
+        $(#[$about])*
+        #[derive(Clone)]
+        pub(crate) struct $name(Handle);
 
-impl Executor for TwoThreads {
-    type Reactor = Tokio;
+        impl Executor for $name {
+            type Reactor = Tokio;
 
-    fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
-        let runtime = two_workers();
-        let main = main(TwoThreads(runtime.handle().clone()));
-        runtime.block_on(main)
-    }
+            fn run<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
+                let runtime = workers($workers);
+                let main = main($name(runtime.handle().clone()));
+                runtime.block_on(main)
+            }
 
-    fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> + Send + 'static {
-        spawn(&self.0, task)
-    }
+            fn spawn<T: Send + 'static>(
+                &self,
+                task: impl Future<Output = T> + Send + 'static,
+            ) -> impl Future<Output = T> + Send + 'static {
+                spawn(&self.0, task)
+            }
+        }
+    };
+}
+
+multi_thread! {
+    /// Two workers, and an idle thread for the main future.
+    TwoThreads, 2
+}
+multi_thread! {
+    /// The tasks on one worker, the main future on this thread.
+    Worker, 1
 }

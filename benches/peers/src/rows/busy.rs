@@ -37,9 +37,10 @@ pub(crate) fn row() -> Row {
         ops: 12,
         quick_ops: 8,
         counted_ops: 0,
+        starts: None,
         figures: vec![
-            Figure::time("p50", &[]).uncounted(),
-            Figure::time("p99", &[Target::AtMost(1e6)]).uncounted(),
+            Figure::time("p50").uncounted(),
+            Figure::time("p99").and(Target::AtMost(1e6)).uncounted(),
         ],
         cases: vec![
             (Peer::Raw, raw),

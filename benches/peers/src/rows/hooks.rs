@@ -41,7 +41,8 @@ fn row(name: &'static str, about: &'static str, ops: u64, bodies: [Body; 3]) -> 
         ops,
         quick_ops: ops / 5,
         counted_ops: 500,
-        figures: vec![Figure::time("an operation", &[Target::Of(Peer::NoHooks, 1.01)])],
+        starts: None,
+        figures: vec![Figure::time("an operation").and(Target::Of(Peer::NoHooks, 1.01))],
         cases: peers.into_iter().zip(bodies).collect(),
     }
 }

@@ -37,12 +37,13 @@ pub(crate) fn row() -> Row {
         quick_ops: 4_000,
         // Registering as many sources takes calls whose number varies.
         counted_ops: 3_000,
+        starts: None,
         figures: vec![
-            Figure::time("without them", &[]).uncounted(),
-            Figure::time("with them", &[Target::OfFigure(WITHOUT, 1.05)]),
-            Figure::bytes("a source", &[Target::AtMost(243.0)]),
-            Figure::bytes("a source that waits", &[Target::AtMost(395.0)]),
-            Figure::bytes("a timer", &[Target::AtMost(133.0)]),
+            Figure::time("without them").uncounted(),
+            Figure::time("with them").and(Target::OfFigure(WITHOUT, 1.05)),
+            Figure::bytes("a source").and(Target::AtMost(243.0)),
+            Figure::bytes("a source that waits").and(Target::AtMost(395.0)),
+            Figure::bytes("a timer").and(Target::AtMost(133.0)),
         ],
         cases,
     }

@@ -22,32 +22,21 @@ use crate::sockets::{tcp_pair, udp_pair, unix_pair};
 const GUARD: Duration = Duration::from_secs(30);
 
 pub(crate) fn rows() -> Vec<Row> {
-    let near_raw = || {
-        vec![Figure::time(
-            "a round trip",
-            &[Target::Of(Peer::Raw, 1.12), Target::Of(Peer::Tokio, 0.9)],
-        )]
-    };
+    let trip = || vec![Figure::time("a round trip")];
     vec![
         row(
             "pingpong",
             "64 B, two tasks on one thread, TCP loopback",
-            near_raw(),
+            vec![Figure::time("a round trip").and(Target::Of(Peer::Raw, 1.1))],
             raw_tcp,
             one_thread!(tcp),
         ),
-        row(
-            "pingpong-unix",
-            "the same over a socket pair",
-            near_raw(),
-            raw_unix,
-            one_thread!(unix),
-        ),
-        row("udp", "the same over UDP loopback", near_raw(), raw_udp, one_thread!(udp)),
+        row("pingpong-unix", "the same over a socket pair", trip(), raw_unix, one_thread!(unix)),
+        row("udp", "the same over UDP loopback", trip(), raw_udp, one_thread!(udp)),
         row(
             "pingpong-readable",
             "TCP, through readable().await and a plain read",
-            vec![Figure::time("a round trip", &[Target::Of(Peer::Upstream, 0.9)])],
+            trip(),
             raw_tcp,
             one_thread!(readable),
         ),
@@ -58,7 +47,7 @@ pub(crate) fn guard_row() -> Row {
     row(
         "guard",
         "pingpong-unix with a 30 s timeout around every receive",
-        vec![Figure::time("a round trip", &[])],
+        vec![Figure::time("a round trip")],
         raw_guarded,
         one_thread!(guarded),
     )
@@ -73,7 +62,16 @@ fn row(
 ) -> Row {
     let mut cases = vec![(Peer::Raw, raw)];
     cases.extend(others);
-    Row { name, about, ops: 20_000, quick_ops: 4_000, counted_ops: 500, figures, cases }
+    Row {
+        name,
+        about,
+        ops: 20_000,
+        quick_ops: 4_000,
+        counted_ops: 500,
+        starts: None,
+        figures,
+        cases,
+    }
 }
 
 /// What is read into. Longer than a message, as a program's buffer is, so that a short read shows

@@ -22,10 +22,11 @@ pub(crate) fn row() -> Row {
         ops: 30_000,
         quick_ops: 6_000,
         counted_ops: 1_000,
+        starts: None,
         figures: vec![
-            Figure::time("one thread", &[]),
+            Figure::time("one thread"),
             // 1.6 times the throughput is 1 / 1.6 of the time.
-            Figure::time("two threads", &[Target::OfFigure(0, 0.625)]),
+            Figure::time("two threads").and(Target::OfFigure(0, 0.625)),
         ],
         cases: vec![
             (Peer::Raw, raw),

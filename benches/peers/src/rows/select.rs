@@ -1,6 +1,6 @@
 //! One task that waits on 100 idle sockets and an active one.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
 use std::io::{self, Read, Write};
 use std::task::Poll;
 
@@ -11,28 +11,42 @@ use crate::laps::Laps;
 use crate::load::MESSAGE;
 use crate::peer::{ours, tokio, upstream};
 use crate::reactor::{Executor, Reactor, Stream};
-use crate::row::{Body, Figure, Peer, Row, Sample, Work};
-use crate::rows::pingpong::{Bytes, Channel};
+use crate::row::{Body, Figure, Peer, Row, Sample, Target, Work};
+use crate::rows::pingpong::{Buffer, Bytes, Channel};
 use crate::sockets::{allow_fds, unix_pair};
 
 /// How many sockets stay silent; the active one comes after them.
-const IDLE: usize = 100;
+pub(crate) const IDLE: usize = 100;
 
 pub(crate) fn row() -> Row {
     let mut cases = vec![(Peer::Raw, raw as Body)];
-    cases.extend(one_thread!(body));
+    cases.extend(one_thread!(reads));
     Row {
         name: "select-100",
         about: "a task that waits on 100 idle sockets and one active answers a message",
         ops: 2_000,
         quick_ops: 500,
         counted_ops: 200,
-        figures: vec![Figure::time("a round trip", &[])],
+        starts: None,
+        figures: vec![Figure::time("a round trip").only(Target::Of(Peer::Upstream, 0.6))],
         cases,
     }
 }
 
-fn body<E: Executor>(work: &Work) -> Result<Sample> {
+/// How a task waits for the first message on any of its streams.
+pub(crate) trait Wait {
+    /// Which stream had it. It fills `buf` up to `MESSAGE`.
+    fn first<S: Stream>(
+        streams: &mut [S],
+        buf: &mut Buffer,
+    ) -> impl Future<Output = io::Result<usize>> + Send;
+}
+
+fn reads<E: Executor>(work: &Work) -> Result<Sample> {
+    body::<E, Reads>(work)
+}
+
+pub(crate) fn body<E: Executor, W: Wait>(work: &Work) -> Result<Sample> {
     allow_fds(400)?;
     let work = *work;
     let ns_per_op = E::run(|executor| async move {
@@ -46,7 +60,7 @@ fn body<E: Executor>(work: &Work) -> Result<Sample> {
         let answering = executor.spawn(async move {
             for _ in 0..work.total() {
                 let mut buf = [0; 1024];
-                let active = first_message(&mut streams, &mut buf).await?;
+                let active = W::first(&mut streams, &mut buf).await?;
                 streams[active].write_all(&buf[..MESSAGE]).await?;
             }
             io::Result::Ok(())
@@ -68,24 +82,32 @@ fn body<E: Executor>(work: &Work) -> Result<Sample> {
     Ok(vec![ns_per_op])
 }
 
-/// Waits on all streams at once, as a select over their reads does: each is polled at every
-/// turn. Which of them had the message.
-async fn first_message<S: Stream>(streams: &mut [S], buf: &mut [u8]) -> io::Result<usize> {
-    poll_fn(|cx| {
-        for (number, stream) in streams.iter_mut().enumerate() {
-            if let Poll::Ready(read) = stream.poll_read(cx, buf) {
-                return Poll::Ready(match read? {
-                    MESSAGE => Ok(number),
-                    _ => Err(io::ErrorKind::InvalidData.into()),
-                });
+/// Polls the read of each stream at every turn, as a select over them does.
+struct Reads;
+
+impl Wait for Reads {
+    async fn first<S: Stream>(streams: &mut [S], buf: &mut Buffer) -> io::Result<usize> {
+        poll_fn(|cx| {
+            for (number, stream) in streams.iter_mut().enumerate() {
+                if let Poll::Ready(read) = stream.poll_read(cx, buf) {
+                    return Poll::Ready(read.and_then(whole).map(|()| number));
+                }
             }
-        }
-        Poll::Pending
-    })
-    .await
+            Poll::Pending
+        })
+        .await
+    }
 }
 
-fn raw(work: &Work) -> Result<Sample> {
+/// A message comes in one piece.
+pub(crate) fn whole(read: usize) -> io::Result<()> {
+    match read {
+        MESSAGE => Ok(()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+pub(crate) fn raw(work: &Work) -> Result<Sample> {
     allow_fds(400)?;
     let epoll = Epoll::new()?;
     let (mut silent, mut streams) = (Vec::new(), Vec::new());
