@@ -3,6 +3,7 @@
 //! **Nobody sleeps while the lock is free**: whoever lets go of it with work to do rouses the helper if
 //! it sleeps, and the helper, having said that it sleeps, looks once more before it does.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -22,6 +23,11 @@ const AWAKE: u8 = 1;
 const ASLEEP: u8 = 2;
 /// It takes a nap that is long for whoever only a close look serves soon.
 const NAPPING: u8 = 3;
+
+thread_local! {
+    /// Whether this thread is the helper.
+    static IS_HELPER: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Who could drive the reactor.
 ///
@@ -113,15 +119,27 @@ impl Handover {
     }
 
     /// Leaves the lock, which the caller has let go of, to another thread: to the first in line, or to
-    /// one that runs and is going to come by again. Should that one not, the helper sees to it; so
-    /// without a helper only the line will do. Returns whether there is anybody.
+    /// one that runs and is going to come by again. Should that one not, the helper offers it again.
+    /// Returns whether there is anybody.
     pub(crate) fn leave_to_another(&self) -> bool {
-        self.offer() || self.wanted.load(Ordering::Relaxed) && self.has_helper()
+        self.is_watched() && (self.offer() || self.wanted.load(Ordering::Relaxed))
     }
 
-    /// Whether there is a helper thread.
-    fn has_helper(&self) -> bool {
-        self.helper.load(Ordering::Relaxed) != ABSENT
+    /// Whether a helper thread watches over the lock: there is one, and it is not the caller, in a waker
+    /// or a logger that calls `block_on`.
+    fn is_watched(&self) -> bool {
+        self.helper.load(Ordering::Relaxed) != ABSENT && !IS_HELPER.with(Cell::get)
+    }
+
+    /// This thread is the helper.
+    pub(crate) fn become_helper(&self, unparker: Unparker) {
+        IS_HELPER.with(|is_helper| is_helper.set(true));
+        self.set_unparker(unparker);
+    }
+
+    /// By this the helper is woken.
+    pub(crate) fn set_unparker(&self, unparker: Unparker) {
+        *self.helper_unparker.lock() = Some(unparker);
     }
 
     /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
@@ -181,10 +199,6 @@ impl Handover {
     /// The helper thread could not be started.
     pub(crate) fn helper_failed(&self) {
         self.helper.store(ABSENT, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_helper_unparker(&self, unparker: Unparker) {
-        *self.helper_unparker.lock() = Some(unparker);
     }
 
     /// The helper says that it sleeps. `false`: it must not, the lock is free.
@@ -254,7 +268,7 @@ mod tests {
     /// The thread that came for the lock may have begun to compute since. Where no helper thread can be
     /// started, nobody offers the lock to the one that left it then, and nobody drives.
     #[test]
-    fn without_a_helper_the_lock_is_left_to_the_line_alone() {
+    fn without_a_helper_the_lock_is_left_to_nobody() {
         let handover = Handover::new();
         assert!(handover.must_start_helper());
         handover.helper_failed();
@@ -268,7 +282,7 @@ mod tests {
     fn only_a_helper_that_takes_a_nap_is_called() {
         let (handover, lock) = (Handover::new(), DriverLock::new());
         let (parker, unparker) = parking::pair();
-        handover.set_helper_unparker(unparker);
+        handover.set_unparker(unparker);
         assert!(handover.must_start_helper());
         handover.call_helper();
         assert!(!parker.park_timeout(Duration::ZERO), "it looks closely");

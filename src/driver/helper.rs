@@ -85,7 +85,7 @@ impl Look {
 /// The helper thread.
 fn help(reactor: &Reactor, handover: &Handover) {
     let (parker, unparker) = parking::pair();
-    handover.set_helper_unparker(unparker);
+    handover.become_helper(unparker);
     let mut look = Look {
         at: Instant::now(),
         tick: reactor.tick(),

@@ -393,7 +393,7 @@ fn helper() -> (Arc<(Handover, DriverLock)>, parking::Parker) {
     let shared = Arc::new((Handover::new(), DriverLock::new()));
     let (parker, unparker) = parking::pair();
     assert!(shared.0.must_start_helper());
-    shared.0.set_helper_unparker(unparker);
+    shared.0.set_unparker(unparker);
     (shared, parker)
 }
 
