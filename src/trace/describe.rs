@@ -9,11 +9,6 @@ pub(super) fn source(source: &Registration) -> (SourceKind, Address, Address, u6
     imp::source(source)
 }
 
-/// The system's number of this thread; 0 where it has none that tools show.
-pub(super) fn thread_number() -> u64 {
-    imp::thread_number()
-}
-
 #[cfg(unix)]
 mod imp {
     use std::os::fd::BorrowedFd;
@@ -93,13 +88,6 @@ mod imp {
         }
         Address::None
     }
-
-    pub(super) fn thread_number() -> u64 {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        return rustix::thread::gettid().as_raw_nonzero().get() as u64;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return 0;
-    }
 }
 
 #[cfg(not(unix))]
@@ -108,9 +96,5 @@ mod imp {
 
     pub(super) fn source(_: &Registration) -> (SourceKind, Address, Address, u64) {
         (SourceKind::Other, Address::None, Address::None, 0)
-    }
-
-    pub(super) fn thread_number() -> u64 {
-        0
     }
 }

@@ -13,14 +13,13 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
-use std::sync::Once;
 
 use ticks_format::layout::{counter, Section};
 
 use super::anchors::Anchors;
 use super::map::Map;
 use super::places::Places;
-use super::{clock, pen, start};
+use super::{pen, stamp};
 
 /// What records.
 #[derive(Debug)]
@@ -70,26 +69,12 @@ pub(super) fn set(recorder: Recorder) {
     CURRENT.store(Box::into_raw(Box::new(recorder)), Ordering::Release);
 }
 
-/// Has the system tell each child that it is one. `false`: it cannot, and a child would store into
-/// its parent's file.
-pub(super) fn watch_forks() -> bool {
-    static WATCHED: Once = Once::new();
-    static FAILED: AtomicU8 = AtomicU8::new(0);
-    extern "C" fn forked() {
-        // Only stores: nothing else is allowed between `fork` and `exec`. The thread that runs this is
-        // the only one that the child has.
-        CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-        STATE.store(UNTRIED, Ordering::Relaxed);
-        pen::forget_ring();
-        start::forget_listening();
-    }
-    WATCHED.call_once(|| {
-        // SAFETY: `forked` lives as long as the program and is async-signal-safe: it stores to statics
-        // and to a thread-local that needs neither making nor dropping.
-        let failed = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
-        FAILED.store((failed != 0).into(), Ordering::Relaxed);
-    });
-    FAILED.load(Ordering::Relaxed) == 0
+/// Forgets the parent's recorder and ring, in a forked child. Only stores: nothing else is allowed
+/// between `fork` and `exec`. The thread that runs this is the only one that the child has.
+pub(crate) fn forget() {
+    CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
+    STATE.store(UNTRIED, Ordering::Relaxed);
+    pen::forget_ring();
 }
 
 /// Has the recording marked when the process ends by `exit` or by returning from `main`. If the system
@@ -101,7 +86,7 @@ pub(super) fn watch_end() {
         // A forked child that does not record has none. The other threads may go on meanwhile, and
         // leave records that are later than this.
         if let Some(recorder) = get() {
-            recorder.map.header(counter::CLOSED).store(clock::now().max(1), Ordering::Relaxed);
+            recorder.map.header(counter::CLOSED).store(stamp::now().max(1), Ordering::Relaxed);
         }
     }
     if !WATCHED.swap(true, Ordering::Relaxed) {

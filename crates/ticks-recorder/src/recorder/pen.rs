@@ -6,10 +6,10 @@ use ticks_format::marks::{thread_begin, thread_end};
 use ticks_format::slot::{wide, Slot};
 use ticks_format::Direct;
 
-use super::clock;
 use super::current::{self, Recorder};
 use super::ring::{Pen, Rings};
-use crate::trace::thread_number;
+use super::stamp;
+use crate::thread::thread_number;
 
 thread_local! {
     static PEN: Pen<'static> = const { Pen::idle() };
@@ -39,7 +39,7 @@ impl Drop for Owner {
             if pen.is_idle() {
                 return;
             }
-            let time = clock::now();
+            let time = stamp::now();
             let mark = thread_end(thread_number(), &self.name.borrow(), time);
             pen.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
             pen.give_back(time);
@@ -54,24 +54,24 @@ pub(super) fn forget_ring() {
 
 /// The counter as it was at this thread's last reading, or now if there is none.
 #[inline(always)]
-pub(in crate::trace) fn now_or_just_now() -> u64 {
+pub fn now_or_just_now() -> u64 {
     match LAST.with(Cell::get) {
-        0 => clock::now(),
+        0 => stamp::now(),
         last => last,
     }
 }
 
 /// The counter now, for the hook that follows at once too.
 #[inline(always)]
-pub(in crate::trace) fn now_and_just_now() -> u64 {
-    let now = clock::now();
+pub fn now_and_just_now() -> u64 {
+    let now = stamp::now();
     LAST.with(|last| last.set(now));
     now
 }
 
 /// Stores a record in this thread's ring.
 #[inline(always)]
-pub(in crate::trace) fn record<R: Direct>(record: &R, time: u64) {
+pub fn record<R: Direct>(record: &R, time: u64) {
     PEN.with(|pen| match record.narrow(time) {
         Some(slot) => {
             if !pen.push(&slot) {

@@ -1,6 +1,6 @@
 //! Model checks of the rings: every interleaving of the threads that claim them and give them back.
 //!
-//! Run by `RUSTFLAGS="--cfg loom" cargo test --release --lib models`.
+//! Run by `RUSTFLAGS="--cfg loom" cargo test -p ticks-recorder --release --lib models`.
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;

@@ -14,33 +14,31 @@ use super::file::{cannot_fill, Unnamed};
 use super::map::Map;
 use super::places::Places;
 use super::settings::{self, Settings};
-use super::{about, clock};
-use crate::trace::{warn_once, Warning, LISTENERS, RECORDER};
+use super::{about, admission, stamp};
+use crate::client::Client;
+use crate::forks;
+use crate::warn::{warn_once, Warning};
 
-/// Whether the process records. The first call finds out, and starts the recorder.
+/// Whether what the client does is recorded. The first call in a process finds out, and starts the
+/// recorder.
 #[inline]
-pub(in crate::trace) fn listens() -> bool {
+pub fn listens(client: &'static Client) -> bool {
     match STATE.load(Ordering::Relaxed) {
-        ON => true,
+        ON => admission::admits(client),
         OFF => false,
-        _ => start(),
+        _ => start(client) && admission::admits(client),
     }
 }
 
-/// A forked child has no recorder yet.
-pub(super) fn forget_listening() {
-    LISTENERS.fetch_and(!RECORDER, Ordering::Relaxed);
-}
-
 #[cold]
-fn start() -> bool {
+fn start(client: &Client) -> bool {
     let (from, to) = (UNTRIED, STARTING);
     if STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
         return wait_for_start();
     }
-    let started = settings::get().map(make);
+    let started = settings::get().map(|settings| make(settings, client));
     if let Some(Err(why)) = &started {
-        warn_once(Warning::Recorder, format_args!("ASYNC_IO_TRACE: {why}; nothing is recorded"));
+        warn_once(Warning::Off, format_args!("ASYNC_IO_TRACE: {why}; nothing is recorded"));
     }
     let is_on = matches!(started, Some(Ok(())));
     STATE.store(if is_on { ON } else { OFF }, Ordering::Relaxed);
@@ -72,11 +70,11 @@ fn wait_for_start() -> bool {
 }
 
 /// Makes the file and the recorder that writes to it.
-fn make(settings: &Settings) -> Result<(), String> {
-    if !current::watch_forks() {
+fn make(settings: &Settings, client: &Client) -> Result<(), String> {
+    if !forks::watch() {
         return Err("no memory to watch for forks".to_owned());
     }
-    let first = clock::begin();
+    let first = stamp::begin();
     let layout = Layout::new(settings.file_bytes);
     let (dir, len) = (&settings.dir, layout.file_bytes);
     let unnamed = Unnamed::create(dir, len)?;
@@ -86,8 +84,8 @@ fn make(settings: &Settings) -> Result<(), String> {
     if !map.reserve_all(0, fixed as usize) {
         return Err(filled(rustix::io::Errno::NOSPC.into()));
     }
-    fill(&map, &layout);
-    let (counter, units_per_second, second) = clock::calibrate(&first);
+    fill(&map, &layout, &about::text(client.version));
+    let (counter, units_per_second, second) = stamp::calibrate(&first);
     let anchors = layout.section(SectionKind::Anchors);
     let anchors = Anchors::new(&map, anchors, &first, &second, units_per_second);
     let process_start = about::process_start();
@@ -110,12 +108,11 @@ fn make(settings: &Settings) -> Result<(), String> {
 }
 
 /// The texts and the places of the rings.
-fn fill(map: &Map, layout: &Layout) {
-    for (kind, text) in [(SectionKind::About, about::text()), (SectionKind::Schema, schema_text())]
-    {
+fn fill(map: &Map, layout: &Layout, about: &str) {
+    for (kind, text) in [(SectionKind::About, about), (SectionKind::Schema, &schema_text())] {
         let section = layout.section(kind);
         let words = map.words(section.offset as usize, section.len as usize);
-        for (word, value) in words.iter().zip(text_words(&text, section.len)) {
+        for (word, value) in words.iter().zip(text_words(text, section.len)) {
             word.store(value, Ordering::Relaxed);
         }
     }

@@ -18,7 +18,7 @@ use ticks_format::{Awaited, Direction, Key, Ticks, Waiter};
 
 use super::current::{self, Recorder};
 use super::table::Writing;
-use crate::trace::thread_number;
+use crate::thread::thread_number;
 
 /// How far behind its home an entry is looked for.
 const PROBES: u64 = 8;
@@ -128,21 +128,13 @@ fn is_free(entry: &[AtomicU64]) -> bool {
 }
 
 /// A poll begins; `goes_on` if its waiter waits already.
-pub(in crate::trace) fn wait_begins_anew(anew: bool) {
+pub fn wait_begins_anew(anew: bool) {
     GOES_ON.with(|goes_on| goes_on.set(!anew));
 }
 
 /// A waiter waits from now on, or goes on waiting, for another task maybe.
 #[allow(clippy::too_many_arguments)] // The words of an entry, as the hook has them.
-pub(in crate::trace) fn waits(
-    key: Key,
-    fd: i64,
-    dir: Direction,
-    waiter: u64,
-    ticks: Ticks,
-    task: u64,
-    time: u64,
-) {
+pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task: u64, time: u64) {
     let Some(recorder) = current::get() else { return };
     let name = Name::of_wait(key, dir, waiter);
     let goes_on = GOES_ON.with(Cell::get);
@@ -163,7 +155,7 @@ pub(in crate::trace) fn waits(
 }
 
 /// A timer is armed. Called before anybody can fire it.
-pub(in crate::trace) fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: u64) {
+pub fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: u64) {
     let Some(recorder) = current::get() else { return };
     let awaited = Awaited::Timer { id, deadline_ns };
     let place = recorder.places.here(&recorder.map);
@@ -172,7 +164,7 @@ pub(in crate::trace) fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: 
 }
 
 /// Another task is to be woken by the timer.
-pub(in crate::trace) fn timer_task(id: u64, task: u64) {
+pub fn timer_task(id: u64, task: u64) {
     let Some(recorder) = current::get() else { return };
     if let Some(entry) = Name::of_timer(id).find(recorder) {
         entry[word::TASK].store(task, Ordering::Relaxed);
@@ -195,12 +187,12 @@ fn claim(recorder: &'static Recorder, name: Name, waiter: &Waiter) {
 }
 
 /// A waiter waits no longer.
-pub(in crate::trace) fn wait_over(key: Key, dir: Direction, waiter: u64) {
+pub fn wait_over(key: Key, dir: Direction, waiter: u64) {
     end(Name::of_wait(key, dir, waiter));
 }
 
 /// A timer was disarmed, or fired.
-pub(in crate::trace) fn timer_over(id: u64) {
+pub fn timer_over(id: u64) {
     end(Name::of_timer(id));
 }
 

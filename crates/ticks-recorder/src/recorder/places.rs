@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use ticks_format::layout::{counter, Section};
 use ticks_format::tables::{string_bytes, text_words};
 
+use super::admission;
 use super::map::Map;
 
 /// How many places are remembered. A program has far fewer at which it waits.
@@ -20,7 +21,7 @@ thread_local! {
 }
 
 /// Notes from where the wait that may begin next was asked for.
-pub(in crate::trace) fn set_place(at: &'static Location<'static>) {
+pub fn set_place(at: &'static Location<'static>) {
     HERE.with(|here| here.set(Some(at)));
 }
 
@@ -105,13 +106,11 @@ impl Places {
     }
 }
 
-/// Whether the place is in this crate, as for a poll that was called through a trait object, whose
+/// Whether the place is in the reactor, as for a poll that was called through a trait object, whose
 /// caller is not known; or in code that only passes a poll on, as for a boxed stream.
 fn says_nothing(location: &Location<'_>) -> bool {
-    const OWN: [&str; 4] = ["async_io.rs", "net.rs", "timer.rs", "unix.rs"];
-    let root = file!().strip_suffix("trace/recorder/places.rs").unwrap_or(file!());
     let file = location.file();
-    file.strip_prefix(root).is_some_and(|file| OWN.contains(&file))
+    admission::reactor().is_some_and(|reactor| (reactor.passes_on)(location))
         || file.starts_with("/rustc/")
         || file.contains("/futures-io-")
 }

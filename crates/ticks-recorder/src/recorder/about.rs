@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 
 /// Lines of `name=value`.
-pub(super) fn text() -> String {
+pub(super) fn text(recorded_by: &str) -> String {
     let program = env::current_exe().map(|path| path.to_string_lossy().into_owned());
     let pairs = [
         ("program", program.unwrap_or_default()),
@@ -12,7 +12,7 @@ pub(super) fn text() -> String {
         ("boot_id", read("/proc/sys/kernel/random/boot_id")),
         ("os", env::consts::OS.to_owned()),
         ("arch", env::consts::ARCH.to_owned()),
-        ("version", concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("version", recorded_by.to_owned()),
     ];
     // A path may contain what ends a line.
     let line = |(name, value): (&str, String)| {

@@ -8,7 +8,7 @@ use super::waiters::{wait_over, SHARED};
 use super::{current, table};
 
 /// Describes a source that was registered, or about which more is known now.
-pub(in crate::trace) fn source_described(new: &SourceNew, time: u64) {
+pub fn source_described(new: &SourceNew, time: u64) {
     let SourceNew { key, fd, kind, inode, .. } = *new;
     let (local, peer) = (new.local.clone(), new.peer.clone());
     put(&Source { key, registered: true, fd, kind, local, peer, inode, since: time });
@@ -16,7 +16,7 @@ pub(in crate::trace) fn source_described(new: &SourceNew, time: u64) {
 
 /// A source is registered no longer. What it was stays until its index is used again. Tasks that share
 /// its poll functions wait no longer; nobody else can, because the source is dropped.
-pub(in crate::trace) fn source_gone(gone: &SourceDrop, time: u64) {
+pub fn source_gone(gone: &SourceDrop, time: u64) {
     let SourceDrop { key, fd, kind, inode, .. } = *gone;
     let (local, peer) = (gone.local.clone(), gone.peer.clone());
     put(&Source { key, registered: false, fd, kind, local, peer, inode, since: time });

@@ -5,11 +5,13 @@
 //! `Relaxed`, and what must not be seen before them is stored after them with `Release`.
 
 use std::cell::Cell;
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicU64, Ordering};
 use ticks_format::slot::{Slot, RECORD_SLOTS_MAX, SLOT_WORDS};
 use ticks_format::tables::{ring_name, ring_word, RING_WORDS};
-
-use crate::sync::atomic::{AtomicU64, Ordering};
 
 const STATE_BITS: u64 = 0xff;
 

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{getrlimit, Resource};
 use ticks_format::Header;
 
-use super::clock;
+use super::stamp;
 
 /// The most names that one process's files take.
 const NAMES_MAX: u32 = 100;
@@ -30,7 +30,7 @@ impl Unnamed {
     /// the remedy.
     pub(super) fn create(dir: &Path, len: u64) -> Result<Unnamed, String> {
         check_limit(len)?;
-        let path = dir.join(format!(".{}-{:x}.new", std::process::id(), clock::now()));
+        let path = dir.join(format!(".{}-{:x}.new", std::process::id(), stamp::now()));
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDWR;
         let mode = Mode::RUSR | Mode::WUSR;

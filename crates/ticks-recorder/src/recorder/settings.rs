@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use rustix::process::{getegid, geteuid, getgid, getuid};
 use ticks_format::layout::{FILE_BYTES_DEFAULT, FILE_BYTES_MAX, FILE_BYTES_MIN};
 
-use crate::trace::{warn_once, Warning};
+use crate::warn::{warn_once, Warning};
 
 const MIB: u64 = 1 << 20;
 
@@ -37,7 +37,7 @@ fn read() -> Option<Settings> {
     let dir = env::var_os("ASYNC_IO_TRACE").filter(|dir| !dir.is_empty())?;
     if has_foreign_rights() {
         warn_once(
-            Warning::Recorder,
+            Warning::Off,
             format_args!(
                 "ASYNC_IO_TRACE is ignored in a program that runs with another user's rights; \
                  nothing is recorded"
@@ -75,7 +75,7 @@ fn file_bytes() -> u64 {
         Some(mib) if (min..=max).contains(&mib) => mib * MIB,
         _ => {
             warn_once(
-                Warning::RecorderSize,
+                Warning::Size,
                 format_args!(
                     "ASYNC_IO_TRACE_MIB is {value:?}; expected a number of MiB from {min} to {max}; \
                      going on with {}",

@@ -7,18 +7,18 @@
 //! stores into the thread's own ring; no system call, no allocation, no lock, nobody is woken. What
 //! cannot be kept is counted. The file's form is `crates/ticks-format/SPEC.md`.
 //!
-//! - [`clock`]: the counter that stamps records, and what it means in nanoseconds.
+//! - [`stamp`]: the counter that stamps records, and what it means in nanoseconds.
 //! - [`ring`]: claiming a ring, storing into it, giving it back; [`pen`]: the one that this thread has.
 //! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
 //!   read it.
 //! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
 //! - [`current`]: the process's recorder, and what becomes of it in a forked child.
 //!
-//! Where there is no recorder, `recorder_absent.rs` has the same functions, and says so once.
+//! Where there is no recorder, `absent.rs` has the same functions, and says so once.
 
 mod about;
+mod admission;
 mod anchors;
-mod clock;
 mod current;
 mod file;
 mod map;
@@ -27,13 +27,16 @@ mod places;
 mod ring;
 mod settings;
 mod sources;
+mod stamp;
 mod start;
 mod table;
 mod waiters;
 
-pub(super) use clock::{elapsed_ns, is_steady_with, now, reactor_ns, Rate};
-pub(super) use pen::{now_and_just_now, now_or_just_now, record};
-pub(super) use places::set_place;
-pub(super) use sources::{source_described, source_gone};
-pub(super) use start::listens;
-pub(super) use waiters::{timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits};
+pub(crate) use current::forget;
+
+pub use pen::{now_and_just_now, now_or_just_now, record};
+pub use places::set_place;
+pub use sources::{source_described, source_gone};
+pub use stamp::{clock_ns, elapsed_ns, is_steady_with, now, Rate};
+pub use start::listens;
+pub use waiters::{timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits};

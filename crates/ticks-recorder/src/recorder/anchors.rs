@@ -7,7 +7,7 @@ use ticks_format::layout::Section;
 use ticks_format::Anchor;
 
 use super::map::Map;
-use super::{clock, table};
+use super::{stamp, table};
 
 /// How long after the one before an anchor is taken: soon at first, to know the counter's rate.
 const WAITS_NS: [u64; 4] = [10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];
@@ -56,8 +56,8 @@ impl Anchors {
             return due;
         }
         if let Ok(mut taken) = self.taken.try_lock() {
-            let anchor = clock::reading();
-            clock::settle(&taken.last, &anchor);
+            let anchor = stamp::reading();
+            stamp::settle(&taken.last, &anchor);
             self.put(map, &mut taken, &anchor);
         }
         self.due.load(Ordering::Relaxed)

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
-use crate::trace;
+use crate::warn::{warn_once, Warning};
 
 /// How much room is made at once. A multiple of every page size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -115,8 +115,8 @@ impl Map {
         }
         let Err(error) = self.populate(piece) else { return true };
         self.full.store(true, Ordering::Relaxed);
-        trace::warn_once(
-            trace::Warning::RecorderFull,
+        warn_once(
+            Warning::Full,
             format_args!(
                 "the recording of ASYNC_IO_TRACE cannot grow ({error}): the disk is full, or a quota \
                  is reached; recording goes on in the room it has; free some, or name a directory \

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ticks_format::{Anchor, Counter};
 
-use crate::reactor::clock as reactor_clock;
+use crate::clock;
 
 /// Whether the counter is the time stamp counter. Set before anything is recorded, never unset.
 static IS_TSC: AtomicBool = AtomicBool::new(false);
@@ -22,7 +22,7 @@ static IS_TSC: AtomicBool = AtomicBool::new(false);
 /// Nanoseconds that one unit of the counter lasts, in units of 2^-32.
 static NS_PER_UNIT: AtomicU64 = AtomicU64::new(1 << 32);
 
-/// One moment by the counter and by the reactor's clock, guarded by a sequence: odd while they change.
+/// One moment by the counter and by the process's clock, guarded by a sequence: odd while they change.
 static MOMENT: [AtomicU64; 3] = [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
 
 /// For how long the counter is watched at least to learn its rate.
@@ -30,7 +30,7 @@ const WATCHED_MIN: Duration = Duration::from_millis(2);
 
 /// The counter, now.
 #[inline(always)]
-pub(in crate::trace) fn now() -> u64 {
+pub fn now() -> u64 {
     #[cfg(target_arch = "x86_64")]
     if IS_TSC.load(Ordering::Relaxed) {
         // SAFETY: every x86-64 has the instruction, and the kernel that counts by it lets programs
@@ -42,28 +42,30 @@ pub(in crate::trace) fn now() -> u64 {
 
 #[inline(never)]
 fn monotonic_ns() -> u64 {
-    reactor_clock::system::now_ns(libc::CLOCK_MONOTONIC)
+    clock::system_ns(libc::CLOCK_MONOTONIC)
 }
 
 /// By which counter something was timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::trace) struct Rate(bool);
+pub struct Rate(bool);
 
 impl Rate {
-    pub(in crate::trace) const INITIAL: Rate = Rate(false);
+    /// That which every process begins with.
+    pub const INITIAL: Rate = Rate(false);
 
-    pub(in crate::trace) fn current() -> Rate {
+    /// The counter that is read now.
+    pub fn current() -> Rate {
         Rate(IS_TSC.load(Ordering::Relaxed))
     }
 }
 
 /// Whether the counter is still the one that it was then.
-pub(in crate::trace) fn is_steady_with(then: Rate) -> bool {
+pub fn is_steady_with(then: Rate) -> bool {
     then == Rate::current()
 }
 
 /// From one value of the counter to a later one, nanoseconds.
-pub(in crate::trace) fn elapsed_ns(from: u64, to: u64) -> u64 {
+pub fn elapsed_ns(from: u64, to: u64) -> u64 {
     units_to_ns(to.saturating_sub(from))
 }
 
@@ -72,13 +74,13 @@ fn units_to_ns(units: u64) -> u64 {
     ((u128::from(units) * u128::from(rate)) >> 32) as u64
 }
 
-/// The reactor's clock when the counter was at `count`.
-pub(in crate::trace) fn reactor_ns(count: u64) -> u64 {
+/// The process's clock when the counter was at `count`.
+pub fn clock_ns(count: u64) -> u64 {
     let sequence = MOMENT[0].load(Ordering::Acquire);
     let (then, then_ns) = (MOMENT[1].load(Ordering::Relaxed), MOMENT[2].load(Ordering::Relaxed));
     fence(Ordering::Acquire);
     if sequence == 0 || sequence % 2 == 1 || MOMENT[0].load(Ordering::Relaxed) != sequence {
-        return reactor_clock::now_ns();
+        return clock::now_ns();
     }
     match count.checked_sub(then) {
         Some(units) => then_ns.saturating_add(units_to_ns(units)),
@@ -94,7 +96,7 @@ pub(super) fn reading() -> Anchor {
         let before = now();
         let monotonic_ns = monotonic_ns();
         let utc = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let reactor_ns = Some(reactor_clock::now_ns());
+        let reactor_ns = Some(clock::now_ns());
         let spread = now() - before;
         if spread < best.0 {
             let counter = before + spread / 2;
@@ -137,7 +139,7 @@ pub(super) fn calibrate(begun: &Anchor) -> (Counter, u64, Anchor) {
     (kind, ((1_000_000_000u128 << 32) / u128::from(rate)) as u64, now)
 }
 
-/// Learns the rate between two readings, and ties the counter to the reactor's clock. One thread at a
+/// Learns the rate between two readings, and ties the counter to the process's clock. One thread at a
 /// time does this: the one that takes an anchor.
 pub(super) fn settle(from: &Anchor, to: &Anchor) {
     let units = to.counter.saturating_sub(from.counter);
