@@ -123,8 +123,9 @@ fn fill(map: &Map, layout: &Layout, about: &str) {
         entry[ring_word::OFFSET].store(place.offset, Ordering::Relaxed);
         entry[ring_word::SLOTS].store(place.slots, Ordering::Relaxed);
     }
-    // The first string's place must not be 0, which says that there is none.
+    // The first string's place must not be 0, which says that there is none; nor the first stack's.
     map.header(counter::STRINGS_TAKEN).store(8, Ordering::Relaxed);
+    map.header(counter::STACKS_TAKEN).store(8, Ordering::Relaxed);
 }
 
 /// The header, and the magic when all else is in place.

@@ -151,7 +151,7 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     let awaited = Awaited::Source { key, fd, dir, waiter, ticks: Some(ticks) };
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
-    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid });
+    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack: 0 });
 }
 
 /// A timer is armed. Called before anybody can fire it.
@@ -160,7 +160,11 @@ pub fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: u64) {
     let awaited = Awaited::Timer { id, deadline_ns };
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
-    claim(recorder, Name::of_timer(id), &Waiter { awaited, task, since: time, place, tid });
+    claim(
+        recorder,
+        Name::of_timer(id),
+        &Waiter { awaited, task, since: time, place, tid, stack: 0 },
+    );
 }
 
 /// Another task is to be woken by the timer.
