@@ -90,7 +90,7 @@ mod spans;
 mod tracing;
 mod upstream;
 
-pub(crate) use place::{place_at, place_here, Place};
+pub(crate) use place::{place_at, place_here, timer_begins, Place};
 pub(crate) use recorder::thread_number;
 use spans::{begun, since};
 
@@ -443,7 +443,7 @@ hooks! { now record:
 #[inline(always)]
 pub(crate) fn timer_waits(id: u64, deadline_ns: u64, waker: &Waker) {
     if is_recording() {
-        recorder::timer_waits(id, deadline_ns, task(waker), recorder::now_and_just_now());
+        recorder::timer_waits(id, deadline_ns, task(waker));
     }
 }
 

@@ -36,6 +36,14 @@ pub(crate) fn place_at(place: Place) {
     }
 }
 
+/// A timer is about to be armed that was made at `place`. Called with nothing locked.
+#[inline(always)]
+pub(crate) fn timer_begins(place: Place) {
+    if is_recording() {
+        recorder::timer_begins(place.0);
+    }
+}
+
 /// Whether the place is in this crate, as for a poll that was called through a trait object, whose caller
 /// is not known.
 pub(super) fn passes_on(location: &Location<'_>) -> bool {

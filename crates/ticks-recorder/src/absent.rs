@@ -80,11 +80,15 @@ pub fn record<R: Direct>(_: &R, _: u64) {}
 pub fn set_place(_: &'static Location<'static>) {}
 pub fn source_described(_: &SourceNew, _: u64) {}
 pub fn source_gone(_: &SourceDrop, _: u64) {}
+pub fn stack_here(_: u64) -> u64 {
+    0
+}
 pub fn wait_begins_anew(_: bool) {}
 #[allow(clippy::too_many_arguments)] // Those of the recorder.
 pub fn waits(_: Key, _: i64, _: Direction, _: u64, _: Ticks, _: u64, _: u64) {}
 pub fn wait_over(_: Key, _: Direction, _: u64) {}
-pub fn timer_waits(_: u64, _: u64, _: u64, _: u64) {}
+pub fn timer_begins(_: &'static Location<'static>) {}
+pub fn timer_waits(_: u64, _: u64, _: u64) {}
 pub fn timer_task(_: u64, _: u64) {}
 pub fn timer_over(_: u64) {}
 

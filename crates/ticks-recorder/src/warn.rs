@@ -12,6 +12,9 @@ pub(crate) enum Warning {
     /// The size that was asked for is none.
     #[allow(dead_code)] // Where there is a recorder.
     Size,
+    /// Whether stacks are wanted is not said in a way that is understood.
+    #[allow(dead_code)] // Where there is a recorder.
+    Stacks,
     /// The file can no longer grow.
     #[allow(dead_code)] // Where there is a recorder.
     Full,

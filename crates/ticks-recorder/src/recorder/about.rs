@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 
 /// Lines of `name=value`.
-pub(super) fn text(recorded_by: &str) -> String {
+pub(super) fn text(recorded_by: &str, stacks: bool) -> String {
     let program = env::current_exe().map(|path| path.to_string_lossy().into_owned());
     let pairs = [
         ("program", program.unwrap_or_default()),
@@ -13,6 +13,7 @@ pub(super) fn text(recorded_by: &str) -> String {
         ("os", env::consts::OS.to_owned()),
         ("arch", env::consts::ARCH.to_owned()),
         ("version", recorded_by.to_owned()),
+        ("stacks", if stacks { String::new() } else { "off".to_owned() }),
     ];
     // A path may contain what ends a line.
     let line = |(name, value): (&str, String)| {

@@ -19,6 +19,7 @@ use ticks_format::layout::{counter, Section};
 use super::anchors::Anchors;
 use super::map::Map;
 use super::places::Places;
+use super::stacks::Stacks;
 use super::{pen, stamp};
 
 /// What records.
@@ -30,6 +31,7 @@ pub(super) struct Recorder {
     pub(super) waiters: Section,
     pub(super) anchors: Anchors,
     pub(super) places: Places,
+    pub(super) stacks: Stacks,
 }
 
 impl Recorder {
@@ -65,8 +67,8 @@ pub(super) fn get() -> Option<&'static Recorder> {
 }
 
 /// Makes it the recorder of this process, for good.
-pub(super) fn set(recorder: Recorder) {
-    CURRENT.store(Box::into_raw(Box::new(recorder)), Ordering::Release);
+pub(super) fn set(recorder: Box<Recorder>) {
+    CURRENT.store(Box::into_raw(recorder), Ordering::Release);
 }
 
 /// Forgets the parent's recorder and ring, in a forked child. Only stores: nothing else is allowed

@@ -5,11 +5,11 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use ticks_format::layout::{counter, Section};
-use ticks_format::tables::{string_bytes, text_words};
+use ticks_format::layout::Section;
 
 use super::admission;
 use super::map::Map;
+use super::strings;
 
 /// How many places are remembered. A program has far fewer at which it waits.
 const PLACES_MAX: usize = 1024;
@@ -45,6 +45,11 @@ impl Places {
         let known =
             || Known { location: AtomicPtr::new(ptr::null_mut()), place: AtomicU64::new(0) };
         Places { section, known: (0..PLACES_MAX).map(|_| known()).collect() }
+    }
+
+    /// Where the texts of the file are.
+    pub(super) fn section(&self) -> &Section {
+        &self.section
     }
 
     /// The place of the poll under way; 0 if it is not known.
@@ -88,21 +93,7 @@ impl Places {
         if says_nothing(location) {
             return 0;
         }
-        let text = location.to_string();
-        let bytes = string_bytes(&text);
-        let place = map.header(counter::STRINGS_TAKEN).fetch_add(bytes, Ordering::Relaxed);
-        let offset = (self.section.offset + place) as usize;
-        if place + bytes > self.section.len || !map.reserve_all(offset, bytes as usize) {
-            return 0;
-        }
-        let words = map.words(offset, bytes as usize);
-        let text = text_words(&text, bytes);
-        for (word, value) in words.iter().zip(&text).skip(1) {
-            word.store(*value, Ordering::Relaxed);
-        }
-        // Release: who sees the length sees the text.
-        words[0].store(text[0], Ordering::Release);
-        place
+        strings::append(&self.section, map, &location.to_string())
     }
 }
 

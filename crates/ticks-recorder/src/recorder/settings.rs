@@ -1,4 +1,4 @@
-//! The switches: `ASYNC_IO_TRACE` and `ASYNC_IO_TRACE_MIB`.
+//! The switches: `ASYNC_IO_TRACE`, `ASYNC_IO_TRACE_MIB` and `ASYNC_IO_TRACE_STACKS`.
 //!
 //! This file may contain `unsafe`: it asks the system whose environment this is.
 
@@ -20,6 +20,8 @@ const MIB: u64 = 1 << 20;
 pub(super) struct Settings {
     pub(super) dir: PathBuf,
     pub(super) file_bytes: u64,
+    /// Whether the stacks of waits are taken, where that is possible.
+    pub(super) stacks: bool,
 }
 
 /// What the switches asked for when this process, or the one it was forked from, first looked.
@@ -47,7 +49,7 @@ fn read() -> Option<Settings> {
     }
     // Forked children record there as well, wherever they are by then.
     let dir = env::current_dir().unwrap_or_default().join(dir);
-    Some(Settings { dir, file_bytes: file_bytes() })
+    Some(Settings { dir, file_bytes: file_bytes(), stacks: stacks() })
 }
 
 /// Whether the environment may be that of somebody with fewer rights than the program has: it would
@@ -83,6 +85,23 @@ fn file_bytes() -> u64 {
                 ),
             );
             FILE_BYTES_DEFAULT
+        }
+    }
+}
+
+fn stacks() -> bool {
+    let Some(value) = env::var_os("ASYNC_IO_TRACE_STACKS") else { return true };
+    match value.to_str() {
+        Some("0") => false,
+        Some("1" | "") => true,
+        _ => {
+            warn_once(
+                Warning::Stacks,
+                format_args!(
+                    "ASYNC_IO_TRACE_STACKS is {value:?}; expected 0 or 1; going on with 1"
+                ),
+            );
+            true
         }
     }
 }

@@ -14,6 +14,7 @@ use super::file::{cannot_fill, Unnamed};
 use super::map::Map;
 use super::places::Places;
 use super::settings::{self, Settings};
+use super::stacks::{self, Stacks};
 use super::{about, admission, stamp};
 use crate::client::Client;
 use crate::forks;
@@ -84,7 +85,7 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
     if !map.reserve_all(0, fixed as usize) {
         return Err(filled(rustix::io::Errno::NOSPC.into()));
     }
-    fill(&map, &layout, &about::text(client.version));
+    fill(&map, &layout, &about::text(client.version, settings.stacks));
     let (counter, units_per_second, second) = stamp::calibrate(&first);
     let anchors = layout.section(SectionKind::Anchors);
     let anchors = Anchors::new(&map, anchors, &first, &second, units_per_second);
@@ -95,7 +96,8 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
     unnamed.publish(dir, process_start)?;
     let places = Places::new(layout.section(SectionKind::Strings));
     let section = |kind| layout.section(kind);
-    current::set(Recorder {
+    let recorder = Box::new(Recorder {
+        stacks: Stacks::new(&layout, settings.stacks, units_per_second),
         map,
         rings: section(SectionKind::Rings),
         sources: section(SectionKind::Sources),
@@ -103,6 +105,8 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
         anchors,
         places,
     });
+    stacks::begin(&recorder);
+    current::set(recorder);
     current::watch_end();
     Ok(())
 }

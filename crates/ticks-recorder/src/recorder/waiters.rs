@@ -10,6 +10,7 @@
 //! second leaves it alone, and the next poll mends it.
 
 use std::cell::Cell;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ticks_format::layout::counter;
@@ -17,6 +18,9 @@ use ticks_format::tables::{waiter_word as word, WAITER_WORDS};
 use ticks_format::{Awaited, Direction, Key, Ticks, Waiter};
 
 use super::current::{self, Recorder};
+use super::pen::now_and_just_now;
+use super::places::set_place;
+use super::stacks;
 use super::table::Writing;
 use crate::thread::thread_number;
 
@@ -38,6 +42,20 @@ pub(super) const SHARED: u64 = 0;
 thread_local! {
     /// Whether the poll under way goes on with a wait, rather than begin one.
     static GOES_ON: Cell<bool> = const { Cell::new(false) };
+    /// The timer that this thread is about to arm.
+    static TIMER: Cell<Begun> = const { Cell::new(Begun::UNKNOWN) };
+}
+
+/// How a wait began.
+#[derive(Clone, Copy)]
+struct Begun {
+    place: u64,
+    stack: u64,
+    since: u64,
+}
+
+impl Begun {
+    const UNKNOWN: Begun = Begun { place: 0, stack: 0, since: 0 };
 }
 
 /// What an entry is for.
@@ -151,20 +169,29 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     let awaited = Awaited::Source { key, fd, dir, waiter, ticks: Some(ticks) };
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
-    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack: 0 });
+    let stack = stacks::here(recorder, place, time);
+    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack });
 }
 
-/// A timer is armed. Called before anybody can fire it.
-pub fn timer_waits(id: u64, deadline_ns: u64, task: u64, time: u64) {
+/// A timer is about to be armed that was made at `at`. Called with nothing locked: by which calls it is armed
+/// is looked at here.
+pub fn timer_begins(at: &'static Location<'static>) {
+    set_place(at);
+    let Some(recorder) = current::get() else { return };
+    let time = now_and_just_now();
+    let place = recorder.places.here(&recorder.map);
+    let stack = stacks::here(recorder, place, time);
+    TIMER.with(|timer| timer.set(Begun { place, stack, since: time }));
+}
+
+/// A timer is armed, of which `timer_begins` was told just now. Called before anybody can fire it, with its
+/// lock held.
+pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
     let Some(recorder) = current::get() else { return };
     let awaited = Awaited::Timer { id, deadline_ns };
-    let place = recorder.places.here(&recorder.map);
+    let Begun { place, stack, since } = TIMER.with(|timer| timer.replace(Begun::UNKNOWN));
     let tid = thread_number();
-    claim(
-        recorder,
-        Name::of_timer(id),
-        &Waiter { awaited, task, since: time, place, tid, stack: 0 },
-    );
+    claim(recorder, Name::of_timer(id), &Waiter { awaited, task, since, place, tid, stack });
 }
 
 /// Another task is to be woken by the timer.
