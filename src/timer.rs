@@ -208,7 +208,7 @@ impl Timer {
     fn arm(&mut self, deadline_ns: Option<u64>, waker: Waker) {
         match deadline_ns {
             Some(deadline_ns) => {
-                trace::place_at(self.place);
+                trace::timer_begins(self.place);
                 self.armed = Some(current::get().insert_timer(deadline_ns, waker));
                 driver::ensure_helper();
             }

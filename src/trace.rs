@@ -65,7 +65,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -73,41 +73,21 @@ use ticks_format::records as r;
 use ticks_format::{
     Direction, Key, Kind, Op, Reason, Record, Ticks, Verdict, WakeCause, WakerChange,
 };
+use ticks_recorder as recorder;
 
 use crate::contain::contain;
-use crate::fork;
 
 mod describe;
 mod log;
 mod place;
-#[cfg(all(
-    any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_vendor = "apple"
-    ),
-    not(all(test, loom)),
-))]
-mod recorder;
-#[cfg(not(all(
-    any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_vendor = "apple"
-    ),
-    not(all(test, loom)),
-)))]
-#[path = "trace/recorder_absent.rs"]
-mod recorder;
 mod spans;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod upstream;
 
 pub(crate) use describe::Descriptor;
-pub(crate) use place::{place_at, place_here, Place};
+pub(crate) use place::{place_at, place_here, timer_begins, Place};
+pub(crate) use recorder::thread_number;
 use spans::{begun, since};
 
 /// Why a waker is woken.
@@ -128,6 +108,13 @@ const LOG: u8 = 1;
 #[cfg(feature = "tracing")]
 const TRACING: u8 = 2;
 const RECORDER: u8 = 4;
+
+/// This reactor, as the recorder knows it.
+static CLIENT: recorder::Client = recorder::Client {
+    version: concat!("async-io ", env!("CARGO_PKG_VERSION")),
+    is_reactor: true,
+    passes_on: place::passes_on,
+};
 
 /// Whether anybody listened to the records when that was last looked up.
 ///
@@ -152,7 +139,7 @@ pub(crate) fn refresh() {
     if tracing::listens() {
         listeners |= TRACING;
     }
-    if cfg!(not(async_io_no_hooks)) && recorder::listens() {
+    if cfg!(not(async_io_no_hooks)) && recorder::listens(&CLIENT) {
         listeners |= RECORDER;
     }
     // A plain store would make every round write to a line that all hooks read.
@@ -193,27 +180,6 @@ fn emit(record: Record, at: &'static Location<'static>) {
     IN_LISTENER.with(|inside| inside.set(false));
 }
 
-/// The number of this thread: the system's where it has one that tools show.
-pub(crate) fn thread_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        /// And in which fork: the thread that a child has left gets another number there.
-        static NUMBER: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
-    }
-    let forks = fork::count();
-    NUMBER.with(|number| match number.get() {
-        (known, since) if known != 0 && since == forks => known,
-        _ => {
-            let new = match describe::thread_number() {
-                0 => NEXT.fetch_add(1, Ordering::Relaxed),
-                system => system,
-            };
-            number.set((new, forks));
-            new
-        }
-    })
-}
-
 /// What is said on standard error, once a process each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Warning {
@@ -221,11 +187,6 @@ pub(crate) enum Warning {
     PollerLost,
     PollerRebuilt,
     NoHelper,
-    Recorder,
-    #[allow(dead_code)] // Where there is a recorder.
-    RecorderSize,
-    #[allow(dead_code)] // Where there is a recorder.
-    RecorderFull,
 }
 
 /// Says something on standard error, the first time it is called for this warning.
@@ -406,7 +367,7 @@ hooks! { now record:
         wake_record(task(waker), by)
     }
     fn timer_insert(id: u64, deadline_ns: u64) at_once {
-        let now_ns = recorder::reactor_ns(now);
+        let now_ns = recorder::clock_ns(now);
         r::TimerInsert { id, deadline_ns, in_ns: deadline_ns.saturating_sub(now_ns) }
     }
     fn timer_remove(id: u64, deadline_ns: u64) {
@@ -492,7 +453,7 @@ hooks! { now record:
 #[inline(always)]
 pub(crate) fn timer_waits(id: u64, deadline_ns: u64, waker: &Waker) {
     if is_recording() {
-        recorder::timer_waits(id, deadline_ns, task(waker), recorder::now_and_just_now());
+        recorder::timer_waits(id, deadline_ns, task(waker));
     }
 }
 

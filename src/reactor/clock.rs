@@ -1,30 +1,12 @@
-//! The reactor's clock: nanoseconds of the monotonic clock since its first use in the process.
+//! The reactor's clock: that of the process, by which its recording goes too.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::sync::OnceLock;
-use std::time::Instant;
 
-#[cfg(unix)]
-pub(crate) mod system;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use ticks_recorder::clock::coarse_ns;
 
-static BASE: OnceLock<Instant> = OnceLock::new();
-
-#[inline]
-fn base() -> Instant {
-    *BASE.get_or_init(Instant::now)
-}
-
-/// Now.
-pub(crate) fn now_ns() -> u64 {
-    ns_of(Instant::now()).unwrap_or(u64::MAX)
-}
-
-/// An instant on this clock; 0 if it was before the clock began, `None` if it is more than 584 years
-/// away, which is never.
-#[inline]
-pub(crate) fn ns_of(instant: Instant) -> Option<u64> {
-    let since = instant.saturating_duration_since(base());
-    since.as_secs().checked_mul(1_000_000_000)?.checked_add(since.subsec_nanos().into())
-}
+pub(crate) use ticks_recorder::clock::{now_ns, ns_of};
 
 /// Whether a point on this clock is certainly more than a moment away, as never is. `false`: only
 /// [`now_ns`] can tell.
@@ -39,7 +21,6 @@ pub(crate) fn is_far(deadline_ns: Option<u64>) -> bool {
     const FAR_NS: u64 = 1_000_000_000;
     static COARSE_BASE_NS: OnceLock<u64> = OnceLock::new();
 
-    let coarse_ns = || system::now_ns(libc::CLOCK_MONOTONIC_COARSE);
     let base_ns = *COARSE_BASE_NS.get_or_init(|| coarse_ns().saturating_sub(now_ns()));
     let far_ns = coarse_ns().saturating_sub(base_ns).saturating_add(FAR_NS);
     deadline_ns.map_or(true, |deadline_ns| deadline_ns > far_ns)
@@ -53,7 +34,7 @@ pub(crate) fn is_far(_: Option<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
 

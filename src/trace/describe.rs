@@ -14,11 +14,6 @@ pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Addres
     imp::source(descriptor)
 }
 
-/// The system's number of this thread; 0 where it has none that tools show.
-pub(super) fn thread_number() -> u64 {
-    imp::thread_number()
-}
-
 #[cfg(unix)]
 mod imp {
     use std::os::fd::BorrowedFd;
@@ -98,13 +93,6 @@ mod imp {
         }
         Address::None
     }
-
-    pub(super) fn thread_number() -> u64 {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        return rustix::thread::gettid().as_raw_nonzero().get() as u64;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return 0;
-    }
 }
 
 #[cfg(not(unix))]
@@ -113,9 +101,5 @@ mod imp {
 
     pub(super) fn source(_: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
         (SourceKind::Other, Address::None, Address::None, 0)
-    }
-
-    pub(super) fn thread_number() -> u64 {
-        0
     }
 }

@@ -2,7 +2,9 @@
 
 use std::panic::Location;
 
-use super::{is_recording, recorder};
+use ticks_recorder as recorder;
+
+use super::is_recording;
 
 /// A place in the code.
 #[derive(Clone, Copy, Debug)]
@@ -32,4 +34,20 @@ pub(crate) fn place_at(place: Place) {
     if is_recording() {
         recorder::set_place(place.0);
     }
+}
+
+/// A timer is about to be armed that was made at `place`. Called with nothing locked.
+#[inline(always)]
+pub(crate) fn timer_begins(place: Place) {
+    if is_recording() {
+        recorder::timer_begins(place.0);
+    }
+}
+
+/// Whether the place is in this crate, as for a poll that was called through a trait object, whose caller
+/// is not known.
+pub(super) fn passes_on(location: &Location<'_>) -> bool {
+    const OWN: [&str; 5] = ["async_io.rs", "streams.rs", "net.rs", "timer.rs", "unix.rs"];
+    let root = file!().strip_suffix("trace/place.rs").unwrap_or(file!());
+    location.file().strip_prefix(root).is_some_and(|file| OWN.contains(&file))
 }

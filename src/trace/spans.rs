@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use ticks_format::Kind;
 
-use super::recorder::{self, Rate};
+use ticks_recorder::{self as recorder, Rate};
 
 /// How deep this thread may be in them. Deeper ones have no duration.
 const DEPTH_MAX: usize = 16;

@@ -13,6 +13,7 @@ use crate::read::{put_bytes, ReadAt};
 use crate::records::Record;
 use crate::schema::schema_text;
 use crate::slot::{narrow, wide, Slot, SLOT_WORDS};
+use crate::stacks::{stack_bytes, stack_head, Frame, Module, StackEnd};
 use crate::tables::{ring_name, ring_word, string_bytes, text_words, Source, Waiter};
 
 /// A recording in memory.
@@ -38,8 +39,9 @@ impl Image {
             image.store(entry, ring_word::OFFSET, place.offset);
             image.store(entry, ring_word::SLOTS, place.slots);
         }
-        // The first string's place must not be 0, which says that there is none.
+        // The first string's place must not be 0, which says that there is none; nor the first stack's.
         image.words[counter::STRINGS_TAKEN] = 8;
+        image.words[counter::STACKS_TAKEN] = 8;
         let header = header.words();
         image.words[2..HEADER_WORDS].copy_from_slice(&header[2..]);
         image.words[..2].copy_from_slice(&header[..2]);
@@ -173,6 +175,32 @@ impl Image {
         put_bytes(text.as_bytes(), &mut self.words[at + 1..][..(len + 7) / 8]);
         self.words[at] = len as u64;
         place
+    }
+
+    /// Keeps a stack, and says what waiters' entries call it; 0 if there is no room.
+    pub fn stack(&mut self, frames: &[Frame], end: StackEnd) -> u64 {
+        let section = self.layout.section(SectionKind::Stacks);
+        let place = self.words[counter::STACKS_TAKEN];
+        self.words[counter::STACKS_TAKEN] += stack_bytes(frames.len());
+        if place + stack_bytes(frames.len()) > section.len {
+            self.words[counter::STACKS_LEFT_OUT] += 1;
+            return 0;
+        }
+        let at = ((section.offset + place) / 8) as usize;
+        for (word, frame) in self.words[at + 1..].iter_mut().zip(frames) {
+            *word = frame.word();
+        }
+        self.words[at] = stack_head(frames.len(), end);
+        place / 8
+    }
+
+    /// Describes a module, whose number is one more than the index; one beyond the table is left out.
+    pub fn module(&mut self, index: u64, module: &Module) {
+        if index >= self.layout.section(SectionKind::Modules).entries() {
+            self.words[counter::MODULES_LEFT_OUT] += 1;
+            return;
+        }
+        self.put_entry(SectionKind::Modules, index, &module.words());
     }
 
     /// Odd sequence, content, even sequence.

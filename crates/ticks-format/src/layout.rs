@@ -40,6 +40,14 @@ pub mod counter {
     /// The counter when the program ended by `exit` or by returning from `main`. 0 while it runs, and
     /// for ever if it was killed, aborted, or left by `_exit` or `exec`.
     pub const CLOSED: usize = 260;
+    /// Bytes taken from the stacks' section so far; it may exceed the section's size.
+    pub const STACKS_TAKEN: usize = 261;
+    /// Waits whose stack found no room.
+    pub const STACKS_LEFT_OUT: usize = 262;
+    /// Waits that began on a stack that is not their thread's own, of which none can be taken.
+    pub const STACKS_ELSEWHERE: usize = 263;
+    /// Modules that found no place in the table.
+    pub const MODULES_LEFT_OUT: usize = 264;
 }
 
 /// A part of the file with one kind of content.
@@ -58,13 +66,17 @@ pub enum SectionKind {
     Sources = 5,
     /// One entry for each that waits now.
     Waiters = 6,
-    /// Places in the code.
+    /// Places in the code, and paths.
     Strings = 7,
+    /// By which calls waits were begun.
+    Stacks = 8,
+    /// The program and its libraries.
+    Modules = 9,
 }
 
 impl SectionKind {
     /// Every kind that this build knows.
-    pub const ALL: [SectionKind; 7] = [
+    pub const ALL: [SectionKind; 9] = [
         SectionKind::About,
         SectionKind::Schema,
         SectionKind::Anchors,
@@ -72,16 +84,19 @@ impl SectionKind {
         SectionKind::Sources,
         SectionKind::Waiters,
         SectionKind::Strings,
+        SectionKind::Stacks,
+        SectionKind::Modules,
     ];
 
     /// The bytes of an entry; 1 where the section is one text or a heap.
     pub fn entry_bytes(self) -> u64 {
         match self {
-            SectionKind::About | SectionKind::Schema | SectionKind::Strings => 1,
+            SectionKind::About | SectionKind::Schema => 1,
+            SectionKind::Strings | SectionKind::Stacks => 1,
             SectionKind::Anchors => 64,
             SectionKind::Rings => 128,
             SectionKind::Sources => 272,
-            SectionKind::Waiters => 128,
+            SectionKind::Waiters | SectionKind::Modules => 128,
         }
     }
 }
@@ -168,6 +183,8 @@ fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
         }
         SectionKind::Sources | SectionKind::Waiters => (file_bytes / 32).min(TABLE_BYTES_MAX),
         SectionKind::Strings => (file_bytes / 256).clamp(16 << 10, 1 << 20),
+        SectionKind::Stacks => (file_bytes / 32).min(16 << 20),
+        SectionKind::Modules => (file_bytes / 512).clamp(16 << 10, 128 << 10),
     };
     (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES
 }

@@ -11,7 +11,7 @@
 //!
 //! The file of the flight recorder (SPEC.md) is made of 64-bit words:
 //!
-//! - [`layout`], [`Header`], [`slot`], [`tables`] and [`marks`] turn what is to be written into
+//! - [`layout`], [`Header`], [`slot`], [`tables`], [`stacks`] and [`marks`] turn what is to be written into
 //!   words; storing them is the recorder's affair. [`image::Image`] does it in memory.
 //! - [`Recording`] reads a file, live or left behind, damaged or not.
 
@@ -33,6 +33,7 @@ mod ring;
 mod schema;
 mod shadow;
 pub mod slot;
+pub mod stacks;
 pub mod tables;
 mod text;
 mod values;
@@ -49,6 +50,7 @@ pub use records::{Kind, Record};
 pub use ring::{Loss, Records, Stamped, What};
 pub use schema::{schema_text, spec_table, Schema};
 pub use shadow::Shadow;
+pub use stacks::{Frame, Module, Stack, StackEnd};
 pub use tables::{Awaited, Ring, Source, Waiter};
 pub use values::{
     flag_names, Address, Direction, FieldValue, Key, Op, Reason, SourceKind, Ticks, Verdict,

@@ -132,7 +132,7 @@ impl<R: ReadAt> Recording<R> {
         Ok(())
     }
 
-    fn section(&self, kind: SectionKind) -> Option<Section> {
+    pub(crate) fn section(&self, kind: SectionKind) -> Option<Section> {
         let mut sections = self.header.sections.iter();
         sections.find(|section| section.kind == kind as u64).copied()
     }
@@ -385,7 +385,7 @@ impl<R: ReadAt> Recording<R> {
     }
 
     /// How many entries of a table lie within the file.
-    fn entries(&self, section: &Section) -> u64 {
+    pub(crate) fn entries(&self, section: &Section) -> u64 {
         let file = self.header.file_bytes.min(self.bytes_there().unwrap_or(0));
         let room = file.saturating_sub(section.offset).min(section.len);
         room.checked_div(section.entry_bytes).unwrap_or(0).min(ENTRIES_MAX)
@@ -423,7 +423,7 @@ impl<R: ReadAt> Recording<R> {
     }
 
     /// The entry at `offset`, read until two readings agree and no writer is at it.
-    fn entry<const N: usize>(&self, offset: u64) -> Result<Entry<[u64; N]>, Error> {
+    pub(crate) fn entry<const N: usize>(&self, offset: u64) -> Result<Entry<[u64; N]>, Error> {
         let mut last = [0; N];
         self.words_at(offset, &mut last)?;
         for _ in 0..ATTEMPTS {

@@ -234,6 +234,8 @@ pub struct Waiter {
     pub place: u64,
     /// The thread on which the wait began, by the system's number; 0 if it is not known.
     pub tid: u64,
+    /// By which calls the wait was begun: the number of a stack; 0 if it is not known.
+    pub stack: u64,
 }
 
 /// Words of a waiter's entry that a writer stores alone.
@@ -260,6 +262,7 @@ impl Waiter {
         words[7] = self.since;
         words[8] = self.place;
         words[9] = self.tid;
+        words[12] = self.stack;
         match self.awaited {
             Awaited::Source { key, fd, dir, waiter, ticks } => {
                 let has_ticks = u64::from(ticks.is_some());
@@ -301,6 +304,7 @@ impl Waiter {
             since: words[7],
             place: words[8],
             tid: words[9],
+            stack: words[12],
         })
     }
 }

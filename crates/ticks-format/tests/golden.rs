@@ -60,10 +60,10 @@ fn a_header() {
     let words = header.words();
     assert_eq!(words[..2], [0x0a0d_534b_4349_5489, 0x7265_6472_6f63_6572]);
     assert_eq!(words[2], u64::from(VERSION) | 128 << 32);
-    assert_eq!(words[3..9], [1 << 20, 4711, 99, 0, 1_000_000_000, 7]);
+    assert_eq!(words[3..9], [1 << 20, 4711, 99, 0, 1_000_000_000, 9]);
     assert_eq!(words[16..20], [1, 4096, 4096, 1]);
     assert_eq!(words[20..24], [2, 8192, 32768, 1]);
-    assert_eq!(words[15], 0xbd39_a9f2_6090_03c4);
+    assert_eq!(words[15], 0x56c7_0282_fc2d_28a8);
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn entries() {
         waiter: 3,
         ticks: Some(Ticks { a: 5, b: 4 }),
     };
-    let waiter = Waiter { awaited, task: 0xabc, since: 10, place: 8, tid: 11 };
-    let expected = [0, 0x1_0101, 2, 3, 5, 4, 0xabc, 10, 8, 11, 7, 0, 0, 0, 0, 0];
+    let waiter = Waiter { awaited, task: 0xabc, since: 10, place: 8, tid: 11, stack: 12 };
+    let expected = [0, 0x1_0101, 2, 3, 5, 4, 0xabc, 10, 8, 11, 7, 0, 12, 0, 0, 0];
     assert_eq!(waiter.words(), expected);
     let awaited = Awaited::Timer { id: 6, deadline_ns: 12 };
     let timer = Waiter { awaited, ..waiter };
-    let expected = [0, 2, 6, 0, 0, 0, 0xabc, 10, 8, 11, 0, 12, 0, 0, 0, 0];
+    let expected = [0, 2, 6, 0, 0, 0, 0xabc, 10, 8, 11, 0, 12, 12, 0, 0, 0];
     assert_eq!(timer.words(), expected);
 }
 
@@ -114,4 +114,34 @@ fn a_ring() {
     let expected = [0x101, place.offset, place.slots, 2, 4711, 0, 0, 0, 0x6e69_616d, 0, 0, 0];
     assert_eq!(words[entry..entry + 12], expected);
     assert_eq!(words[slots + 4..slots + 8], [0x601, 1, 0, 0]);
+}
+
+#[test]
+fn a_stack() {
+    let layout = Layout::new(FILE_BYTES_MIN);
+    let header = Header::new(&layout, 1, 1);
+    let section = layout.section(SectionKind::Stacks);
+    let mut image = Image::new(layout, &header, "");
+    let outer = Frame { module: 0, address: 0x7fff_0000_1234 };
+    let frames = [Frame { module: 0x102, address: 0x1_2345 }, outer];
+    assert_eq!(image.stack(&frames, StackEnd::Unknown), 1);
+    let at = section.offset as usize / 8;
+    let expected = [0, 2 << 32 | 2, 0x0102_0000_0001_2345, 0x7fff_0000_1234, 0];
+    assert_eq!(image.words_mut()[at..at + 5], expected);
+}
+
+#[test]
+fn a_module() {
+    let module = Module {
+        start: 1,
+        end: 2,
+        bias: 3,
+        path: 4,
+        build_id: vec![0xab; 9],
+        file_bytes: 5,
+        file_mtime_ns: 6,
+        since: 7,
+    };
+    let id = 0xabab_abab_abab_abab;
+    assert_eq!(module.words(), [0, 1, 2, 3, 4, 9, id, 0xab, 0, 5, 6, 7, 0, 0, 0, 0]);
 }

@@ -2,8 +2,11 @@
 
 use std::{env, fs, path::Path};
 
-use ticks_format::layout::{Layout, FILE_BYTES_DEFAULT, HEADER_WORDS, MAGIC};
+use ticks_format::layout::{
+    Layout, SectionKind, FILE_BYTES_DEFAULT, FILE_BYTES_MIN, HEADER_WORDS, MAGIC,
+};
 use ticks_format::spec_table;
+use ticks_format::stacks::FRAMES_MAX;
 
 const BEGIN: &str = "<!-- table:begin -->\n";
 const END: &str = "<!-- table:end -->";
@@ -34,6 +37,7 @@ fn the_numbers_in_the_text_are_right() {
     let layout = Layout::new(FILE_BYTES_DEFAULT);
     let tables = layout.sections[4..6].iter().map(|section| section.entries());
     let tables: Vec<u64> = tables.collect();
+    let modules = layout.section(SectionKind::Modules).entries();
     for expected in [
         format!("`{:#018x}`, `{:#018x}`", MAGIC[0], MAGIC[1]),
         format!("Words 0 to {}", HEADER_WORDS - 1),
@@ -44,6 +48,13 @@ fn the_numbers_in_the_text_are_right() {
             tables[0] % 1000,
             tables[1] / 1000,
             tables[1] % 1000
+        ),
+        format!("1 to {FRAMES_MAX}, and above it"),
+        format!(
+            "{},{:03} in 64 MiB, {} at least",
+            modules / 1000,
+            modules % 1000,
+            Layout::new(FILE_BYTES_MIN).section(SectionKind::Modules).entries()
         ),
     ] {
         assert!(spec.contains(&expected), "SPEC.md lacks {expected:?}");

@@ -8,6 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use ticks_format::image::Image;
 use ticks_format::layout::{Layout, FILE_BYTES_MIN};
+use ticks_format::stacks::{BUILD_ID_MAX, FRAMES_MAX};
 use ticks_format::{Anchor, Header, Recording};
 
 fuzz_target!(|data: &[u8]| {
@@ -57,5 +58,12 @@ fn read_all(bytes: &[u8]) {
     }
     for source in recording.sources() {
         source.expect("memory is readable");
+    }
+    for number in 0..64 {
+        let module = recording.module(number).expect("memory is readable");
+        assert!(module.map_or(0, |module| module.build_id.len()) <= BUILD_ID_MAX);
+        let stack = recording.stack(u64::from(number)).expect("memory is readable");
+        let frames = stack.map_or(0, |stack| stack.frames.len());
+        assert!(frames <= FRAMES_MAX && 8 * frames <= bytes.len());
     }
 }

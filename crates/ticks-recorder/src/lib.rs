@@ -1,0 +1,53 @@
+//! The flight recorder: `ASYNC_IO_TRACE=<dir>` keeps the latest records of each thread of a process in
+//! one file, whoever makes them.
+//!
+//! The crates that record ([`Client`]) call this one, with values only; `async-io` with what its reactor
+//! does, its sources, timers and waits. The file's form is `crates/ticks-format/SPEC.md`, and the tool
+//! `ticks` reads it. What a program's user can choose is described in `async_io::trace`.
+//!
+//! # How to record
+//!
+//! Ask [`listens`] now and then, once a round for example, and keep the answer at hand: it starts the
+//! recorder when it is asked first. While it says yes, read the counter with [`now`], make a record and
+//! hand it to [`record`], and tell the tables who waits. Whatever is called while nothing is recorded,
+//! in a forked child for example, does nothing.
+//!
+//! Nothing here blocks, allocates once a thread has made its first record, calls the system but to make
+//! room in the file now and then, or panics; and nothing is told to anybody but the file.
+
+#![deny(unsafe_code)]
+
+mod client;
+pub mod clock;
+mod forks;
+#[cfg(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ),
+    not(loom),
+))]
+mod recorder;
+#[cfg(not(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ),
+    not(loom),
+)))]
+#[path = "absent.rs"]
+mod recorder;
+mod thread;
+mod warn;
+
+pub use client::Client;
+pub use recorder::{
+    clock_ns, elapsed_ns, is_steady_with, listens, now, now_and_just_now, now_or_just_now, record,
+    set_place, source_described, source_gone, stack_here, timer_begins, timer_over, timer_task,
+    timer_waits, wait_begins_anew, wait_over, waits, Rate,
+};
+pub use thread::thread_number;

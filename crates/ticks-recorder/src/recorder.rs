@@ -1,0 +1,61 @@
+//! The flight recorder: `ASYNC_IO_TRACE=<dir>` keeps the latest records of each thread in one file.
+//!
+//! # Contract
+//!
+//! The file is mapped into memory and shared, so that what is stored is the kernel's from then on: it
+//! is there however the process ends. Storing a record is a reading of the clock and a few plain
+//! stores into the thread's own ring; no system call, no allocation, no lock, nobody is woken. What
+//! cannot be kept is counted. The file's form is `crates/ticks-format/SPEC.md`.
+//!
+//! - [`stamp`]: the counter that stamps records, and what it means in nanoseconds.
+//! - [`ring`]: claiming a ring, storing into it, giving it back; [`pen`]: the one that this thread has.
+//! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
+//!   read it.
+//! - [`stacks`]: by which calls a wait is begun.
+//! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
+//! - [`current`]: the process's recorder, and what becomes of it in a forked child.
+//!
+//! Where there is no recorder, `absent.rs` has the same functions, and says so once.
+
+mod about;
+mod admission;
+mod anchors;
+mod current;
+mod file;
+mod map;
+mod pen;
+mod places;
+mod ring;
+mod settings;
+mod sources;
+mod stack;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+))]
+mod stacks;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+)))]
+#[path = "recorder/stacks_absent.rs"]
+mod stacks;
+mod stamp;
+mod start;
+mod strings;
+mod table;
+mod waiters;
+
+pub(crate) use current::forget;
+
+pub use pen::{now_and_just_now, now_or_just_now, record};
+pub use places::set_place;
+pub use sources::{source_described, source_gone};
+pub use stack::stack_here;
+pub use stamp::{clock_ns, elapsed_ns, is_steady_with, now, Rate};
+pub use start::listens;
+pub use waiters::{
+    timer_begins, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits,
+};

@@ -1,0 +1,160 @@
+//! The file's memory: shared words, and the room for them.
+//!
+//! The mapping is never taken away, so that its words can be referred to for ever; nothing of the file
+//! is held open, so that closing all descriptors is nothing to it.
+//!
+//! A store to where a full disk has no room ends the process by `SIGBUS`. So every piece of the file
+//! is made to exist before the first store into it: by `MADV_POPULATE_WRITE` (Linux 5.14), which
+//! reports what a store would die of, piece by piece as the file fills; elsewhere the whole file at
+//! once.
+//!
+//! This file may contain `unsafe`: the mapping.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::ptr;
+use std::slice;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::warn::{warn_once, Warning};
+
+/// How much room is made at once. A multiple of every page size.
+const PIECE_BYTES: usize = 64 << 10;
+
+const WORD_BYTES: usize = 8;
+
+/// A file that is mapped for as long as the process lives.
+#[derive(Debug)]
+pub(super) struct Map {
+    words: &'static [AtomicU64],
+    /// A bit for each piece that has its room.
+    roomy: Box<[AtomicU64]>,
+    /// There was no room once: it is not asked for again.
+    full: AtomicBool,
+}
+
+impl Map {
+    /// Maps the first `len` bytes of the file, which is at least as long.
+    pub(super) fn new(file: &File, len: usize) -> io::Result<Map> {
+        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping at a place that the kernel chooses overlaps nothing.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, access, flags, file, 0) }?;
+        // SAFETY: the mapping is page-aligned, `len` bytes long, and never unmapped; any bytes are
+        // valid words. Others change them at any time, which is what atomics allow. The file is ours
+        // alone by its mode and its new name, and nobody of us cuts it short.
+        let words = unsafe { slice::from_raw_parts(start.cast::<AtomicU64>(), len / WORD_BYTES) };
+        let pieces = (len + PIECE_BYTES - 1) / PIECE_BYTES;
+        let roomy = (0..(pieces + 63) / 64).map(|_| AtomicU64::new(0)).collect();
+        let map = Map { words, roomy, full: AtomicBool::new(false) };
+        map.make_first_room(file, len)?;
+        Ok(map)
+    }
+
+    fn make_first_room(&self, file: &File, len: usize) -> io::Result<()> {
+        match self.populate(0) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            result => return result,
+        }
+        use rustix::fs::{fallocate, FallocateFlags};
+        fallocate(file, FallocateFlags::empty(), 0, len as u64)?;
+        for pieces in self.roomy.iter() {
+            pieces.store(u64::MAX, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The words at `offset`, `len` of them in bytes; fewer where the file ends.
+    pub(super) fn words(&self, offset: usize, len: usize) -> &'static [AtomicU64] {
+        let (from, count) = (offset / WORD_BYTES, len / WORD_BYTES);
+        let rest = self.words.get(from..).unwrap_or_default();
+        &rest[..count.min(rest.len())]
+    }
+
+    /// One of the words of the header.
+    pub(super) fn header(&self, word: usize) -> &'static AtomicU64 {
+        &self.words[word]
+    }
+
+    /// Makes room for the bytes at `offset`, up to `len`. Returns for how many there is room now.
+    pub(super) fn reserve(&self, offset: usize, len: usize) -> usize {
+        let end = offset + len;
+        let mut reserved = offset;
+        while reserved < end {
+            let piece = reserved / PIECE_BYTES;
+            if !self.has_room(piece) {
+                // One piece at a time: whoever asks for much comes again.
+                if reserved > offset || !self.make_room(piece) {
+                    break;
+                }
+            }
+            reserved = ((piece + 1) * PIECE_BYTES).min(end);
+        }
+        reserved - offset
+    }
+
+    /// Makes room for all of the bytes at `offset`.
+    pub(super) fn reserve_all(&self, offset: usize, len: usize) -> bool {
+        let (first, last) = (offset / PIECE_BYTES, (offset + len.max(1) - 1) / PIECE_BYTES);
+        (first..=last).all(|piece| self.has_room(piece) || self.make_room(piece))
+    }
+
+    #[inline]
+    fn has_room(&self, piece: usize) -> bool {
+        let pieces = self.roomy.get(piece / 64).map_or(0, |word| word.load(Ordering::Relaxed));
+        pieces >> (piece % 64) & 1 == 1
+    }
+
+    #[cold]
+    fn make_room(&self, piece: usize) -> bool {
+        if self.full.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Err(error) = self.populate(piece) else { return true };
+        self.full.store(true, Ordering::Relaxed);
+        warn_once(
+            Warning::Full,
+            format_args!(
+                "the recording of ASYNC_IO_TRACE cannot grow ({error}): the disk is full, or a quota \
+                 is reached; recording goes on in the room it has; free some, or name a directory \
+                 elsewhere"
+            ),
+        );
+        false
+    }
+
+    /// Has the kernel find the memory and the place on the disk of a piece, and map it for stores.
+    fn populate(&self, piece: usize) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let offset = piece * PIECE_BYTES;
+            let bytes = std::mem::size_of_val(self.words);
+            let Some(len) = bytes.checked_sub(offset).map(|rest| rest.min(PIECE_BYTES)) else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            let words = &self.words[offset / WORD_BYTES..];
+            let (start, advice) = (words.as_ptr(), rustix::mm::Advice::LinuxPopulateWrite);
+            loop {
+                // SAFETY: the range lies within the mapping, and the advice changes no content.
+                match unsafe { rustix::mm::madvise(start.cast_mut().cast(), len, advice) } {
+                    Ok(()) => break,
+                    Err(rustix::io::Errno::INTR) => {}
+                    // A store would have been a SIGBUS.
+                    Err(rustix::io::Errno::FAULT) => return Err(rustix::io::Errno::NOSPC.into()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // Relaxed: who misses it populates a piece again.
+            self.roomy[piece / 64].fetch_or(1 << (piece % 64), Ordering::Relaxed);
+            Ok(())
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            let _ = piece;
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+}

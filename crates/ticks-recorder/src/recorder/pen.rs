@@ -1,0 +1,154 @@
+//! The pen of this thread: its ring, claimed with its first record and given back at its end.
+
+use std::cell::{Cell, RefCell};
+
+use ticks_format::marks::{thread_begin, thread_end};
+use ticks_format::slot::{wide, Slot};
+use ticks_format::Direct;
+
+use super::current::{self, Recorder};
+use super::ring::{Pen, Rings};
+use super::stamp;
+use crate::thread::thread_number;
+
+thread_local! {
+    static PEN: Pen<'static> = const { Pen::idle() };
+    /// This thread's last reading of the counter.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+    /// When this thread looks next whether an anchor is due, by the counter.
+    static LOOK_AT: Cell<u64> = const { Cell::new(0) };
+    /// How many records to count as lost before looking for a ring again.
+    static PATIENCE: Cell<u32> = const { Cell::new(0) };
+    /// Dropped when the thread ends.
+    static OWNER: Owner = const { Owner { name: RefCell::new(String::new()) } };
+}
+
+/// How many records of a thread without a ring are counted before it looks for one again.
+const PATIENCE_RECORDS: u32 = 1024;
+
+/// The thread as the owner of its ring.
+struct Owner {
+    /// Its name when it claimed the ring.
+    name: RefCell<String>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        PEN.with(|pen| {
+            let Some(recorder) = current::get() else { return };
+            if pen.is_idle() {
+                return;
+            }
+            let time = stamp::now();
+            let mark = thread_end(thread_number(), &self.name.borrow(), time);
+            pen.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
+            pen.give_back(time);
+        });
+    }
+}
+
+/// Forgets the ring that this thread has, which is the parent's.
+pub(super) fn forget_ring() {
+    PEN.with(Pen::drop_ring);
+}
+
+/// The counter as it was at this thread's last reading, or now if there is none.
+#[inline(always)]
+pub fn now_or_just_now() -> u64 {
+    match LAST.with(Cell::get) {
+        0 => stamp::now(),
+        last => last,
+    }
+}
+
+/// The counter now, for the hook that follows at once too.
+#[inline(always)]
+pub fn now_and_just_now() -> u64 {
+    let now = stamp::now();
+    LAST.with(|last| last.set(now));
+    now
+}
+
+/// Stores a record in this thread's ring.
+#[inline(always)]
+pub fn record<R: Direct>(record: &R, time: u64) {
+    PEN.with(|pen| match record.narrow(time) {
+        Some(slot) => {
+            if !pen.push(&slot) {
+                append(pen, &[slot], time);
+            }
+        }
+        None => append_wide(pen, record.clone(), time),
+    });
+    LAST.with(|last| last.set(time));
+    if time >= LOOK_AT.with(Cell::get) {
+        keep_time(time);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn keep_time(time: u64) {
+    if let Some(recorder) = current::get() {
+        let due = recorder.anchors.keep_up(&recorder.map, time);
+        LOOK_AT.with(|look_at| look_at.set(due));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn append_wide<R: Direct>(pen: &Pen<'static>, record: R, time: u64) {
+    append(pen, &wide(&record.into(), time), time);
+}
+
+#[cold]
+#[inline(never)]
+fn append(pen: &Pen<'static>, slots: &[Slot], time: u64) {
+    let Some(recorder) = current::get() else { return };
+    let mut reserve = |offset, len| recorder.map.reserve(offset, len);
+    if pen.is_idle() && !claim(recorder, pen, time) {
+        return recorder.lost_record();
+    }
+    if !pen.append(slots, &mut reserve) {
+        // Not even a little room: whoever comes when there is some may have the ring.
+        pen.give_back(time);
+        PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
+        recorder.lost_record();
+    }
+}
+
+/// Takes a ring for this thread. `false`: there is none, or it is not the time to look for one.
+fn claim(recorder: &'static Recorder, pen: &Pen<'static>, time: u64) -> bool {
+    let patience = PATIENCE.with(Cell::get);
+    if patience > 0 {
+        PATIENCE.with(|cell| cell.set(patience - 1));
+        return false;
+    }
+    let section = &recorder.rings;
+    let rings = Rings(recorder.map.words(section.offset as usize, section.len as usize));
+    let (tid, name) = (thread_number(), thread_name());
+    // It fails when the thread has given its ring back, in the last of its destructors: nobody would
+    // give back another.
+    if OWNER.try_with(|owner| owner.name.replace(name.clone())).is_err() {
+        return false;
+    }
+    let Some(entry) = rings.claim(tid, &name) else {
+        PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
+        return false;
+    };
+    let (offset, len) = Pen::place(entry);
+    pen.take_up(entry, recorder.map.words(offset, len));
+    let mark = thread_begin(tid, &name, time);
+    pen.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
+    true
+}
+
+/// The name by which tools know this thread.
+fn thread_name() -> String {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Ok(name) = rustix::thread::name() {
+        return name.to_string_lossy().into_owned();
+    }
+    let current = std::thread::current();
+    current.name().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,94 @@
+//! Where this thread is, and the words of its stack.
+//!
+//! This file may contain `unsafe`: reading registers and the stack is not expressible otherwise. The
+//! loads are instructions of ours, not the compiler's: it knows nothing of what lies there, and neither do
+//! the sanitizers, which would take a return address for a variable that nobody may read.
+
+#![allow(unsafe_code)]
+
+use std::arch::asm;
+
+/// The registers that unwinding begins with, of the function that asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registers {
+    pub(super) pc: u64,
+    pub(super) sp: u64,
+    pub(super) fp: u64,
+    /// Where calls leave what they return to.
+    #[cfg(target_arch = "aarch64")]
+    pub(super) lr: u64,
+}
+
+/// Those of the function that this is compiled into.
+#[inline(always)]
+pub(super) fn here() -> Registers {
+    let (pc, sp, fp);
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instructions only copy registers.
+    unsafe {
+        asm!(
+            "lea {pc}, [rip]", "mov {sp}, rsp", "mov {fp}, rbp",
+            pc = out(reg) pc, sp = out(reg) sp, fp = out(reg) fp,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    #[cfg(target_arch = "x86_64")]
+    return Registers { pc, sp, fp };
+    #[cfg(target_arch = "aarch64")]
+    {
+        let lr;
+        // SAFETY: the instructions only copy registers.
+        unsafe {
+            asm!(
+                "adr {pc}, .", "mov {sp}, sp", "mov {fp}, x29", "mov {lr}, x30",
+                pc = out(reg) pc, sp = out(reg) sp, fp = out(reg) fp, lr = out(reg) lr,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        Registers { pc, sp, fp, lr }
+    }
+}
+
+/// The part of this thread's stack that is in use: from where it is now up to where it began. All of it
+/// is mapped for as long as the function that asked has not returned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Used {
+    from: u64,
+    to: u64,
+}
+
+impl Used {
+    /// # Safety
+    ///
+    /// `from` is at or above the stack pointer of the caller, and the thread's own stack ends at `to`.
+    pub(super) unsafe fn new(from: u64, to: u64) -> Used {
+        Used { from, to }
+    }
+
+    /// The word at an address; `None` if that is not in this part, or is no place of a word.
+    #[inline(always)]
+    pub(super) fn word(self, address: u64) -> Option<u64> {
+        let room = self.to.checked_sub(address)?;
+        if address < self.from || room < 8 || address % 8 != 0 {
+            return None;
+        }
+        let word;
+        // SAFETY: the address is within what `new` was told is mapped, and the load changes nothing. Other
+        // threads may store there at the same time, which for the processor is no fault.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            asm!(
+                "mov {word}, qword ptr [{address}]",
+                word = lateout(reg) word, address = in(reg) address,
+                options(readonly, nostack, preserves_flags),
+            );
+            #[cfg(target_arch = "aarch64")]
+            asm!(
+                "ldr {word}, [{address}]",
+                word = lateout(reg) word, address = in(reg) address,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        Some(word)
+    }
+}
