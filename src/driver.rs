@@ -151,7 +151,7 @@ impl Driver for Thread {
         drop(lock);
         // Without a wake it takes the lock again at once, or sees to the helper itself.
         if woken > 0 {
-            handover::get().rouse();
+            handover::get().wake_sleeping();
         }
     }
 }
@@ -196,7 +196,7 @@ impl Caller {
             }
             // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
             // it saw the lock held, must watch.
-            thread.handover().rouse();
+            thread.handover().wake_sleeping();
         } else {
             thread.handover().want();
         }
@@ -253,7 +253,7 @@ impl Caller {
             held = reactor.lock().try_lock(Holder::BlockOn);
         }
         drop(held);
-        handover.rouse();
+        handover.wake_sleeping();
         trace::drive_end();
         leaves
     }
@@ -273,7 +273,7 @@ impl Caller {
         if (left || holder != Holder::Nobody) && signal.start_parking() {
             trace::park_begin();
             if !park_for(parker, LINE_SPAN) {
-                handover.call_helper();
+                handover.wake_napping();
                 parker.park();
             }
             trace::park_end();

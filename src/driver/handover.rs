@@ -1,6 +1,6 @@
 //! Who takes the driver lock next: the `block_on` threads in line for it, and the helper thread.
 //!
-//! **Nobody sleeps while the lock is free**: whoever lets go of it with work to do rouses the helper if
+//! **Nobody sleeps while the lock is free**: whoever lets go of it with work to do wakes the helper if
 //! it sleeps, and the helper, having said that it sleeps, looks once more before it does.
 
 use std::cell::Cell;
@@ -19,7 +19,7 @@ use crate::sync::{full_fence, Mutex};
 const ABSENT: u8 = 0;
 /// It watches or drives.
 const AWAKE: u8 = 1;
-/// It sleeps until it is roused.
+/// It sleeps until it is woken.
 const ASLEEP: u8 = 2;
 /// It takes a nap that is long for whoever only a close look serves soon.
 const NAPPING: u8 = 3;
@@ -144,14 +144,14 @@ impl Handover {
 
     /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
     #[inline]
-    pub(crate) fn rouse(&self) {
+    pub(crate) fn wake_sleeping(&self) {
         if self.helper.load(Ordering::Relaxed) == ASLEEP {
-            self.rouse_asleep();
+            self.wake_sleeping_now();
         }
     }
 
     #[cold]
-    fn rouse_asleep(&self) {
+    fn wake_sleeping_now(&self) {
         let exchanged =
             self.helper.compare_exchange(ASLEEP, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
         if exchanged.is_ok() {
@@ -162,14 +162,14 @@ impl Handover {
     /// Somebody waits whom only a close look serves soon: ends the helper's nap. One that sleeps until the
     /// lock is let go looks then. Without a fence: who misses a nap that begins just now waits for its end.
     #[inline]
-    pub(crate) fn call_helper(&self) {
+    pub(crate) fn wake_napping(&self) {
         if self.helper.load(Ordering::Relaxed) == NAPPING {
-            self.end_nap();
+            self.wake_napping_now();
         }
     }
 
     #[cold]
-    fn end_nap(&self) {
+    fn wake_napping_now(&self) {
         let exchanged =
             self.helper.compare_exchange(NAPPING, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
         if exchanged.is_ok() {
@@ -284,19 +284,19 @@ mod tests {
         let (parker, unparker) = parking::pair();
         handover.set_unparker(unparker);
         assert!(handover.must_start_helper());
-        handover.call_helper();
+        handover.wake_napping();
         assert!(!parker.park_timeout(Duration::ZERO), "it looks closely");
         handover.begin_nap();
-        handover.call_helper();
+        handover.wake_napping();
         assert!(parker.park_timeout(Duration::ZERO), "it takes a nap");
         handover.wake_up();
 
         let guard = lock.try_lock(Holder::BlockOn).expect("it is free");
         assert!(handover.fall_asleep(&lock));
-        handover.call_helper();
+        handover.wake_napping();
         assert!(!parker.park_timeout(Duration::ZERO), "it sleeps");
         drop(guard);
-        handover.rouse();
+        handover.wake_sleeping();
         assert!(parker.park_timeout(Duration::ZERO), "the lock is let go");
     }
 }

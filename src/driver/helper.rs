@@ -7,7 +7,7 @@ use parking::Parker;
 
 use super::cpu::Clocks;
 use super::handover::{self, Handover};
-use super::watch::{Seen, Watch, CLOSE, SERVED};
+use super::watch::{Observed, Watch, CLOSE, SERVED};
 use crate::reactor::lock::{DriverGuard, Holder};
 use crate::reactor::{current, demand, Driver, Reactor, Round};
 use crate::sync::park_for;
@@ -20,7 +20,7 @@ pub(crate) fn ensure_helper() {
     if handover.must_start_helper() {
         start(current::get(), handover);
     } else if !demand::is_inside() {
-        handover.call_helper();
+        handover.wake_napping();
     }
 }
 
@@ -52,8 +52,8 @@ impl Driver for Handover {
     }
 }
 
-/// What the helper has seen at its latest look.
-struct Look {
+/// What the helper saw when it looked last.
+struct Watcher {
     at: Instant,
     tick: u64,
     still_for: Duration,
@@ -61,16 +61,16 @@ struct Look {
     clocks: Clocks,
 }
 
-impl Look {
+impl Watcher {
     /// Looks again.
-    fn again(&mut self, reactor: &Reactor, handover: &Handover) -> Seen {
+    fn observe(&mut self, reactor: &Reactor, handover: &Handover) -> Observed {
         let now = Instant::now();
         let passed = now.duration_since(std::mem::replace(&mut self.at, now));
         let tick = reactor.tick();
         let is_still = std::mem::replace(&mut self.tick, tick) == tick;
         self.still_for = if is_still { self.still_for + passed } else { Duration::ZERO };
         let served = self.served_at.is_some_and(|at| now.duration_since(at) < SERVED);
-        Seen {
+        Observed {
             holder: reactor.lock().holder(),
             still_for: self.still_for,
             line: handover.has_line(),
@@ -86,7 +86,7 @@ impl Look {
 fn help(reactor: &Reactor, handover: &Handover) {
     let (parker, unparker) = parking::pair();
     handover.become_helper(unparker);
-    let mut look = Look {
+    let mut watcher = Watcher {
         at: Instant::now(),
         tick: reactor.tick(),
         still_for: Duration::ZERO,
@@ -95,7 +95,7 @@ fn help(reactor: &Reactor, handover: &Handover) {
     };
     // A waker may fork, and this be the child: what is here is its parent's.
     while !reactor.is_inherited() {
-        match look.again(reactor, handover).decide() {
+        match watcher.observe(reactor, handover).decide() {
             Watch::Nap(period) => nap(handover, &parker, period),
             Watch::Sleep if handover.fall_asleep(reactor.lock()) => {
                 parker.park();
@@ -110,7 +110,7 @@ fn help(reactor: &Reactor, handover: &Handover) {
             }
             Watch::Drive => {
                 if drive(reactor, handover) {
-                    look.served_at = Some(Instant::now());
+                    watcher.served_at = Some(Instant::now());
                 }
                 nap(handover, &parker, CLOSE);
             }

@@ -1,7 +1,8 @@
-//! What the helper thread does next, by what it sees now.
+//! What the helper thread does next, by what it observes now.
 //!
-//! The decision is a function of [`Seen`] and remembers nothing. What lies between two looks is part of
-//! what is seen; and one time-out is: for [`SERVED`] after the helper has woken somebody it looks closely.
+//! The decision is a function of [`Observed`] and remembers nothing. What has happened between two looks is
+//! part of what is observed. So is one time-out: for [`SERVED`] after the helper has woken somebody, it
+//! looks closely.
 
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ pub(super) const DISTANT: Duration = Duration::from_millis(10);
 /// For how long it looks closely after it has woken somebody.
 pub(super) const SERVED: Duration = Duration::from_millis(40);
 
-/// What the helper sees when it looks.
+/// What the helper observes when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     /// Who holds the driver lock.
     pub(super) holder: Holder,
     /// For how long no round has been done, as far as looks tell; zero: there was one since the last.
@@ -49,7 +50,7 @@ pub(super) enum Watch {
     Drive,
 }
 
-impl Seen {
+impl Observed {
     pub(super) fn decide(self) -> Watch {
         let close = self.line || self.outsiders || self.served;
         let nap = Watch::Nap(if close { CLOSE } else { DISTANT });
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     /// A thread in `block_on` computes, rounds go by, and nobody else waits.
-    const QUIET: Seen = Seen {
+    const QUIET: Observed = Observed {
         holder: Holder::Nobody,
         still_for: Duration::ZERO,
         line: false,
@@ -81,7 +82,7 @@ mod tests {
         blocked: false,
     };
     /// The same, without a round since the last look.
-    const STILL: Seen = Seen { still_for: CLOSE, ..QUIET };
+    const STILL: Observed = Observed { still_for: CLOSE, ..QUIET };
 
     #[test]
     fn the_table() {
@@ -89,27 +90,27 @@ mod tests {
         let table = [
             // While rounds go by, the helper only looks: closely where somebody would notice.
             (QUIET, Watch::Nap(DISTANT)),
-            (Seen { holder: held, ..QUIET }, Watch::Nap(DISTANT)),
-            (Seen { line: true, ..QUIET }, Watch::Nap(CLOSE)),
-            (Seen { outsiders: true, ..QUIET }, Watch::Nap(CLOSE)),
-            (Seen { served: true, ..QUIET }, Watch::Nap(CLOSE)),
-            (Seen { blocked: true, ..QUIET }, Watch::Nap(DISTANT)),
-            // Somebody has settled down in the poller, whoever waits.
-            (Seen { holder: held, ..STILL }, Watch::Sleep),
-            (Seen { holder: held, line: true, ..STILL }, Watch::Sleep),
-            (Seen { holder: held, outsiders: true, ..STILL }, Watch::Sleep),
+            (Observed { holder: held, ..QUIET }, Watch::Nap(DISTANT)),
+            (Observed { line: true, ..QUIET }, Watch::Nap(CLOSE)),
+            (Observed { outsiders: true, ..QUIET }, Watch::Nap(CLOSE)),
+            (Observed { served: true, ..QUIET }, Watch::Nap(CLOSE)),
+            (Observed { blocked: true, ..QUIET }, Watch::Nap(DISTANT)),
+            // Somebody is in the poller, whoever waits.
+            (Observed { holder: held, ..STILL }, Watch::Sleep),
+            (Observed { holder: held, line: true, ..STILL }, Watch::Sleep),
+            (Observed { holder: held, outsiders: true, ..STILL }, Watch::Sleep),
             // Nobody is there. A thread in line drives before the helper does.
-            (Seen { line: true, ..STILL }, Watch::Offer),
-            (Seen { line: true, outsiders: true, blocked: true, ..STILL }, Watch::Offer),
-            (Seen { outsiders: true, ..STILL }, Watch::Drive),
-            (Seen { blocked: true, ..STILL }, Watch::Drive),
+            (Observed { line: true, ..STILL }, Watch::Offer),
+            (Observed { line: true, outsiders: true, blocked: true, ..STILL }, Watch::Offer),
+            (Observed { outsiders: true, ..STILL }, Watch::Drive),
+            (Observed { blocked: true, ..STILL }, Watch::Drive),
             // A thread that computes drives when it is done; for a while it is left alone.
             (STILL, Watch::Nap(DISTANT)),
-            (Seen { served: true, ..STILL }, Watch::Nap(CLOSE)),
-            (Seen { still_for: DISTANT, ..STILL }, Watch::Drive),
+            (Observed { served: true, ..STILL }, Watch::Nap(CLOSE)),
+            (Observed { still_for: DISTANT, ..STILL }, Watch::Drive),
         ];
-        for (seen, watch) in table {
-            assert_eq!(seen.decide(), watch, "{seen:?}");
+        for (observed, watch) in table {
+            assert_eq!(observed.decide(), watch, "{observed:?}");
         }
     }
 }

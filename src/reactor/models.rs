@@ -80,8 +80,8 @@ impl Machine {
     /// A poll by request, as `Source::poll_ready` does it. Returns whether it was ready.
     fn poll(&self, id: &mut WaiterId, waker: &Waker) -> bool {
         let (dir, mut displaced) = (Direction::Read, Displaced::default());
-        if let Some(look) = self.readiness.look(dir, *id, waker, &mut displaced) {
-            return look.ready;
+        if let Some(status) = self.readiness.check(dir, *id, waker, &mut displaced) {
+            return status.ready;
         }
         let ticks = self.readiness.ticks(&self.ticker, dir);
         if self.kernel.lock().unwrap().readable {
@@ -94,8 +94,8 @@ impl Machine {
     /// The same poll of a source that forgets. `by_round`: with the ticks that do for others.
     fn consuming_poll(&self, id: &mut WaiterId, waker: &Waker, by_round: bool) -> bool {
         let (dir, mut displaced) = (Direction::Read, Displaced::default());
-        if let Some(look) = self.readiness.look(dir, *id, waker, &mut displaced) {
-            return look.ready;
+        if let Some(status) = self.readiness.check(dir, *id, waker, &mut displaced) {
+            return status.ready;
         }
         let ticks = self.readiness.ticks(&self.ticker, dir);
         let ticks = if by_round { ticks } else { delivered_alone(ticks) };
@@ -397,7 +397,7 @@ fn helper() -> (Arc<(Handover, DriverLock)>, parking::Parker) {
     (shared, parker)
 }
 
-/// The helper falls asleep while the driver lets go: it finds the lock free, or is roused.
+/// The helper falls asleep while the driver lets go: it finds the lock free, or is woken.
 #[test]
 fn the_helper_does_not_sleep_while_the_lock_is_free() {
     loom::model(|| {
@@ -407,7 +407,7 @@ fn the_helper_does_not_sleep_while_the_lock_is_free() {
             move || {
                 let (handover, lock) = &*shared;
                 drop(lock.try_lock(Holder::BlockOn).expect("nobody else wants it"));
-                handover.rouse();
+                handover.wake_sleeping();
             }
         });
         let (handover, lock) = &*shared;

@@ -26,7 +26,7 @@ pub(crate) use waits::{Begun, WaiterId};
 
 /// What a poll found out about its wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct WaitStatus {
     /// Whether the wait is over.
     pub(crate) ready: bool,
     /// Why.
@@ -224,66 +224,66 @@ impl Readiness {
     /// Ready ends the wait. Pending leaves it as it is; its waker is `waker` from now on, for which
     /// `clone` is called with the lock released.
     #[inline]
-    pub(crate) fn look(
+    pub(crate) fn check(
         &self,
         dir: Direction,
         id: WaiterId,
         waker: &Waker,
         displaced: &mut Displaced,
-    ) -> Option<Look> {
+    ) -> Option<WaitStatus> {
         let mut state = self.state.lock();
-        let (look, waits) = self.look_locked(&mut state, dir, id, displaced)?;
-        if look.ready || waits.holds(id, waker) {
-            return Some(look);
+        let (status, waits) = self.check_locked(&mut state, dir, id, displaced)?;
+        if status.ready || waits.holds(id, waker) {
+            return Some(status);
         }
         drop(state);
-        // Not returned as it comes: the look above would go through memory for it as well, which is 24
+        // Not returned as it comes: the status above would go through memory for it as well, which is 24
         // instructions a round trip.
-        let look = self.look_with(dir, id, waker.clone(), displaced)?;
-        Some(look)
+        let status = self.check_with(dir, id, waker.clone(), displaced)?;
+        Some(status)
     }
 
     /// The same with a waker to store, once more from the start: an event may have come in between.
     #[inline(never)]
-    fn look_with(
+    fn check_with(
         &self,
         dir: Direction,
         id: WaiterId,
         waker: Waker,
         displaced: &mut Displaced,
-    ) -> Option<Look> {
+    ) -> Option<WaitStatus> {
         let mut state = self.state.lock();
-        let (mut look, waits) = self.look_locked(&mut state, dir, id, displaced)?;
-        if !look.ready && !waits.holds(id, &waker) {
+        let (mut status, waits) = self.check_locked(&mut state, dir, id, displaced)?;
+        if !status.ready && !waits.holds(id, &waker) {
             waits.store(id, waker, None, displaced);
-            look.stored = true;
+            status.stored = true;
         }
-        Some(look)
+        Some(status)
     }
 
     #[inline]
-    fn look_locked<'a>(
+    fn check_locked<'a>(
         &self,
         state: &'a mut MutexGuard<'_, State>,
         dir: Direction,
         id: WaiterId,
         displaced: &mut Displaced,
-    ) -> Option<(Look, &'a mut Waits)> {
+    ) -> Option<(WaitStatus, &'a mut Waits)> {
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
         let DirectionState { hung_up, waits, watched, .. } = &mut state.directions[dir as usize];
         let waits = waits.as_deref_mut()?;
         let begun = waits.begun(id)?;
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
         let (ready, watched) = (is_ready(reason), *watched);
-        let look = Look { ready, reason, tick, ticks, stored: false, watched };
-        if look.ready {
+        let status = WaitStatus { ready, reason, tick, ticks, stored: false, watched };
+        if status.ready {
             *displaced = self.end(dir, id, waits).flatten().into();
         }
-        Some((look, waits))
+        Some((status, waits))
     }
 
     /// Begins a wait, unless an event was delivered that was harvested since the ticks of `begun` were
-    /// read: then the look says ready, and nothing has begun.
+    /// read: then the status says ready, and nothing has begun.
     ///
     /// `id` is [`WaiterId::SHARED`] or, for an own waiter, [`WaiterId::NONE`], which is then set.
     /// `outside` counts the wait as one of a thread that does no rounds.
@@ -296,14 +296,14 @@ impl Readiness {
         waker: Waker,
         outside: Option<Outside>,
         displaced: &mut Displaced,
-    ) -> Look {
+    ) -> WaitStatus {
         let mut state = self.state.lock();
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
         let direction = &mut state.directions[dir as usize];
         let (ticks, reason) = (begun.ticks, begun.reason(tick, direction.hung_up));
         if is_ready(reason) {
             *displaced = Displaced::Dropped(waker);
-            return Look { ready: true, reason, tick, ticks, stored: false, watched: true };
+            return WaitStatus { ready: true, reason, tick, ticks, stored: false, watched: true };
         }
         direction.unclaimed = false;
         let watched = std::mem::replace(&mut direction.watched, true);
@@ -318,7 +318,7 @@ impl Readiness {
             true => waits.store(*id, waker, outside, displaced),
             false => *displaced = Displaced::Dropped(waker),
         }
-        Look { ready: false, reason, tick, ticks, stored, watched }
+        WaitStatus { ready: false, reason, tick, ticks, stored, watched }
     }
 
     /// A short read has left the stream empty, by its ticks from before. The task's next poll begins

@@ -15,7 +15,7 @@ use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
 use super::attempt::{Attempt, On, Outcome, Stage};
 use super::current::{self, Home};
-use super::readiness::{Begun, Delivered, Displaced, Harvest, Look, Readiness, WaiterId};
+use super::readiness::{Begun, Delivered, Displaced, Harvest, Readiness, WaitStatus, WaiterId};
 use super::wakes::{self, Woken};
 use super::{Reactor, NO_KEY};
 use crate::fork::Renewable;
@@ -140,12 +140,12 @@ impl Source {
         };
         let mut wait = None;
         if self.readiness().may_wait(dir, *waiter) {
-            wait = match self.look(dir, waiter, cx) {
-                Some(look) if look.ready => match attempt.answer_of_event() {
+            wait = match self.check(dir, waiter, cx) {
+                Some(status) if status.ready => match attempt.answer_of_event() {
                     Some(answer) => return Poll::Ready(Ok(answer)),
                     None => None,
                 },
-                look => look,
+                status => status,
             };
         } else if A::READS_STREAM {
             if let Some(ticks) = drained {
@@ -166,8 +166,8 @@ impl Source {
                     return Poll::Ready(result);
                 }
                 Outcome::Nothing(begun) => match wait {
-                    Some(look) => {
-                        self.go_on(on, *waiter, look, cx)?;
+                    Some(status) => {
+                        self.go_on(on, *waiter, status, cx)?;
                         return Poll::Pending;
                     }
                     None => ready!(self.begin(on, waiter, begun, cx)?),
@@ -224,23 +224,28 @@ impl Source {
     /// Looks at a wait that has begun; `None` if none has. One that is over has ended: an own waiter
     /// may begin again.
     #[inline(never)]
-    fn look(&self, dir: Direction, waiter: &mut WaiterId, cx: &mut Context<'_>) -> Option<Look> {
+    fn check(
+        &self,
+        dir: Direction,
+        waiter: &mut WaiterId,
+        cx: &mut Context<'_>,
+    ) -> Option<WaitStatus> {
         let mut displaced = Displaced::default();
-        let looked = self.readiness().look(dir, *waiter, cx.waker(), &mut displaced);
+        let status = self.readiness().check(dir, *waiter, cx.waker(), &mut displaced);
         let own = *waiter != WaiterId::SHARED;
-        let Some(look) = looked else {
+        let Some(status) = status else {
             // The number is one of a forked child's parent.
             *waiter = if own { WaiterId::NONE } else { *waiter };
             return None;
         };
         let (key, fd, number) = (self.key(), self.number(), waiter.number());
-        trace::poll_begin(key, fd, dir, look.tick, Some(look.ticks), number);
+        trace::poll_begin(key, fd, dir, status.tick, Some(status.ticks), number);
         self.put_away(dir, *waiter, displaced);
-        if look.ready {
-            trace::poll_ready(key, fd, dir, look.tick, number, look.reason);
+        if status.ready {
+            trace::poll_ready(key, fd, dir, status.tick, number, status.reason);
             *waiter = if own { WaiterId::NONE } else { *waiter };
         }
-        Some(look)
+        Some(status)
     }
 
     /// Begins to wait. Ready: an event came in between.
@@ -254,15 +259,15 @@ impl Source {
     ) -> Poll<io::Result<()>> {
         let mut displaced = Displaced::default();
         let (waker, outside) = (cx.waker().clone(), self.home.get().demand().count());
-        let look = self.readiness().begin(on.dir, waiter, begun, waker, outside, &mut displaced);
+        let status = self.readiness().begin(on.dir, waiter, begun, waker, outside, &mut displaced);
         let (key, fd, number) = (self.key(), self.number(), waiter.number());
-        trace::poll_begin(key, fd, on.dir, look.tick, None, number);
+        trace::poll_begin(key, fd, on.dir, status.tick, None, number);
         self.put_away(on.dir, *waiter, displaced);
-        if look.ready {
-            trace::poll_ready(key, fd, on.dir, look.tick, number, look.reason);
+        if status.ready {
+            trace::poll_ready(key, fd, on.dir, status.tick, number, status.reason);
             return Poll::Ready(Ok(()));
         }
-        self.go_on(on, *waiter, look, cx)?;
+        self.go_on(on, *waiter, status, cx)?;
         Poll::Pending
     }
 
@@ -272,19 +277,28 @@ impl Source {
         self: &Arc<Source>,
         on: On<'_>,
         waiter: WaiterId,
-        look: Look,
+        status: WaitStatus,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
         let (key, fd, dir, number) = (self.key(), self.number(), on.dir, waiter.number());
-        if look.stored {
+        if status.stored {
             trace::source_waker(key, fd, WakerChange::Stored, dir, number, Some(cx.waker()));
         }
-        if let Err(error) = self.watch(on.reactor, look) {
-            trace::poll_failed(key, fd, dir, look.tick, number);
+        if let Err(error) = self.watch(on.reactor, status) {
+            trace::poll_failed(key, fd, dir, status.tick, number);
             self.give_up();
             return Err(error);
         }
-        trace::poll_pending(key, fd, dir, look.tick, look.ticks, number, look.reason, cx.waker());
+        trace::poll_pending(
+            key,
+            fd,
+            dir,
+            status.tick,
+            status.ticks,
+            number,
+            status.reason,
+            cx.waker(),
+        );
         Ok(())
     }
 
@@ -295,7 +309,7 @@ impl Source {
         &self,
         dir: Direction,
         waiter: &mut WaiterId,
-        wait: Option<Look>,
+        wait: Option<WaitStatus>,
         ticks: Ticks,
         reason: Reason,
     ) {

@@ -2,7 +2,7 @@
 //! a wake-up. Upstream wakes while the thread that drives holds the reactor's lock. The inner
 //! `block_on` on this thread waits for a timer that only a driver can fire, and no other thread may
 //! drive: one such destructor with a timer of a millisecond stops all I/O and all timers of the process.
-//! Ours has let go of everything, the right to poll included, before it wakes or drops a waker; the inner
+//! Ours has let go of everything, the driver lock included, before it wakes or drops a waker; the inner
 //! `block_on` drives by itself, or another thread does.
 
 use std::future::Future;
@@ -142,7 +142,7 @@ fn a_thread_in_block_on_may_block_within_a_wake() {
 }
 
 /// A waker that is woken by the helper thread waits for what a `block_on` thread is about to do. That one
-/// had found the helper driving, and parked; the helper let go of the right before it woke, and told nobody,
+/// had found the helper driving, and parked; the helper let go of the driver lock before it woke, and told nobody,
 /// because it would have been back in a moment.
 #[test]
 fn a_waker_that_blocks_the_helper_keeps_no_other_thread() {
@@ -171,7 +171,7 @@ fn timer_waits_for_the_waker(delay: Duration) -> bool {
     let this = thread::current().id();
     let waker = foreign_waker(move |call| {
         if call == Call::Wake {
-            // Where this thread got hold of the right before the event was harvested, it wakes itself.
+            // Where this thread got the driver lock before the event was harvested, it wakes itself.
             if thread::current().id() != this {
                 let waited = is_done.lock().unwrap().recv_timeout(Duration::from_secs(20));
                 give_up.fetch_add(usize::from(waited.is_err()), Ordering::SeqCst);
@@ -180,7 +180,7 @@ fn timer_waits_for_the_waker(delay: Duration) -> bool {
         }
     });
     bounded::pending("a new source", &waker, |cx| near.poll_readable(cx));
-    // Long enough for the helper to settle in the poller.
+    // Long enough for the helper to be in the poller.
     thread::sleep(Duration::from_millis(30));
     block_on(async {
         far.write_all(b"x").unwrap();

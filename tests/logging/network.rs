@@ -2,7 +2,7 @@
 //! the answer with `async_io::block_on`, and gives up after a timer. With the reactor's records among
 //! those it is sent, it is called in the midst of a round, of a registration, of a wake, on every thread
 //! and on the helper thread, and uses the very reactor that is at work there.
-//! With a lock held at any hook, or with the thread that holds the right to poll waiting for somebody
+//! With a lock held at any hook, or with the thread that holds the driver lock waiting for somebody
 //! else to poll, the program would stop for ever; with its own records recorded, it would never end.
 //! Ours calls it with nothing locked, lets the thread that polls poll again within, and leaves no record
 //! of what a listener does itself.

@@ -1,7 +1,7 @@
 //! A logger panics: its disk is full and it unwraps, its formatter indexes a slice. With the reactor's
 //! records among those it is sent, each panic would unwind through a round, a registration, a waker or a
 //! destructor of this crate: it would kill the helper thread, lose the wakers that the round had taken,
-//! leave the right to poll with nobody, or, out of a destructor that runs during another panic, end the
+//! leave the driver lock with nobody, or, out of a destructor that runs during another panic, end the
 //! process. Ours ends each panic at the hook that called the logger; all the rest goes on.
 
 use std::any::Any;

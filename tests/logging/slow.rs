@@ -1,7 +1,7 @@
 //! A logger takes a millisecond per record: a terminal that scrolls, a disk that syncs. Each hook of a
 //! round then costs a thousand times what the round does, and whatever the reactor's threads expect of
 //! each other's timing no longer holds: a round seems overdue while its thread is in the logger, the
-//! right to poll is offered to threads that cannot take it, timers are late when they are armed.
+//! driver lock is offered to threads that cannot take it, timers are late when they are armed.
 //! Everything still completes, by the same steps: a slow logger costs its own time and no more work.
 
 use std::future::Future;

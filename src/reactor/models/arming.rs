@@ -73,9 +73,9 @@ fn a_wait_that_begins_is_watched_whatever_an_event_ended() {
         let begun = Begun { ticks: Ticks { a: 1, b: 0 }, drained: false };
         let (mut id, mut displaced) = (WaiterId::NONE, Displaced::default());
         let waker = Waker::noop().clone();
-        let look = shared.0.begin(Direction::Read, &mut id, begun, waker, None, &mut displaced);
-        assert!(!look.ready, "the event is of a round before");
-        if !look.watched {
+        let status = shared.0.begin(Direction::Read, &mut id, begun, waker, None, &mut displaced);
+        assert!(!status.ready, "the event is of a round before");
+        if !status.watched {
             request(&shared);
         }
         driver.join().unwrap();

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Source;
 use crate::poller::Interest;
-use crate::reactor::readiness::Look;
+use crate::reactor::readiness::WaitStatus;
 use crate::reactor::wakes::{self, Woken};
 use crate::reactor::Reactor;
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -87,8 +87,8 @@ impl Source {
 
     /// Has the poller watch the direction that somebody has begun to wait for.
     #[inline]
-    pub(super) fn watch(&self, reactor: &Reactor, look: Look) -> io::Result<()> {
-        match !look.watched || look.stored && reactor.arms() {
+    pub(super) fn watch(&self, reactor: &Reactor, status: WaitStatus) -> io::Result<()> {
+        match !status.watched || status.stored && reactor.arms() {
             // What is ready by now is reported by this.
             true => self.arm(reactor),
             false => Ok(()),
