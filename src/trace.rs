@@ -83,7 +83,6 @@ mod place;
 mod spans;
 #[cfg(feature = "tracing")]
 mod tracing;
-mod upstream;
 
 pub(crate) use describe::Descriptor;
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
@@ -168,8 +167,6 @@ fn emit(record: Record, at: &'static Location<'static>) {
         return;
     }
     let listeners = LISTENERS.load(Ordering::Relaxed);
-    // Once for all, so that all are told the same.
-    let record = upstream::follow(&record);
     if listeners & LOG != 0 {
         contain(|| log::emit(&record, at));
     }
@@ -316,7 +313,7 @@ hooks! { now record:
         ticks: Option<Ticks>,
         waiter: Option<u64>,
     ) {
-        r::PollBegin { dir, tick, ticks, key, fd, waiter: waiter.unwrap_or(0) }
+        r::PollBegin { dir, tick, ticks, key, fd, waiter: number(waiter) }
     } table {
         recorder::wait_begins_anew(ticks.is_none());
     }
@@ -360,7 +357,7 @@ hooks! { now record:
         waiter: Option<u64>,
         waker: Option<&Waker>,
     ) {
-        let (waiter, task) = (waiter.unwrap_or(0), waker.map_or(0, task));
+        let (waiter, task) = (number(waiter), waker.map_or(0, task));
         r::SourceWaker { change, dir, key, fd, waiter, task }
     }
     fn wake(waker: &Waker, by: Cause) {
@@ -494,7 +491,7 @@ fn poll_end(
     result: Verdict,
     reason: Reason,
 ) -> r::PollEnd {
-    let waiter = waiter.unwrap_or(0);
+    let waiter = number(waiter);
     r::PollEnd { dir, tick, ticks, result, key, fd, waiter, reason, upstream: None }
 }
 
@@ -512,6 +509,11 @@ fn wake_record(task: u64, by: Cause) -> r::Wake {
         Cause::Timer { id } => r::Wake { by: WakeCause::Timer, timer: Some(id), ..none },
         Cause::Notify => none,
     }
+}
+
+/// A waiter's number in records; one that has not begun to wait has none yet.
+fn number(waiter: Option<u64>) -> u64 {
+    waiter.unwrap_or(ticks_format::WaiterId::NEW)
 }
 
 /// A task, by its waker's data pointer.

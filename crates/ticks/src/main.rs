@@ -26,6 +26,7 @@ mod stat;
 mod table;
 mod timeline;
 mod units;
+mod upstream;
 mod who;
 mod woken;
 

@@ -12,7 +12,7 @@ use anyhow::Context;
 use crate::filter::{Filter, Ready};
 use crate::input::Input;
 use crate::line;
-use crate::merge::{Merge, Positions};
+use crate::merge::{Merge, Place};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::progress::Progress;
@@ -78,13 +78,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         // Nothing need be looked through for what is to be stripped.
         false => Box::new(BufWriter::with_capacity(OUT_BYTES, io::stdout().lock())),
     };
-    let mut positions: Positions = vec![Default::default(); inputs.len()];
+    let mut place = Place::begin(inputs.len());
     let mut damaged = false;
     let [mut read, mut shown] = [0, 0];
     loop {
         // Asked first, so that what a program records last is shown before we stop.
         let live = args.follow && !is_over(&filter) && inputs.iter().any(Input::is_live);
-        let mut merge = Merge::from(&inputs, &positions)?;
+        let mut merge = Merge::from(&inputs, place)?;
         let mut progress = (is_file(&io::stdout()) && !args.follow)
             .then(|| Progress::new(merge.slots(), "reading"));
         while let Some(moment) = merge.advance()? {
@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         drop(progress);
         out.flush()?;
         damaged |= merge.report_losses();
-        positions = merge.positions();
+        place = merge.into_place();
         if !live {
             break;
         }

@@ -32,7 +32,8 @@ a wake, as with smol's streams, which try to read before they ask. Waits that go
 without polls has something that nobody asks for. LAST, unless the program
 ended in order, is how long ago by now, or by the recording's end, a thread made its last record: one that
 computes or is blocked makes none. Percentiles are right to 1 %. UP≠ counts the polls
-that async-io 2.6.0 would have answered otherwise.
+that async-io 2.6.0 would have answered otherwise; ≥ and ?: of some polls, or of all, that is not known,
+because records from before them were overwritten.
 
 Example:
   ticks stat 4711.ticks";
@@ -127,6 +128,9 @@ struct SourceSums {
     wakes: u64,
     spurious: u64,
     polls: u64,
+    /// Polls of which it is known what 2.6.0 would have answered.
+    judged: u64,
+    /// Those that it would have answered otherwise.
     differ: u64,
     waits: Durations,
 }
@@ -134,6 +138,15 @@ struct SourceSums {
 impl SourceSums {
     fn has_any(&self) -> bool {
         self.events + self.wakes + self.polls > 0
+    }
+
+    /// How many polls 2.6.0 would have answered otherwise, as far as that is known.
+    fn upstream(&self) -> String {
+        match self.judged {
+            judged if judged == self.polls => units::count(self.differ),
+            0 => "?".into(),
+            _ => format!("≥ {}", units::count(self.differ)),
+        }
     }
 }
 
@@ -201,7 +214,7 @@ impl Sums {
                 }
             }
             Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
-            Record::PollEnd(poll) => self.poll(poll, moment.utc_ns),
+            Record::PollEnd(poll) => self.poll(poll, moment),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
                 let id = (waker.key, waker.dir.code(), waker.waiter);
                 self.end_wait(id, moment.utc_ns, |waiting| waiting.woken);
@@ -227,11 +240,13 @@ impl Sums {
         }
     }
 
-    fn poll(&mut self, poll: &PollEnd, utc_ns: u64) {
+    fn poll(&mut self, poll: &PollEnd, moment: &Moment) {
+        let utc_ns = moment.utc_ns;
         let id = (poll.key, poll.dir.code(), poll.waiter);
         let sums = self.sources.entry(poll.key).or_default();
         self.descriptions.entry(poll.key).or_insert_with(|| (poll.fd, String::new()));
         sums.polls += 1;
+        sums.judged += u64::from(moment.upstream.is_some());
         sums.differ += u64::from(poll.upstream.is_some());
         if poll.result == Verdict::Pending {
             let new = || Waiting { since_ns: utc_ns, ticks: poll.ticks, woken: false };
@@ -328,7 +343,7 @@ impl Sums {
         let counts = [sums.events, sums.wakes, sums.spurious, sums.polls].map(units::count);
         let mut row = vec![fd, key.to_string(), what];
         row.extend(counts);
-        row.extend([per_wake, units::count(sums.differ)]);
+        row.extend([per_wake, sums.upstream()]);
         row.extend(sums.waits.texts());
         row
     }
