@@ -27,6 +27,7 @@
 //! shared with the kernel, so it is there however the process ends, by `SIGKILL` too; the tool `ticks`
 //! shows it, of a dead process or of one that goes on.
 //!
+//! - The directory is made if it is missing and the one above it is there. It is its owner's alone then.
 //! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
 //!   been written to. The oldest records of a thread are overwritten by its newest.
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
@@ -41,7 +42,7 @@
 //!   slows a program that records down, and where a snapshot has been taken, or on others of this
 //!   kind, it may be ended by `SIGBUS`. Name a directory elsewhere: `/dev/shm` is in memory, and
 //!   outlives the program.
-//! - What cannot be done, because there is no such directory or the disk is full for example, is said
+//! - What cannot be done, because no file may be made there or the disk is full for example, is said
 //!   once on standard error, and the program goes on without.
 //!
 //! Who waits is told by a place in the code: where the function was called whose future waits
