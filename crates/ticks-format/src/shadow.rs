@@ -117,10 +117,10 @@ impl Shadow {
             Record::WaitBegin(_) => self.waiting = true,
             Record::Ticker(ticker) => (self.tick, self.waiting) = (Some(ticker.tick), false),
             Record::ReactEnd(end) => (self.tick, self.waiting) = (Some(end.tick), false),
-            Record::PollBegin(begin) => self.poll_begins(begin, record.waiter()?),
-            Record::PollEnd(end) => return self.poll_ends(end, record.waiter()?),
+            Record::PollBegin(begin) => self.poll_begins(begin),
+            Record::PollEnd(end) => return self.poll_ends(end),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
-                self.waiter_gone(record.waiter()?);
+                self.waiter_gone(waker.waiter_id());
             }
             Record::SourceNew(source) => self.source_comes(source.key),
             Record::SourceDrop(source) => self.source_gone(source.key),
@@ -130,7 +130,8 @@ impl Shadow {
     }
 
     /// 2.6.0 looks and records under one lock, so that both see the tick at the poll's beginning.
-    fn poll_begins(&mut self, poll: &PollBegin, id: WaiterId) {
+    fn poll_begins(&mut self, poll: &PollBegin) {
+        let id = poll.waiter_id();
         let ahead = u64::from(self.waiting);
         let now = self.tick.map(|tick| Ticks { a: tick.wrapping_add(ahead), b: poll.tick });
         let is_shared = id.number == WaiterId::SHARED;
@@ -144,7 +145,8 @@ impl Shadow {
         (waiter.begun, waiter.memory) = (Some(verdict), memory);
     }
 
-    fn poll_ends(&mut self, poll: &PollEnd, id: WaiterId) -> Option<Verdict> {
+    fn poll_ends(&mut self, poll: &PollEnd) -> Option<Verdict> {
+        let id = poll.waiter_id();
         let own = self.known(id).and_then(|waiter| waiter.begun.take());
         let upstream = match own {
             Some(verdict) => verdict,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::records::Record;
+use crate::records::{PollBegin, PollEnd, Record, SourceWaker};
 use crate::tables::{Awaited, Waiter};
 use crate::values::{Direction, Key};
 
@@ -36,22 +36,32 @@ impl WaiterId {
     }
 }
 
-impl Record {
-    /// The waiter that the record is about.
-    pub fn waiter(&self) -> Option<WaiterId> {
-        let (key, dir, number) = match self {
-            Record::PollBegin(poll) => (poll.key, poll.dir, poll.waiter),
-            Record::PollEnd(poll) => (poll.key, poll.dir, poll.waiter),
-            Record::SourceWaker(waker) => (waker.key, waker.dir, waker.waiter),
-            _ => return None,
-        };
-        Some(WaiterId { key, dir, number })
-    }
+macro_rules! of_a_waiter {
+    ($( $kind:ident )*) => {
+        $(impl $kind {
+            /// The waiter that the record is about.
+            pub fn waiter_id(&self) -> WaiterId {
+                WaiterId { key: self.key, dir: self.dir, number: self.waiter }
+            }
+        })*
+
+        impl Record {
+            /// The waiter that the record is about, if it is about one.
+            pub fn waiter_id(&self) -> Option<WaiterId> {
+                match self {
+                    $( Record::$kind(record) => Some(record.waiter_id()), )*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
+
+of_a_waiter! { PollBegin PollEnd SourceWaker }
 
 impl Waiter {
     /// Who it is, if it waits for a source.
-    pub fn id(&self) -> Option<WaiterId> {
+    pub fn waiter_id(&self) -> Option<WaiterId> {
         match self.awaited {
             Awaited::Source { key, dir, waiter, .. } => Some(WaiterId { key, dir, number: waiter }),
             Awaited::Timer { .. } => None,

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WakerChange, What};
+use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WaiterId, WakerChange, What};
 
 use crate::input::Input;
 use crate::line;
@@ -76,11 +76,8 @@ pub struct Ready {
     /// The sources of each file.
     sources: Vec<Sources>,
     /// Whose wakers are stored: polls name their waiter, and no task.
-    waiters: HashMap<Waiter, u64>,
+    waiters: HashMap<(usize, WaiterId), u64>,
 }
-
-/// A waiter of a direction of a file's source.
-type Waiter = (usize, Key, Direction, u64);
 
 impl Filter {
     /// Understands the texts; times by the start of the first file.
@@ -198,7 +195,8 @@ impl Ready {
     /// Learns from a record whose task a waiter's polls are.
     fn learn_waiter(&mut self, moment: &Moment) {
         let What::Record(record) = &moment.stamped.what else { return };
-        let Some(waiter) = waiter_of(moment.input, record) else { return };
+        let Some(waiter) = record.waiter_id() else { return };
+        let waiter = (moment.input, waiter);
         match record {
             Record::SourceWaker(waker) if waker.change == WakerChange::Stored => {
                 self.waiters.insert(waiter, waker.task);
@@ -216,8 +214,8 @@ impl Ready {
     /// Whether a record that names no task is about a waiter of the wanted one's.
     fn is_of_task(&self, moment: &Moment) -> bool {
         let What::Record(record) = &moment.stamped.what else { return false };
-        let waiter = waiter_of(moment.input, record);
-        let task = waiter.and_then(|waiter| self.waiters.get(&waiter).copied());
+        let waiter = record.waiter_id();
+        let task = waiter.and_then(|waiter| self.waiters.get(&(moment.input, waiter)).copied());
         task.is_some() && task == self.filter.task
     }
 
@@ -275,16 +273,6 @@ impl Ready {
     fn is_peer(&self, peer: &Address) -> bool {
         let wanted = self.filter.peer.as_deref().unwrap_or("");
         peer.to_string().contains(wanted)
-    }
-}
-
-/// The waiter that a record is about.
-fn waiter_of(input: usize, record: &Record) -> Option<Waiter> {
-    match record {
-        Record::PollBegin(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
-        Record::PollEnd(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
-        Record::SourceWaker(waker) => Some((input, waker.key, waker.dir, waker.waiter)),
-        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 use ticks_format::layout::counter;
 use ticks_format::records::{PollEnd, Wake};
-use ticks_format::{Key, Record, Ticks, Verdict, WakeCause, WakerChange, What};
+use ticks_format::{Key, Record, Ticks, Verdict, WaiterId, WakeCause, WakerChange, What};
 
 use crate::input::{addresses, Input};
 use crate::merge::{Merge, Moment};
@@ -173,7 +173,7 @@ struct Sums {
     sources: BTreeMap<Key, SourceSums>,
     timers: TimerSums,
     descriptions: HashMap<Key, (i64, String)>,
-    waiting: HashMap<(Key, u8, u64), Waiting>,
+    waiting: HashMap<WaiterId, Waiting>,
     span_ns: Option<(u64, u64)>,
 }
 
@@ -207,7 +207,7 @@ impl Sums {
                 self.sources.entry(new.key).or_default();
             }
             Record::SourceDrop(gone) => {
-                self.waiting.retain(|(key, ..), _| *key != gone.key);
+                self.waiting.retain(|waiter, _| waiter.key != gone.key);
                 // One that came and went with nothing in between has nothing to tell.
                 if self.sources.get(&gone.key).is_some_and(|sums| !sums.has_any()) {
                     self.sources.remove(&gone.key);
@@ -216,8 +216,7 @@ impl Sums {
             Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
             Record::PollEnd(poll) => self.poll(poll, moment),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
-                let id = (waker.key, waker.dir.code(), waker.waiter);
-                self.end_wait(id, moment.utc_ns, |waiting| waiting.woken);
+                self.end_wait(waker.waiter_id(), moment.utc_ns, |waiting| waiting.woken);
             }
             Record::TimerInsert(_) => self.timers.inserted += 1,
             Record::TimerRemove(_) => self.timers.removed += 1,
@@ -235,14 +234,13 @@ impl Sums {
             return;
         };
         self.sources.entry(key).or_default().wakes += 1;
-        for ((waiter_key, waiter_dir, _), waiting) in &mut self.waiting {
-            waiting.woken |= *waiter_key == key && *waiter_dir == dir.code();
+        for (waiter, waiting) in &mut self.waiting {
+            waiting.woken |= waiter.direction() == (key, dir);
         }
     }
 
     fn poll(&mut self, poll: &PollEnd, moment: &Moment) {
-        let utc_ns = moment.utc_ns;
-        let id = (poll.key, poll.dir.code(), poll.waiter);
+        let (id, utc_ns) = (poll.waiter_id(), moment.utc_ns);
         let sums = self.sources.entry(poll.key).or_default();
         self.descriptions.entry(poll.key).or_insert_with(|| (poll.fd, String::new()));
         sums.polls += 1;
@@ -261,9 +259,9 @@ impl Sums {
     }
 
     /// A wait that does not count was given up.
-    fn end_wait(&mut self, id: (Key, u8, u64), utc_ns: u64, counts: fn(&Waiting) -> bool) {
+    fn end_wait(&mut self, id: WaiterId, utc_ns: u64, counts: fn(&Waiting) -> bool) {
         if let Some(waiting) = self.waiting.remove(&id).filter(counts) {
-            let waits = &mut self.sources.entry(id.0).or_default().waits;
+            let waits = &mut self.sources.entry(id.key).or_default().waits;
             waits.add(utc_ns.saturating_sub(waiting.since_ns));
         }
     }

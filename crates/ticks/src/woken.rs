@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Awaited, Key, Record, Waiter, WakeCause, WakerChange, What};
+use ticks_format::{Direction, Key, Record, Waiter, WaiterId, WakeCause, WakerChange, What};
 
 use crate::input::Input;
 
@@ -10,17 +10,15 @@ use crate::input::Input;
 #[derive(Default)]
 pub struct Wakes {
     /// By source, direction and task.
-    wakes: HashMap<(Key, u8, u64), u64>,
-    /// By source, direction and waiter.
-    polls: HashMap<(Key, u8, u64), u64>,
+    wakes: HashMap<(Key, Direction, u64), u64>,
+    polls: HashMap<WaiterId, u64>,
 }
 
 impl Wakes {
     /// Reads all rings, if one of these waits for a source.
     pub fn of(input: &Input, waiters: &[Waiter]) -> anyhow::Result<Wakes> {
         let mut found = Wakes::default();
-        let is_of_source = |it: &Waiter| matches!(it.awaited, Awaited::Source { .. });
-        if !waiters.iter().any(is_of_source) {
+        if waiters.iter().all(|waiter| waiter.waiter_id().is_none()) {
             return Ok(found);
         }
         for ring in input.recording.rings()? {
@@ -38,17 +36,16 @@ impl Wakes {
         let last = match record {
             Record::Wake(wake) => match (wake.by, wake.key, wake.dir) {
                 (WakeCause::Source, Some(key), Some(dir)) => {
-                    self.wakes.entry((key, dir.code(), wake.task)).or_default()
+                    self.wakes.entry((key, dir, wake.task)).or_default()
                 }
                 _ => return,
             },
-            Record::PollEnd(poll) => {
-                self.polls.entry((poll.key, poll.dir.code(), poll.waiter)).or_default()
-            }
+            Record::SourceWaker(waker) if waker.change != WakerChange::Dropped => return,
             // One that goes asks no more.
-            Record::SourceWaker(gone) if gone.change == WakerChange::Dropped => {
-                self.polls.entry((gone.key, gone.dir.code(), gone.waiter)).or_default()
-            }
+            Record::PollEnd(_) | Record::SourceWaker(_) => match record.waiter_id() {
+                Some(waiter) => self.polls.entry(waiter).or_default(),
+                None => return,
+            },
             _ => return,
         };
         *last = time.max(*last);
@@ -56,9 +53,9 @@ impl Wakes {
 
     /// When the task that waits was woken, if it has not asked since.
     pub fn owed(&self, waiter: &Waiter) -> Option<u64> {
-        let Awaited::Source { key, dir, waiter: number, .. } = waiter.awaited else { return None };
-        let woken = *self.wakes.get(&(key, dir.code(), waiter.task))?;
-        let polled = self.polls.get(&(key, dir.code(), number)).copied().unwrap_or(0);
+        let id = waiter.waiter_id()?;
+        let woken = *self.wakes.get(&(id.key, id.dir, waiter.task))?;
+        let polled = self.polls.get(&id).copied().unwrap_or(0);
         (woken > polled.max(waiter.since)).then_some(woken)
     }
 }
