@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context};
 use ticks_format::layout::MAGIC;
 
-use crate::input::Input;
+use crate::input::Inputs;
 use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::plain::say;
@@ -49,7 +49,7 @@ Examples:
 
 /// Exports.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let inputs = Input::open_all(&args.files)?;
+    let Inputs { all: inputs, failed } = Inputs::open(&args.files)?;
     if is_recording(&args.output) {
         bail!(
             "{}: is a recording, which is not written over; name another file",
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     drop(progress);
     let timeline = builder.finish(&inputs)?;
-    let mut damaged = merge.report_losses();
+    let mut damaged = merge.report_losses() | failed;
     for input in &inputs {
         damaged |= input.report_problems();
     }

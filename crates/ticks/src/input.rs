@@ -43,7 +43,7 @@ impl Input {
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
-    pub fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+    fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
@@ -64,13 +64,9 @@ impl Input {
         }
     }
 
-    /// All that is meant.
-    pub fn open_all(files_or_pids: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
-        let mut inputs = Vec::new();
-        for file_or_pid in files_or_pids {
-            inputs.extend(Input::find(file_or_pid)?);
-        }
-        Ok(inputs)
+    /// The file's path, to name it in an error.
+    pub fn place(&self) -> String {
+        self.path.display().to_string()
     }
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
@@ -81,12 +77,16 @@ impl Input {
         !self.recording.problems().is_empty()
     }
 
+    /// The path of the process's program, if the file has it.
+    pub fn program(&self) -> Option<&str> {
+        let mut about = self.recording.about().iter();
+        about.find(|(name, _)| name == "program").map(|(_, path)| path.as_str())
+    }
+
     /// The process, with its program's name if the file has it.
     pub fn process_name(&self) -> String {
-        let about = self.recording.about().iter();
-        let program = about.clone().find(|(name, _)| name == "program");
         let pid = self.recording.header().pid;
-        match program.and_then(|(_, path)| Path::new(path).file_name()?.to_str()) {
+        match self.program().and_then(|path| Path::new(path).file_name()?.to_str()) {
             Some(name) => format!("{} ({pid})", plain(name)),
             None => format!("process {pid}"),
         }
@@ -124,6 +124,54 @@ impl Input {
             }
         }
         Ok(sources)
+    }
+}
+
+/// What is looked at: the recordings that can be opened, of those that were asked for.
+#[derive(Debug)]
+pub struct Inputs {
+    /// In the order in which they were asked for.
+    pub all: Vec<Input>,
+    /// Whether some could not be opened, which was said.
+    pub failed: bool,
+}
+
+impl Inputs {
+    /// Opens all that is meant. One that cannot be opened hides none of the others: it is said on stderr, and
+    /// an error only if there is nothing else to look at.
+    pub fn open(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        for file_or_pid in files_or_pids {
+            match Input::find(file_or_pid) {
+                Ok(found) => all.extend(found),
+                Err(error) => errors.push(error),
+            }
+        }
+        let failed = !errors.is_empty();
+        let last = if all.is_empty() { errors.pop() } else { None };
+        for error in errors {
+            say!("{error:#}");
+        }
+        match last {
+            Some(error) => Err(error),
+            None => Ok(Inputs { all, failed }),
+        }
+    }
+
+    /// Does something with each, and returns what came of it. An error, which is to name the file, is said;
+    /// whether there was one anywhere is returned.
+    pub fn each<'a, T>(&'a self, work: impl Fn(&'a Input) -> anyhow::Result<T>) -> (Vec<T>, bool) {
+        let (mut done, mut failed) = (Vec::new(), self.failed);
+        for input in &self.all {
+            match work(input) {
+                Ok(result) => done.push(result),
+                Err(error) => {
+                    failed = true;
+                    say!("{error:#}");
+                }
+            }
+        }
+        (done, failed)
     }
 }
 

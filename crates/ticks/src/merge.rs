@@ -81,7 +81,7 @@ impl<'a> Merge<'a> {
         for ((input, file), FilePlace { positions, mut upstream }) in
             inputs.iter().enumerate().zip(place.0)
         {
-            let context = || file.path.display().to_string();
+            let context = || file.place();
             upstream.check(file).with_context(context)?;
             for ring in file.recording.rings().with_context(context)? {
                 let position = positions.get(&ring.index).copied().unwrap_or(0);
@@ -109,7 +109,7 @@ impl<'a> Merge<'a> {
         let stream = &mut self.streams[index];
         let file = &self.inputs[stream.input];
         let record = stream.records.next().transpose();
-        let record = record.with_context(|| file.path.display().to_string())?;
+        let record = record.with_context(|| file.place())?;
         stream.next = record.map(|stamped| Moment {
             utc_ns: file.recording.clock().utc_ns(stamped.time),
             input: stream.input,

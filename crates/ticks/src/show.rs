@@ -10,7 +10,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 
 use crate::filter::{Filter, Ready};
-use crate::input::Input;
+use crate::input::{Input, Inputs};
 use crate::line;
 use crate::merge::{Merge, Place};
 use crate::outcome::Outcome;
@@ -70,7 +70,7 @@ fn is_over(filter: &Ready) -> bool {
 
 /// Shows the records.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = Input::open_all(&args.files)?;
+    let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
     let mut filter = args.filter.ready(&inputs)?;
     let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let mut out: Box<dyn Write> = match colours {
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         false => Box::new(BufWriter::with_capacity(OUT_BYTES, io::stdout().lock())),
     };
     let mut place = Place::begin(inputs.len());
-    let mut damaged = false;
+    let mut damaged = failed;
     let [mut read, mut shown] = [0, 0];
     loop {
         // Asked first, so that what a program records last is shown before we stop.
@@ -109,8 +109,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         sleep(PAUSE);
         for input in &mut inputs {
-            let path = &input.path;
-            input.recording.refresh_clock().with_context(|| path.display().to_string())?;
+            let place = input.place();
+            input.recording.refresh_clock().context(place)?;
         }
     }
     if shown == 0 && read > 0 {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::{json, Value as Json};
 use ticks_format::layout::counter;
 use ticks_format::{Awaited, Entry, Key, Source, Waiter};
 
-use crate::input::{self, Input};
+use crate::input::{self, Input, Inputs};
 use crate::outcome::Outcome;
 use crate::process::State;
 use crate::woken::Wakes;
@@ -23,9 +24,9 @@ use crate::{table, units};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A recording, or the number of a process that records
-    #[arg(value_name = "FILE|PID")]
-    target: PathBuf,
+    /// The recordings, or the numbers of processes that record
+    #[arg(required = true, value_name = "FILE|PID")]
+    files: Vec<PathBuf>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -38,49 +39,53 @@ const EXAMPLES: &str = "\
 Examples:
   ticks who 4711
   ticks who --every 10s 4711
+  ticks who /tmp/t/*.ticks
   ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'";
 
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = Input::find(&args.target)?;
+    let mut inputs = Inputs::open(&args.files)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     let mut is_first = true;
-    // Entries that nobody will finish writing.
-    let mut torn;
+    let mut damaged = false;
     loop {
-        let mut runs = false;
-        torn = 0;
-        for input in &mut inputs {
-            input.recording.refresh_clock()?;
-            let view = View::of(input)?;
-            match view.state {
-                State::Runs => runs = true,
-                _ => torn += view.torn,
-            }
+        let (views, failed) = inputs.each(|input| View::of(input).with_context(|| input.place()));
+        // Entries that nobody will finish writing, among others.
+        damaged |= failed || views.iter().any(|view| view.torn > 0 && view.state != State::Runs);
+        for view in &views {
             if args.json {
-                view.write_json(&mut out, input)?;
+                view.write_json(&mut out)?;
                 continue;
             }
-            if !std::mem::take(&mut is_first) {
+            // Those for whom nobody waits have a line each.
+            if !std::mem::take(&mut is_first) && !view.waits.is_empty() {
                 writeln!(out)?;
             }
-            view.write_table(&mut out, input)?;
+            view.write_table(&mut out)?;
+        }
+        if views.len() > 1 && !args.json {
+            let waiting = views.iter().map(|view| view.waits.len()).sum::<usize>();
+            let waiting = units::count(waiting as u64);
+            writeln!(out, "\n{} recordings, {waiting} waiting", views.len())?;
         }
         out.flush()?;
         match args.every {
-            Some(pause) if runs => sleep(pause),
+            Some(pause) if views.iter().any(|view| view.state == State::Runs) => sleep(pause),
             _ => break,
         }
+        for input in &mut inputs.all {
+            input.recording.refresh_clock()?;
+        }
     }
-    let mut damaged = torn > 0;
-    for input in &inputs {
+    for input in &inputs.all {
         damaged |= input.report_problems();
     }
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
 }
 
 /// Everybody who waits, at one moment.
-struct View {
+struct View<'a> {
+    input: &'a Input,
     state: State,
     at_ns: u64,
     waits: Vec<Wait>,
@@ -102,8 +107,8 @@ struct Wait {
     source: Option<Source>,
 }
 
-impl View {
-    fn of(input: &Input) -> anyhow::Result<View> {
+impl<'a> View<'a> {
+    fn of(input: &'a Input) -> anyhow::Result<View<'a>> {
         let recording = &input.recording;
         let sources: HashMap<Key, Source> = input.sources()?;
         let state = input.state();
@@ -141,11 +146,11 @@ impl View {
         };
         let left_out = recording.counter(counter::WAITERS_LEFT_OUT)?;
         let is_whole = recording.has_waiters()?;
-        Ok(View { state, at_ns, waits, is_whole, torn, left_out })
+        Ok(View { input, state, at_ns, waits, is_whole, torn, left_out })
     }
 
-    fn write_table(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
-        let process = input.process_name();
+    fn write_table(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let process = self.input.process_name();
         let at = units::time(self.at_ns);
         let state = match self.state {
             State::Runs => self.state.to_string(),
@@ -192,11 +197,16 @@ impl View {
         Ok(())
     }
 
-    fn write_json(&self, out: &mut dyn Write, input: &Input) -> anyhow::Result<()> {
-        let pid = input.recording.header().pid;
-        let state = self.state.name();
+    fn write_json(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let pid = self.input.recording.header().pid;
         for wait in &self.waits {
-            let mut object = json!({ "time": units::time(self.at_ns), "pid": pid, "state": state });
+            let mut object = json!({
+                "time": units::time(self.at_ns),
+                "file": self.input.path.to_string_lossy(),
+                "pid": pid,
+                "program": self.input.program(),
+                "state": self.state.name(),
+            });
             if let (Some(object), Json::Object(more)) =
                 (object.as_object_mut(), wait.json(self.at_ns))
             {
