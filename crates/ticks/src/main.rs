@@ -11,6 +11,7 @@ mod chrome;
 mod cli;
 mod export;
 mod filter;
+mod history;
 mod input;
 mod line;
 mod merge;
@@ -28,7 +29,6 @@ mod timeline;
 mod units;
 mod upstream;
 mod who;
-mod woken;
 
 use cli::{Cli, Command};
 use outcome::Outcome;

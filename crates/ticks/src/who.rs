@@ -11,16 +11,22 @@ use serde_json::{json, Value as Json};
 use ticks_format::layout::counter;
 use ticks_format::{Awaited, Entry, Key, Source, Waiter};
 
+use crate::history::History;
 use crate::input::{self, Input, Inputs};
 use crate::outcome::Outcome;
+use crate::plain::plain;
 use crate::process::State;
-use crate::woken::Wakes;
 use crate::{table, units};
 
 /// Show who waits now, or waited when the program ended
 ///
-/// Nothing runs in the program: its recording is read. A task that was woken and has not asked since has
-/// WOKEN set: its executor has not polled it, because one of its threads is busy or blocked.
+/// Nothing runs in the program: its recording is read.
+///
+/// WOKEN is set where a task was woken and the future that waits has not asked since. Either the task was not
+/// polled, because a thread of its executor computes or is blocked, or it was polled and did not poll this
+/// future, as inside `select!`, `FuturesUnordered` and `buffered`. Where each thread's last record is a park or
+/// a wait, no thread is busy, and a line below the table says so; else it names the thread that has recorded
+/// nothing for longest.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -89,6 +95,7 @@ struct View<'a> {
     state: State,
     at_ns: u64,
     waits: Vec<Wait>,
+    history: History,
     /// Whether the table was not cut off.
     is_whole: bool,
     torn: u64,
@@ -122,7 +129,7 @@ impl<'a> View<'a> {
             }
         }
         // After the table: whoever has asked since it was read is owed nothing.
-        let wakes = Wakes::of(input, &waiters)?;
+        let history = History::of(input)?;
         let mut waits = Vec::with_capacity(waiters.len());
         for waiter in waiters {
             let clock = recording.clock();
@@ -133,7 +140,7 @@ impl<'a> View<'a> {
             waits.push(Wait {
                 waiter,
                 since_ns: clock.utc_ns(waiter.since),
-                woken_ns: wakes.owed(&waiter).map(|woken| clock.utc_ns(woken)),
+                woken_ns: history.owed(&waiter).map(|woken| clock.utc_ns(woken)),
                 due_ns,
                 place: recording.place(waiter.place)?,
                 source,
@@ -146,7 +153,7 @@ impl<'a> View<'a> {
         };
         let left_out = recording.counter(counter::WAITERS_LEFT_OUT)?;
         let is_whole = recording.has_waiters()?;
-        Ok(View { input, state, at_ns, waits, is_whole, torn, left_out })
+        Ok(View { input, state, at_ns, waits, history, is_whole, torn, left_out })
     }
 
     fn write_table(&self, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -183,6 +190,9 @@ impl<'a> View<'a> {
         if count > 0 {
             out.write_all(table::text(&rows).as_bytes())?;
         }
+        if self.is_owed() {
+            writeln!(out, "{}", self.why_owed())?;
+        }
         if self.torn > 0 {
             let or = if self.state == State::Runs { "" } else { ", or are damaged" };
             writeln!(out, "{} entries were being written{or}", self.torn)?;
@@ -195,6 +205,34 @@ impl<'a> View<'a> {
             )?;
         }
         Ok(())
+    }
+
+    /// Whether a task was woken that ought to have asked by now.
+    fn is_owed(&self) -> bool {
+        /// Time enough for an executor that is not held up.
+        const PATIENCE_NS: u64 = 100_000_000;
+        let patience_ns = if self.state == State::Runs { PATIENCE_NS } else { 0 };
+        let mut woken_ns = self.waits.iter().filter_map(|wait| wait.woken_ns);
+        woken_ns.any(|woken_ns| self.at_ns.saturating_sub(woken_ns) >= patience_ns)
+    }
+
+    /// Why a task that was woken has not asked, as far as its threads' last records tell.
+    fn why_owed(&self) -> String {
+        match self.history.busiest() {
+            None => "WOKEN: no thread is busy, each one's last record is a park or a wait. So the task was \
+                     polled, and the future that waits was not, as inside select!, FuturesUnordered and \
+                     buffered; or its executor is one that has recorded nothing."
+                .to_owned(),
+            Some(last) => {
+                let last_ns = self.input.recording.clock().utc_ns(last.time);
+                let ago = units::duration(self.at_ns.saturating_sub(last_ns));
+                let (tid, name) = (last.thread.tid, plain(&last.thread.name));
+                format!(
+                    "WOKEN: thread {tid} ({name}) has recorded nothing for {ago}, and its last record is \
+                     neither a park nor a wait. It computes, is blocked, or sleeps in an executor of its own."
+                )
+            }
+        }
     }
 
     fn write_json(&self, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -5,78 +5,18 @@
 
 mod util;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{exit, Child, ChildStdin, Command, Output, Stdio};
+use std::process::{exit, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
 use serde_json::Value as Json;
-use tempfile::TempDir;
+use util::process::{role, Process};
 use util::{path, stderr, stdout, ticks};
-
-const ROLE: &str = "TICKS_TEST_ROLE";
-
-/// A process that waits until its standard input is closed. It is killed when this is dropped.
-struct Waiting {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    dir: TempDir,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Waiting {
-    /// Starts this test binary as `role`, and waits until it says that it waits.
-    fn start(test: &str, role: &str, records: bool) -> Waiting {
-        Waiting::start_under(&[], test, role, records)
-    }
-
-    /// As [`start`](Waiting::start), run by another program.
-    fn start_under(wrapper: &[&str], test: &str, role: &str, records: bool) -> Waiting {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir(dir.path().join("here")).expect("a directory");
-        let exe = std::env::current_exe().expect("a test binary has a path");
-        let mut words = wrapper.iter().map(OsStr::new).chain([exe.as_os_str()]);
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(["--exact", test, "--nocapture"]).env(ROLE, role);
-        command.env_remove("ASYNC_IO_TRACE").env("ASYNC_IO_TRACE_MIB", "4");
-        if records {
-            command.env("ASYNC_IO_TRACE", dir.path().join("here"));
-        }
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let waits = lines.any(|line| line.is_ok_and(|line| line.ends_with("waits")));
-        assert!(waits, "{:?}", child.wait());
-        Waiting { stdin: child.stdin.take(), child, dir }
-    }
-
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    fn file(&self) -> PathBuf {
-        self.dir.path().join(format!("here/{}.ticks", self.child.id()))
-    }
-
-    /// Has it go on to its end.
-    fn end(&mut self) {
-        self.stdin = None;
-        self.child.wait().expect("it ends");
-    }
-}
 
 /// The process's part: waits for a connection and for a timer, or for nothing; then what the role says.
 fn play(role: &str) {
@@ -122,10 +62,6 @@ fn go_on(role: &str) {
     }
 }
 
-fn role() -> Option<String> {
-    std::env::var(ROLE).ok()
-}
-
 fn who(args: &[&str]) -> Vec<Json> {
     let shown = stdout(["who", "--json"].iter().chain(args));
     shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -142,7 +78,7 @@ fn who_waits_in_a_live_process() {
     if let Some(role) = role() {
         return play(&role);
     }
-    let mut process = Waiting::start("who_waits_in_a_live_process", "exits", true);
+    let mut process = Process::start("who_waits_in_a_live_process", "exits", true);
     let pid = process.pid();
     let waits = who(&[&pid]);
     assert_eq!(waits.len(), 2, "{waits:?}");
@@ -178,7 +114,7 @@ fn a_recording_is_found_where_it_went() {
     if let Some(role) = role() {
         return play(&role);
     }
-    let process = Waiting::start("a_recording_is_found_where_it_went", "exits", true);
+    let process = Process::start("a_recording_is_found_where_it_went", "exits", true);
     let pid = process.pid();
     let (here, there) = (process.dir.path().join("here"), process.dir.path().join("the re"));
     fs::rename(&here, &there).expect("renamed");
@@ -204,7 +140,7 @@ fn a_child_is_found_without_its_parents_recording() {
         return if role == "forks" { fork() } else { play(&role) };
     }
     let test = "a_child_is_found_without_its_parents_recording";
-    let mut process = Waiting::start(test, "forks", true);
+    let mut process = Process::start(test, "forks", true);
     let child = fs::read_to_string(process.dir.path().join("here/child")).expect("a number");
     assert_eq!(who(&[&child]).len(), 2);
     let mut file = fs::OpenOptions::new().write(true).open(process.file()).expect("writable");
@@ -229,7 +165,7 @@ fn a_process_in_a_container_runs() {
         return;
     }
     let test = "a_process_in_a_container_runs";
-    let process = Waiting::start_under(&wrapper, test, "exits", true);
+    let process = Process::start_under(&wrapper, test, "exits", true);
     let pid = process.pid();
     let inside = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("readable");
     let waits = who(&[inside.trim()]);
@@ -243,7 +179,7 @@ fn a_killed_process_is_told_from_one_that_ended() {
         return play(&role);
     }
     let test = "a_killed_process_is_told_from_one_that_ended";
-    let mut process = Waiting::start(test, "is killed", true);
+    let mut process = Process::start(test, "is killed", true);
     process.child.kill().expect("killed");
     // Not yet waited for, it is there and is not.
     let until = Instant::now() + Duration::from_secs(300);
@@ -260,7 +196,7 @@ fn a_killed_process_is_told_from_one_that_ended() {
         "{shown}"
     );
 
-    let mut process = Waiting::start(test, "is replaced", true);
+    let mut process = Process::start(test, "is replaced", true);
     let copy = process.dir.path().join("copy.ticks");
     fs::copy(process.file(), &copy).expect("copied");
     assert_eq!(who(&[path(&copy)])[0]["state"], "left");
@@ -279,11 +215,11 @@ fn a_process_that_does_not_record_is_told_why() {
         return play(&role);
     }
     let test = "a_process_that_does_not_record_is_told_why";
-    let process = Waiting::start(test, "does not record", false);
+    let process = Process::start(test, "does not record", false);
     let wanted =
         "it does not record; start it with ASYNC_IO_TRACE=DIR in its environment, or by `ticks";
     fails(&ticks(["who", &process.pid()]), wanted);
-    let process = Waiting::start(test, "records nothing", true);
+    let process = Process::start(test, "records nothing", true);
     let wanted = format!(
         "it does not record, though it was started with ASYNC_IO_TRACE={}: it has not used async-io yet",
         process.dir.path().join("here").display()
@@ -304,7 +240,7 @@ fn following_ends_when_the_last_time_has_passed() {
         return play(&role);
     }
     let test = "following_ends_when_the_last_time_has_passed";
-    let process = Waiting::start(test, "exits", true);
+    let process = Process::start(test, "exits", true);
     let until = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
     for until in [&until[..], "0s"] {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
@@ -332,7 +268,7 @@ fn a_live_recording_is_followed_to_its_end() {
         return play(&role);
     }
     let test = "a_live_recording_is_followed_to_its_end";
-    let mut process = Waiting::start(test, "exits", true);
+    let mut process = Process::start(test, "exits", true);
     let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
     tool.args(["show", "--follow", "--json", &process.pid()]).stdout(Stdio::piped());
     let mut tool = tool.spawn().expect("it runs");
