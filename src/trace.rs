@@ -5,7 +5,8 @@
 //!
 //! - **A logger at `TRACE`.** With any [`log`](::log) implementation, `RUST_LOG=async_io=trace` for
 //!   `env_logger`, each record is a line of text with the same fields as key-values.
-//! - **The `tracing` feature.** The same records as `tracing` events.
+//! - **The `tracing` feature.** The same records as `tracing` events. Where a subscriber listens, nothing goes
+//!   to `log`.
 //! - **`ASYNC_IO_TRACE=<dir>` in the environment.** The flight recorder, see below.
 //!
 //! # Reading a record
@@ -132,12 +133,14 @@ pub fn is_listening() -> bool {
 /// Looks up who listens.
 pub(crate) fn refresh() {
     let mut listeners = 0;
-    if log::listens() {
-        listeners |= LOG;
-    }
     #[cfg(feature = "tracing")]
     if tracing::listens() {
         listeners |= TRACING;
+    }
+    // A subscriber's bridge from `log` would make events of these records too. tracing's own feature `log`
+    // has the same rule.
+    if listeners == 0 && log::listens() {
+        listeners |= LOG;
     }
     if cfg!(not(async_io_no_hooks)) && recorder::listens(&CLIENT) {
         listeners |= RECORDER;
