@@ -45,7 +45,12 @@ impl Display for Record {
             Record::PollEnd(r) => poll_end(f, name, r),
             Record::SourceWaker(r) => {
                 write!(f, "{name} {} dir={} key={}", r.change, r.dir.code(), r.key)?;
-                write!(f, " fd={} waiter={} task={:#x}", r.fd, r.waiter, r.task)
+                write!(f, " fd={} waiter={}", r.fd, r.waiter)?;
+                match (r.change, r.task) {
+                    // It had been woken, and is not there any more.
+                    (WakerChange::Dropped, 0) => Ok(()),
+                    (_, task) => write!(f, " task={task:#x}"),
+                }
             }
             Record::Wake(r) => wake(f, name, r),
             Record::TimerInsert(r) => {

@@ -1,10 +1,12 @@
-//! What the rings say of those who wait: who was woken and has not asked since, and what each thread did
-//! last.
+//! What the rings say of those who wait: who was woken and has not asked since, which events there were, and
+//! what each thread did last.
 
 use std::collections::HashMap;
 
+use ticks_format::layout::counter;
 use ticks_format::{
-    Direction, Key, Kind, Record, Thread, Waiter, WaiterId, WakeCause, WakerChange, What,
+    Awaited, Direction, Key, Kind, Loss, Record, Thread, Waiter, WaiterId, WakeCause, WakerChange,
+    What,
 };
 
 use crate::input::Input;
@@ -18,8 +20,23 @@ pub struct History {
     /// By source, direction and task.
     wakes: HashMap<(Key, Direction, u64), u64>,
     polls: HashMap<WaiterId, u64>,
+    /// How many there were, and the last.
+    events: HashMap<(Key, Direction), (u64, u64)>,
+    /// Whether there were more records, which cannot be read.
+    is_partial: bool,
     /// Of the threads that have not ended.
     threads: Vec<LastRecord>,
+}
+
+/// The events of a direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Events {
+    /// How many there were.
+    pub count: u64,
+    /// Whether there may have been more, of which nothing is left.
+    pub is_at_least: bool,
+    /// When the last was delivered, by the counter, if its record is left.
+    pub last: Option<u64>,
 }
 
 /// The last record of a thread.
@@ -47,10 +64,12 @@ impl LastRecord {
 impl History {
     /// Reads all rings.
     pub fn of(input: &Input) -> anyhow::Result<History> {
-        let mut history = History::default();
+        let unrecorded = input.recording.counter(counter::UNRECORDED)?;
+        let mut history = History { is_partial: unrecorded > 0, ..History::default() };
         for ring in input.recording.rings()? {
             let mut last = None;
-            for record in input.recording.records(&ring)? {
+            let mut records = input.recording.records(&ring)?;
+            for record in &mut records {
                 let record = record?;
                 let kind = match &record.what {
                     What::Record(what) => {
@@ -61,6 +80,7 @@ impl History {
                 };
                 last = Some((record.time, kind));
             }
+            history.is_partial |= records.loss() != Loss::default();
             if let Some((time, kind)) = last.filter(|_| ring.owned) {
                 history.threads.push(LastRecord { thread: ring.owner, time, kind });
             }
@@ -70,6 +90,15 @@ impl History {
 
     fn add(&mut self, record: &Record, time: u64) {
         let last = match record {
+            Record::ReactEvent(event) => {
+                let read = event.readable.then_some(Direction::Read);
+                let write = event.writable.then_some(Direction::Write);
+                for dir in read.into_iter().chain(write) {
+                    let (count, last) = self.events.entry((event.key, dir)).or_default();
+                    (*count, *last) = (*count + 1, time.max(*last));
+                }
+                return;
+            }
             Record::Wake(wake) => match (wake.by, wake.key, wake.dir) {
                 (WakeCause::Source, Some(key), Some(dir)) => {
                     self.wakes.entry((key, dir, wake.task)).or_default()
@@ -92,6 +121,19 @@ impl History {
         let woken = *self.wakes.get(&(id.key, id.dir, waiter.task))?;
         let polled = self.polls.get(&id).copied().unwrap_or(0);
         (woken > polled.max(waiter.since)).then_some(woken)
+    }
+
+    /// The events of the direction that is waited for.
+    pub fn events(&self, waiter: &Waiter) -> Option<Events> {
+        let Awaited::Source { key, dir, ticks, .. } = waiter.awaited else { return None };
+        let (count, last) = self.events.get(&(key, dir)).copied().unwrap_or_default();
+        // The direction's tick is that of its last event.
+        let had_some = ticks.is_some_and(|ticks| ticks.b > 0);
+        Some(Events {
+            count: count.max(u64::from(had_some)),
+            is_at_least: self.is_partial || had_some && count == 0,
+            last: (count > 0).then_some(last),
+        })
     }
 
     /// The thread that has recorded nothing for longest, of those whose last record is neither a park nor a

@@ -22,6 +22,7 @@ mod process;
 mod progress;
 mod record;
 mod show;
+mod sockets;
 mod sources;
 mod stat;
 mod table;

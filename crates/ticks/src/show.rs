@@ -25,7 +25,7 @@ pub struct Args {
     /// The recordings, or the numbers of processes that record
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
-    /// Print one JSON object a line
+    /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
     /// Go on with what is recorded from now on, until the programs have ended or --until has passed

@@ -28,20 +28,23 @@ pub struct Args {
     /// The recordings, or the numbers of processes that record
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
-    /// Print one JSON object a recording, each on a line
+    /// Print one JSON object a recording, each on a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
 }
 
+// A paragraph is a line, which is wrapped as the terminal is wide.
 const EXPLANATION: &str = "\
-A wait lasts from the first poll that is Pending to the one that is Ready, or until its waiter goes after
-a wake, as with smol's streams, which try to read before they ask. Waits that go on are not counted:
-`ticks who` has them. A wake is spurious if the poll that follows it is Pending. A source with events and
-without polls has something that nobody asks for. LAST, unless the program
-ended in order, is how long ago by now, or by the recording's end, a thread made its last record: one that
-computes or is blocked makes none. Percentiles are right to 1 %. UP≠ counts the polls
-that async-io 2.6.0 would have answered otherwise; ≥ and ?: of some polls, or of all, that is not known,
-because records from before them were overwritten.
+A wait lasts from the first poll that is Pending to the one that is Ready, or until its waiter goes after a \
+wake, as with smol's streams, which try to read before they ask. Waits that go on are not counted: `ticks who` \
+has them. A wake is spurious if the poll that follows it is Pending. A source with events and without polls has \
+something that nobody asks for. Percentiles are right to 1 %.
+
+LAST, unless the program ended in order, is when a thread made its last record: one that computes or is blocked \
+makes none.
+
+UP≠ counts the polls that async-io 2.6.0 would have answered otherwise; ≥ and ?: of some polls, or of all, that \
+is not known, because records from before them were overwritten.
 
 Examples:
   ticks stat 4711.ticks
@@ -53,7 +56,6 @@ struct Summary<'a> {
     input: &'a Input,
     sums: Sums,
     state: State,
-    /// By when it is told how long ago something was: now, or the recording's end.
     now_ns: u64,
     rings: Vec<(Ring, Loss)>,
     /// Records that found no ring.
@@ -98,11 +100,7 @@ impl<'a> Summary<'a> {
         }
         drop(progress);
         let state = input.state();
-        let (_, end_ns) = sums.span_ns.unwrap_or_default();
-        let now_ns = match state {
-            State::Runs => units::now_ns().max(end_ns),
-            _ => end_ns,
-        };
+        let now_ns = units::now_ns();
         let rings = merge.losses().map(|(_, ring, loss)| (ring.clone(), loss)).collect();
         let unrecorded =
             input.recording.counter(counter::UNRECORDED).with_context(|| input.place())?;
@@ -112,7 +110,7 @@ impl<'a> Summary<'a> {
 
     /// How long ago the last record was made, if there is one.
     fn last_ago_ns(&self) -> Option<u64> {
-        self.sums.span_ns.map(|(_, end_ns)| self.now_ns - end_ns)
+        self.sums.span_ns.map(|(_, end_ns)| self.now_ns.saturating_sub(end_ns))
     }
 }
 

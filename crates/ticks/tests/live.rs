@@ -95,7 +95,7 @@ fn who_waits_in_a_live_process() {
     let shown = stdout(["who", &pid]);
     assert!(shown.contains(" runs, ") && shown.contains("due in 59m"), "{shown}");
     // So do the others.
-    assert!(stdout(["stat", &pid]).contains(", which runs: "));
+    assert!(stdout(["stat", &pid]).contains(" runs: its records span "));
     assert!(stdout(["show", &pid, "--kind", "TimerInsert"]).contains("Timer::insert:+-"));
 
     process.end();
@@ -183,13 +183,20 @@ fn a_killed_process_is_told_from_one_that_ended() {
     process.child.kill().expect("killed");
     // Not yet waited for, it is there and is not.
     let until = Instant::now() + Duration::from_secs(300);
-    let state = || who(&[path(&process.file())])[0]["state"].clone();
-    while state() != "gone" {
+    let file = process.file();
+    let state = || who(&[path(&file)])[0]["state"].clone();
+    while state() != "zombie" {
         assert!(Instant::now() < until, "{}", state());
         std::thread::sleep(Duration::from_millis(10));
     }
     fails(&ticks(["who", &process.pid()]), "it has ended, and its parent has not asked for it yet");
+    let shown = stdout(["who", path(&process.file())]);
+    assert!(
+        shown.contains(" is a zombie (state Z), killed or ended without exit; as of "),
+        "{shown}"
+    );
     process.child.wait().expect("it ends");
+    assert_eq!(state(), "gone");
     let shown = stdout(["who", path(&process.file())]);
     assert!(
         shown.contains(" was killed or ended without exit; as of its last record, "),
@@ -203,7 +210,7 @@ fn a_killed_process_is_told_from_one_that_ended() {
     process.stdin.take();
     let until = Instant::now() + Duration::from_secs(300);
     let state = || who(&[path(&process.file())])[0]["state"].clone();
-    while !["left", "gone"].contains(&state().as_str().expect("a text")) {
+    while !["left", "zombie", "gone"].contains(&state().as_str().expect("a text")) {
         assert!(Instant::now() < until, "{}", state());
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -177,6 +177,18 @@ fn wakers_and_timers() -> Vec<(Record, &'static str)> {
             "Source::waker: stored dir=0 key=0 fd=4 waiter=0 task=0x55774859cd90",
         ),
         (
+            SourceWaker {
+                change: WakerChange::Dropped,
+                dir: Direction::Write,
+                key: key(0),
+                fd: 4,
+                waiter: 7,
+                task: 0,
+            }
+            .into(),
+            "Source::waker: dropped dir=1 key=0 fd=4 waiter=7",
+        ),
+        (
             Wake {
                 task: 0x5577_4859_cd90,
                 by: WakeCause::Source,

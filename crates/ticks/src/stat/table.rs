@@ -5,13 +5,22 @@ use std::io::{self, Write};
 use super::sums::SourceSums;
 use super::Summary;
 use crate::process::State;
-use crate::{table, units};
+use crate::table::{paragraph, Column, Table};
+use crate::units;
 
 /// One line a recording, for those who look at many.
 pub fn write_overview(out: &mut dyn Write, summaries: &[Summary<'_>]) -> io::Result<()> {
-    let columns =
-        ["PROCESS", "STATE", "#THREADS", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#LAST"];
-    let mut rows = table::new(&columns);
+    let columns = [
+        Column::new("PROCESS").wraps(),
+        Column::new("STATE").wraps().rank(5),
+        Column::number("THREADS").rank(1),
+        Column::number("RECORDS"),
+        Column::number("ROUNDS").rank(3),
+        Column::number("EVENTS").rank(4),
+        Column::number("WAKES").rank(2),
+        Column::number("LAST"),
+    ];
+    let mut rows = Table::new(columns);
     for summary in summaries {
         let threads = &summary.sums.threads;
         let sum = |of: fn(&super::sums::ThreadSums) -> u64| {
@@ -27,9 +36,9 @@ pub fn write_overview(out: &mut dyn Write, summaries: &[Summary<'_>]) -> io::Res
             sum(|thread| thread.wakes),
             summary.last_ago_ns().map_or_else(|| "-".into(), ago),
         ];
-        table::add(&mut rows, row);
+        rows.add(row);
     }
-    writeln!(out, "{}", table::text(&rows))
+    writeln!(out, "{}", rows.text())
 }
 
 /// One recording.
@@ -39,13 +48,13 @@ pub fn write(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
     write_sources(out, summary)?;
     let timers = &summary.sums.timers;
     let [p50, p99, max] = timers.late.texts();
-    writeln!(
-        out,
-        "timers: {} armed, {} disarmed, {} fired; late by p50 {p50}, p99 {p99}, max {max}\n",
-        units::count(timers.inserted),
-        units::count(timers.removed),
-        units::count(timers.fired)
-    )?;
+    let [inserted, removed, fired] =
+        [timers.inserted, timers.removed, timers.fired].map(units::count);
+    let text = format!(
+        "timers: {inserted} armed, {removed} disarmed, {fired} fired; late by p50 {p50}, p99 {p99}, max \
+         {max}"
+    );
+    writeln!(out, "{}", paragraph(&text))?;
     write_rings(out, summary)?;
     if summary.unrecorded > 0 {
         writeln!(out, "{} records found no ring", units::count(summary.unrecorded))?;
@@ -53,52 +62,73 @@ pub fn write(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// When a thread made its last record: by now, or by the end of a recording to which nothing more comes.
+fn last(summary: &Summary<'_>, last_ns: u64) -> String {
+    let (_, end_ns) = summary.sums.span_ns.unwrap_or_default();
+    match summary.state.is_live() {
+        true => ago(summary.now_ns.saturating_sub(last_ns)),
+        false if last_ns >= end_ns => "at the end".into(),
+        false => format!("{} before end", units::duration(end_ns - last_ns)),
+    }
+}
+
 fn ago(ns: u64) -> String {
     format!("{} ago", units::duration(ns))
 }
 
 fn write_head(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
-    let (begin, end) = summary.sums.span_ns.unwrap_or_default();
-    let span = units::duration(end - begin);
-    let (name, begin) = (summary.input.process_name(), units::time(begin));
-    write!(out, "{name}, which {}: {span} from {begin}", summary.state)?;
-    if let (State::Runs, Some(ns)) = (summary.state, summary.last_ago_ns()) {
-        write!(out, "; the last record is {} old", units::duration(ns))?;
+    let (name, state) = (summary.input.process_name(), summary.state);
+    let Some((begin, end)) = summary.sums.span_ns else {
+        return writeln!(out, "{}", paragraph(&format!("{name} {state}: there is no record")));
+    };
+    let (span, begin) = (units::duration(end - begin), units::time(begin));
+    let mut head = format!("{name} {state}: its records span {span}, from {begin}");
+    if let Some(ns) = summary.last_ago_ns() {
+        head += &format!("; the last is {} old", units::duration(ns));
     }
-    writeln!(out, "\n")
+    writeln!(out, "{}", paragraph(&head))
 }
 
 fn write_threads(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
-    let columns = ["THREAD", "NAME", "#RECORDS", "#ROUNDS", "#EVENTS", "#WAKES", "#PARKS"];
     // Of one that ended in order, that means nothing.
     let tells_last = summary.state != State::Ended;
-    let mut rows = table::new(&[&columns[..], &["#LAST"][..usize::from(tells_last)]].concat());
+    let columns = [
+        Column::new("THREAD"),
+        Column::new("NAME").wraps(),
+        Column::number("RECORDS"),
+        Column::number("ROUNDS").rank(3),
+        Column::number("EVENTS").rank(4),
+        Column::number("WAKES").rank(2),
+        Column::number("PARKS").rank(1),
+    ];
+    let column = tells_last.then_some(Column::number("LAST"));
+    let mut rows = Table::new(columns.into_iter().chain(column));
     for (tid, sums) in &summary.sums.threads {
         let counts = [sums.records, sums.rounds, sums.events, sums.wakes, sums.parks];
         let begin = [tid.to_string(), sums.name.clone()];
-        let last = tells_last.then(|| ago(summary.now_ns.saturating_sub(sums.last_ns)));
+        let last = tells_last.then(|| last(summary, sums.last_ns));
         let row = begin.into_iter().chain(counts.map(units::count)).chain(last);
-        table::add(&mut rows, row);
+        rows.add(row);
     }
-    writeln!(out, "{}", table::text(&rows))
+    writeln!(out, "{}", rows.text())
 }
 
 fn write_sources(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
     let columns = [
-        "FD",
-        "SOURCE",
-        "WHAT",
-        "#EVENTS",
-        "#WAKES",
-        "#SPURIOUS",
-        "#POLLS",
-        "#POLLS/WAKE",
-        "#UP≠",
-        "#WAIT P50",
-        "#P99",
-        "#MAX",
+        Column::new("FD"),
+        Column::new("SOURCE").rank(6),
+        Column::new("WHAT").wraps(),
+        Column::number("EVENTS").rank(10),
+        Column::number("WAKES").rank(7),
+        Column::number("SPURIOUS").rank(3),
+        Column::number("POLLS").rank(9),
+        Column::number("POLLS/WAKE").rank(1),
+        Column::number("UP≠").rank(5),
+        Column::number("WAIT P50").rank(4),
+        Column::number("P99").rank(2),
+        Column::number("MAX").rank(8),
     ];
-    let mut rows = table::new(&columns);
+    let mut rows = Table::new(columns);
     for (key, sums) in &summary.sums.sources {
         let about = summary.sums.abouts.get(key);
         let (fd, what) = match about {
@@ -114,9 +144,9 @@ fn write_sources(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
         row.extend(counts);
         row.extend([per_wake, upstream(sums)]);
         row.extend(sums.waits.texts());
-        table::add(&mut rows, row);
+        rows.add(row);
     }
-    writeln!(out, "{}", table::text(&rows))
+    writeln!(out, "{}", rows.text())
 }
 
 /// How many polls 2.6.0 would have answered otherwise, as far as that is known.
@@ -130,14 +160,21 @@ fn upstream(sums: &SourceSums) -> String {
 
 /// How much of each ring was kept.
 fn write_rings(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
-    let columns = ["RING", "LAST OWNER", "#WRITTEN", "#KEPT", "#OVERWRITTEN", "#UNREADABLE"];
-    let mut rows = table::new(&columns);
+    let columns = [
+        Column::new("RING").rank(1),
+        Column::new("LAST OWNER").wraps(),
+        Column::number("WRITTEN").rank(2),
+        Column::number("KEPT"),
+        Column::number("OVERWRITTEN"),
+        Column::number("UNREADABLE").rank(3),
+    ];
+    let mut rows = Table::new(columns);
     for (ring, loss) in &summary.rings {
         let kept = super::kept(ring, loss);
         let begin = [ring.index.to_string(), format!("{} {}", ring.owner.tid, ring.owner.name)];
         let counts = [ring.head, kept, loss.overwritten, loss.unreadable].map(units::count);
-        table::add(&mut rows, begin.into_iter().chain(counts));
+        rows.add(begin.into_iter().chain(counts));
     }
     writeln!(out, "slots of {} bytes, one a record or more:", ticks_format::slot::SLOT_BYTES)?;
-    writeln!(out, "{}", table::text(&rows))
+    writeln!(out, "{}", rows.text())
 }
