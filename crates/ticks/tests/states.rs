@@ -51,11 +51,13 @@ fn two_readers() {
         (Async::new(silent).expect("registered"), Async::new(talks).expect("registered"));
     assert!(pin!(silent.readable()).poll(&mut cx).is_pending());
     assert!(silent.poll_readable(&mut cx).is_pending());
+    assert!(talks.poll_readable(&mut cx).is_pending());
     far.write_all(b"x").expect("sent");
     // Rounds go on meanwhile, and bring the event.
     block_on(async_io::Timer::after(Duration::from_millis(10)));
     assert_eq!(talks.get_ref().read(&mut [0; 8]).ok(), Some(1));
-    assert!(talks.poll_readable(&mut cx).is_pending());
+    // The wait that the event has ended, then the next one.
+    while talks.poll_readable(&mut cx).is_ready() {}
     wait();
 }
 
@@ -247,8 +249,14 @@ fn a_time_without_a_date_is_of_today() {
     }
     let process = Process::start("a_time_without_a_date_is_of_today", "waits", true);
     let all = stdout(["show", "--json", &process.pid()]);
-    let first: Json = serde_json::from_str(all.lines().next().expect("a record")).expect("JSON");
-    let (_, time) = first["time"].as_str().expect("a time").split_once('T').expect("a date");
+    let first = all.lines().next().expect("a record");
+    let record: Json = serde_json::from_str(first).expect("JSON");
+    let (date, time) = record["time"].as_str().expect("a time").split_once('T').expect("a date");
     let since = stdout(["show", "--json", "--since", time.trim_end_matches('Z'), &process.pid()]);
-    assert_eq!(since.lines().count(), all.lines().count());
+    let now = humantime::format_rfc3339(std::time::SystemTime::now()).to_string();
+    if !now.starts_with(date) {
+        println!("skipped: it is past midnight");
+        return;
+    }
+    assert_eq!(since.lines().next(), Some(first));
 }
