@@ -5,7 +5,8 @@
 //!
 //! - **A logger at `TRACE`.** With any [`log`](::log) implementation, `RUST_LOG=async_io=trace` for
 //!   `env_logger`, each record is a line of text with the same fields as key-values.
-//! - **The `tracing` feature.** The same records as `tracing` events.
+//! - **The `tracing` feature.** The same records as `tracing` events. Where a subscriber listens, nothing goes
+//!   to `log`.
 //! - **`ASYNC_IO_TRACE=<dir>` in the environment.** The flight recorder, see below.
 //!
 //! # Reading a record
@@ -27,6 +28,7 @@
 //! shared with the kernel, so it is there however the process ends, by `SIGKILL` too; the tool `ticks`
 //! shows it, of a dead process or of one that goes on.
 //!
+//! - The directory is made if it is missing and the one above it is there. It is its owner's alone then.
 //! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
 //!   been written to. The oldest records of a thread are overwritten by its newest.
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
@@ -41,7 +43,7 @@
 //!   slows a program that records down, and where a snapshot has been taken, or on others of this
 //!   kind, it may be ended by `SIGBUS`. Name a directory elsewhere: `/dev/shm` is in memory, and
 //!   outlives the program.
-//! - What cannot be done, because there is no such directory or the disk is full for example, is said
+//! - What cannot be done, because no file may be made there or the disk is full for example, is said
 //!   once on standard error, and the program goes on without.
 //!
 //! Who waits is told by a place in the code: where the function was called whose future waits
@@ -83,7 +85,6 @@ mod place;
 mod spans;
 #[cfg(feature = "tracing")]
 mod tracing;
-mod upstream;
 
 pub(crate) use describe::Descriptor;
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
@@ -132,12 +133,14 @@ pub fn is_listening() -> bool {
 /// Looks up who listens.
 pub(crate) fn refresh() {
     let mut listeners = 0;
-    if log::listens() {
-        listeners |= LOG;
-    }
     #[cfg(feature = "tracing")]
     if tracing::listens() {
         listeners |= TRACING;
+    }
+    // A subscriber's bridge from `log` would make events of these records too. tracing's own feature `log`
+    // has the same rule.
+    if listeners == 0 && log::listens() {
+        listeners |= LOG;
     }
     if cfg!(not(async_io_no_hooks)) && recorder::listens(&CLIENT) {
         listeners |= RECORDER;
@@ -168,8 +171,6 @@ fn emit(record: Record, at: &'static Location<'static>) {
         return;
     }
     let listeners = LISTENERS.load(Ordering::Relaxed);
-    // Once for all, so that all are told the same.
-    let record = upstream::follow(&record);
     if listeners & LOG != 0 {
         contain(|| log::emit(&record, at));
     }
@@ -316,7 +317,7 @@ hooks! { now record:
         ticks: Option<Ticks>,
         waiter: Option<u64>,
     ) {
-        r::PollBegin { dir, tick, ticks, key, fd, waiter: waiter.unwrap_or(0) }
+        r::PollBegin { dir, tick, ticks, key, fd, waiter: number(waiter) }
     } table {
         recorder::wait_begins_anew(ticks.is_none());
     }
@@ -360,7 +361,7 @@ hooks! { now record:
         waiter: Option<u64>,
         waker: Option<&Waker>,
     ) {
-        let (waiter, task) = (waiter.unwrap_or(0), waker.map_or(0, task));
+        let (waiter, task) = (number(waiter), waker.map_or(0, task));
         r::SourceWaker { change, dir, key, fd, waiter, task }
     }
     fn wake(waker: &Waker, by: Cause) {
@@ -494,7 +495,7 @@ fn poll_end(
     result: Verdict,
     reason: Reason,
 ) -> r::PollEnd {
-    let waiter = waiter.unwrap_or(0);
+    let waiter = number(waiter);
     r::PollEnd { dir, tick, ticks, result, key, fd, waiter, reason, upstream: None }
 }
 
@@ -512,6 +513,11 @@ fn wake_record(task: u64, by: Cause) -> r::Wake {
         Cause::Timer { id } => r::Wake { by: WakeCause::Timer, timer: Some(id), ..none },
         Cause::Notify => none,
     }
+}
+
+/// A waiter's number in records; one that has not begun to wait has none yet.
+fn number(waiter: Option<u64>) -> u64 {
+    waiter.unwrap_or(ticks_format::WaiterId::NEW)
 }
 
 /// A task, by its waker's data pointer.

@@ -209,6 +209,8 @@ fn text_and_fields_agree() {
             let words = line.text.split([' ', ',']);
             let mut values = words.filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             let (Some(value), field) = (values.next(), line.fields.get(name)) else { continue };
+            // A waiter that has no number yet has this one.
+            let value = if (name, value) == ("waiter", "new") { "65535" } else { value };
             let number = value.parse().unwrap_or_else(|_| panic!("{name} is no number: {line:?}"));
             assert_eq!(field, Some(&Field::Number(number)), "{name} differs: {line:?}");
             *compared.entry(name).or_insert(0) += 1;

@@ -6,6 +6,7 @@
 mod util;
 
 mod fields;
+mod log_bridge;
 mod network;
 mod off;
 mod panics;

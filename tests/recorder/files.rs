@@ -102,15 +102,66 @@ fn a_file_is_private_and_says_whose_it_is() {
     assert!(about("boot_id").is_some() && about("host").is_some());
 }
 
+/// A variable in a script that was never set, and a size without a place: nothing was recorded, and nothing said.
 #[test]
-fn an_empty_switch_is_none() {
-    let test = "an_empty_switch_is_none";
+fn a_switch_that_asks_for_nothing_is_reported() {
+    let test = "a_switch_that_asks_for_nothing_is_reported";
     let _watchdog = watchdog(test);
     if child::role().is_some() {
         return work();
     }
-    let (_, output) = run(test, "work", Path::new(""), |_| {});
+    let wanted = ["ASYNC_IO_TRACE is empty", "expected a directory", "nothing is recorded"];
+    says(test, Path::new(""), |_| {}, &wanted);
+    let both = |command: &mut Command| {
+        command.env("ASYNC_IO_TRACE_MIB", "16");
+    };
+    says(test, Path::new(""), both, &wanted);
+    let alone = |command: &mut Command| {
+        command.env("ASYNC_IO_TRACE_MIB", "16").env_remove("ASYNC_IO_TRACE");
+    };
+    let wanted = ["ASYNC_IO_TRACE_MIB is set and ASYNC_IO_TRACE is not", "nothing is recorded"];
+    says(test, Path::new(""), alone, &wanted);
+    // Nobody has asked for anything.
+    let (_, output) = run(test, "work", Path::new(""), |command| {
+        command.env("ASYNC_IO_TRACE_MIB", "").env_remove("ASYNC_IO_TRACE");
+    });
     assert_eq!(said(&output), [""; 0]);
+}
+
+/// Whoever names a directory that is to hold the recordings has rarely made it, and a service's is gone after a
+/// restart of the machine: nothing was recorded of the hang that it was meant for.
+#[test]
+fn a_missing_directory_is_made() {
+    let test = "a_missing_directory_is_made";
+    let _watchdog = watchdog(test);
+    if child::role().is_some() {
+        return work();
+    }
+    let dir = dir();
+    // With a slash at its end too, as a shell completes it.
+    for missing in [dir.path().join("missing"), dir.path().join("other/")] {
+        for _ in 0..2 {
+            let (pid, output) = run(test, "work", &missing, |command| {
+                // SAFETY: `umask` is async-signal-safe.
+                unsafe {
+                    command.pre_exec(|| {
+                        libc::umask(0);
+                        Ok(())
+                    })
+                };
+            });
+            assert_eq!(said(&output), [""; 0]);
+            recording::open(&recording::path(&missing, pid));
+        }
+        assert_eq!(names(&missing).len(), 2);
+        let mode = fs::metadata(&missing).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700, "for its owner only");
+    }
+    // A link that leads nowhere is not followed: somebody else may have planted it.
+    let link = dir.path().join("link");
+    symlink(dir.path().join("nowhere"), &link).unwrap();
+    says(test, &link, |_| {}, &["there is no directory", "link", "mkdir -p"]);
+    assert!(!dir.path().join("nowhere").exists());
 }
 
 #[test]
@@ -158,13 +209,14 @@ fn a_directory_that_is_none_is_reported() {
         return work();
     }
     let dir = dir();
-    let missing = dir.path().join("missing");
-    says(test, &missing, |_| {}, &["there is no directory", "missing", "mkdir -p"]);
+    let missing = dir.path().join("missing/recordings");
+    says(test, &missing, |_| {}, &["there is no directory", "missing/recordings", "mkdir -p"]);
     assert!(names(dir.path()).is_empty(), "none is made");
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     says(test, &file, |_| {}, &["is not a directory"]);
     assert_eq!(fs::metadata(&file).unwrap().len(), 0);
+    says(test, &file.join("in"), |_| {}, &["file/in is not a directory"]);
     says(test, Path::new("/proc"), |_| {}, &["cannot make a file in /proc", "name another"]);
 }
 
@@ -190,6 +242,8 @@ fn a_directory_without_permission_is_reported() {
         };
     };
     says(test, dir.path(), nobody, &["no permission to make a file in", "that is yours"]);
+    let missing = dir.path().join("missing");
+    says(test, &missing, nobody, &["there is no directory", "cannot be made (Permission denied"]);
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(names(dir.path()).is_empty());
 }
@@ -411,16 +465,16 @@ fn a_directory_may_disappear() {
         for _ in 0..20 {
             reactor_is_alive();
         }
-        fork::Child::start("which has no directory", reactor_is_alive).succeeds();
+        fork::Child::start("which makes the directory anew", reactor_is_alive).succeeds();
         return;
     }
     let dir = dir();
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).unwrap();
-    let (_, output) = run(test, "removes", &inner, |_| {});
-    let said = said(&output);
-    assert_eq!(said.len(), 1, "{}", child::shown(&output));
-    assert!(said[0].contains("there is no directory"), "the child says so: {said:?}");
+    let (pid, output) = run(test, "removes", &inner, |_| {});
+    assert_eq!(said(&output), [""; 0]);
+    let names = names(&inner);
+    assert!(names.len() == 1 && !names.contains(&format!("{pid}.ticks")), "the child's: {names:?}");
 }
 
 /// A relative directory is where it was when the program first recorded.

@@ -29,6 +29,8 @@ pub use crate::error::Error;
 pub use crate::report::Report;
 pub use crate::run::Run;
 
+use std::path::Path;
+
 use crate::case::Case;
 use crate::programs::{Programs, Workshop};
 
@@ -47,9 +49,20 @@ pub fn reproduce(say: &mut dyn FnMut(&str)) -> Result<Report, Error> {
     let mut runs = Vec::with_capacity(cases.len());
     for (n, case) in cases.iter().enumerate() {
         say(&format!("run {} of {}: {case}", n + 1, cases.len()));
-        let run = run::run(*case, programs.of(*case), workshop.logs())?;
+        let run = run::run(*case, programs.of(*case), workshop.logs(), false)?;
         say(&format!("    {}", run.story));
         runs.push(run);
     }
     Ok(Report::new(runs))
+}
+
+/// Builds the program of one case and runs it as [`reproduce`] would, but with the flight recorder on:
+/// log, output and recording are put into `dir`.
+///
+/// # Errors
+/// As [`reproduce`].
+pub fn record(case: Case, dir: &Path, say: &mut dyn FnMut(&str)) -> Result<Run, Error> {
+    let workshop = Workshop::open(say)?;
+    let program = programs::build(&workshop, case.build, case.reactor, say)?;
+    run::run(case, &program, dir, true)
 }

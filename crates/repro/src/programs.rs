@@ -71,7 +71,7 @@ impl Programs {
         for build in Build::ALL {
             for reactor in Reactor::ALL {
                 say(&format!("building: {reactor}, {build}"));
-                programs.push((build, reactor, cargo_build(workshop, build, reactor, say)?));
+                programs.push((build, reactor, self::build(workshop, build, reactor, say)?));
             }
         }
         Ok(Programs(programs))
@@ -86,7 +86,8 @@ impl Programs {
     }
 }
 
-fn cargo_build(
+/// Builds one of them, and returns its executable.
+pub(crate) fn build(
     workshop: &Workshop,
     build: Build,
     reactor: Reactor,

@@ -21,14 +21,19 @@ pub struct Run {
     pub case: Case,
     /// Where its log is.
     pub log: PathBuf,
+    /// Where its recording is, if it was to record and could.
+    pub recording: Option<PathBuf>,
     /// What its log tells.
     pub story: Story,
 }
 
-pub(crate) fn run(case: Case, program: &Path, logs: &Path) -> Result<Run, Error> {
+/// Runs it, with log and output in `logs`. It records only if `records`: a run whose latencies are
+/// compared does nothing besides.
+pub(crate) fn run(case: Case, program: &Path, logs: &Path, records: bool) -> Result<Run, Error> {
     let log = logs.join(format!("{}.log", case.file_stem()));
     let out = logs.join(format!("{}.out", case.file_stem()));
-    let status = execute(case, program, &log, &out)?;
+    let dir = records.then_some(logs);
+    let (id, status) = execute(case, program, &log, &out, dir)?;
 
     let file = File::open(&log).context(|| format!("cannot open {}", log.display()))?;
     let story = Story::read(BufReader::new(file), CLIENTS)
@@ -49,14 +54,27 @@ pub(crate) fn run(case: Case, program: &Path, logs: &Path) -> Result<Run, Error>
             log.display()
         )));
     }
-    Ok(Run { case, log, story })
+    let recording = dir.map(|dir| dir.join(format!("{id}.ticks"))).filter(|file| file.exists());
+    Ok(Run { case, log, recording, story })
 }
 
-fn execute(case: Case, program: &Path, log: &Path, out: &Path) -> Result<ExitStatus, Error> {
+/// Returns the number of the process and how it ended.
+fn execute(
+    case: Case,
+    program: &Path,
+    log: &Path,
+    out: &Path,
+    recordings: Option<&Path>,
+) -> Result<(u32, ExitStatus), Error> {
     let create =
         |path: &Path| File::create(path).context(|| format!("cannot create {}", path.display()));
     let deadline = case.reactor.deadline();
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command.env_remove("ASYNC_IO_TRACE").env_remove("ASYNC_IO_TRACE_MIB");
+    if let Some(dir) = recordings {
+        command.env("ASYNC_IO_TRACE", dir);
+    }
+    let child = command
         .args(["--clients", &CLIENTS.to_string()])
         .args(["--spacing-ms", &SPACING.as_millis().to_string()])
         .args(["--cost-us", &case.cost_us.to_string()])
@@ -67,7 +85,10 @@ fn execute(case: Case, program: &Path, log: &Path, out: &Path) -> Result<ExitSta
         .stderr(create(log)?)
         .spawn()
         .context(|| format!("cannot run {}", program.display()))?;
-    wait(child, deadline + GRACE).map_err(|error| Error::new(format!("{case}: {error}")))
+    let id = child.id();
+    let status = wait(child, deadline + GRACE);
+    let status = status.map_err(|error| Error::new(format!("{case}: {error}")))?;
+    Ok((id, status))
 }
 
 /// Waits for the end of the process, and brings it about when `limit` has passed.

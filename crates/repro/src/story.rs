@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::net::SocketAddr;
 
+use ticks_format::{Record, Shadow};
+
 use crate::log::{Event, Line, Ticks};
 
 /// One run's story.
@@ -16,7 +18,17 @@ pub struct Story {
     open: Vec<Poll>,
     connects: Vec<Connect>,
     false_alarms: usize,
+    otherwise: Otherwise,
     end_us: u64,
+}
+
+/// What 2.6.0 would have made of the polls of all sources, by the log's records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Otherwise {
+    /// Polls of which it is known what it would have answered.
+    pub polls: usize,
+    /// Those among them that it would have answered otherwise.
+    pub differ: usize,
 }
 
 /// One accept, with the polls since the one before.
@@ -162,6 +174,11 @@ impl Story {
         self.false_alarms
     }
 
+    /// What 2.6.0 would have answered to the polls of this reactor. None at all in a log of 2.6.0's own.
+    pub fn otherwise(&self) -> Otherwise {
+        self.otherwise
+    }
+
     /// The looks of a waiter whose answer is not the rule's: Ready if and only if the tick is
     /// neither of its ticks.
     pub fn rule_breaks(&self) -> impl Iterator<Item = &Poll> {
@@ -228,7 +245,11 @@ impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let polls = self.polls().count();
         write!(f, "{} of {} accepted, ", self.accepted(), self.clients)?;
-        write!(f, "{} not done after 1 s, {polls} polls", self.late())
+        write!(f, "{} not done after 1 s, {polls} polls", self.late())?;
+        match self.otherwise {
+            Otherwise { polls: 0, .. } => Ok(()),
+            Otherwise { differ, .. } => write!(f, ", {differ} answers not those of 2.6.0"),
+        }
     }
 }
 
@@ -237,6 +258,7 @@ struct Reader {
     story: Story,
     /// The thread that is inside `poll_readable`, and what the reactor looked at so far.
     asking: Option<(u64, Option<Look>)>,
+    shadow: Shadow,
     /// Where a client's `connect` is in the story.
     connects: HashMap<usize, usize>,
     lines: usize,
@@ -251,9 +273,11 @@ impl Reader {
                 open: Vec::new(),
                 connects: Vec::new(),
                 false_alarms: 0,
+                otherwise: Otherwise::default(),
                 end_us: 0,
             },
             asking: None,
+            shadow: Shadow::new(),
             connects: HashMap::new(),
             lines: 0,
         }
@@ -262,6 +286,9 @@ impl Reader {
     fn line(&mut self, line: &Line<'_>) {
         self.lines += 1;
         self.story.end_us = self.story.end_us.max(line.at_us);
+        if let Some(record) = Record::from_text(line.message) {
+            self.judge(&record);
+        }
         match Event::parse(line.message) {
             Some(event @ (Event::LookBegin { .. } | Event::LookEnd { .. })) => {
                 self.look(line.thread, event);
@@ -287,6 +314,15 @@ impl Reader {
                 }
             }
             None => {}
+        }
+    }
+
+    /// Has the shadow of 2.6.0 follow.
+    fn judge(&mut self, record: &Record) {
+        let upstream = self.shadow.observe(record);
+        if let (Record::PollEnd(end), Some(upstream)) = (record, upstream) {
+            self.story.otherwise.polls += 1;
+            self.story.otherwise.differ += usize::from(end.result != upstream);
         }
     }
 

@@ -178,7 +178,8 @@ fn a_log_without_the_programs_lines_is_refused() {
 // The sentences.
 
 fn report(log_of: impl Fn(Case) -> Log) -> Report {
-    let run = |case| Run { case, log: PathBuf::new(), story: log_of(case).story() };
+    let run =
+        |case| Run { case, log: PathBuf::new(), recording: None, story: log_of(case).story() };
     Report::new(Case::all().into_iter().map(run).collect())
 }
 

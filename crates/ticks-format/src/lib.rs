@@ -7,7 +7,9 @@
 //! - [`Record`] holds one record of any kind, [`Kind`] names its kind.
 //! - [`std::fmt::Display`] of a record is its text line, the form that the `log` sink prints.
 //! - [`Record::visit`] hands out the fields one by one, as numbers where they are numbers.
-//! - [`Shadow`] tells what async-io 2.6.0 would have answered to the same polls.
+//! - [`Record::from_text`] reads such a line again, of the kinds that [`Shadow`] goes by.
+//! - [`Shadow`] tells what async-io 2.6.0 would have answered to the same polls. It is for readers: no
+//!   process that records follows it.
 //!
 //! The file of the flight recorder (SPEC.md) is made of 64-bit words:
 //!
@@ -21,6 +23,7 @@ mod clock;
 mod direct;
 mod error;
 mod foreign;
+mod from_text;
 mod header;
 pub mod image;
 pub mod layout;
@@ -37,6 +40,7 @@ pub mod stacks;
 pub mod tables;
 mod text;
 mod values;
+mod waiter;
 
 pub use clock::{Anchor, Clock};
 pub use direct::Direct;
@@ -56,3 +60,4 @@ pub use values::{
     flag_names, Address, Direction, FieldValue, Key, Op, Reason, SourceKind, Ticks, Verdict,
     WakeCause, WakerChange,
 };
+pub use waiter::WaiterId;

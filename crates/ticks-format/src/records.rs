@@ -281,7 +281,8 @@ records! {
         key: Key = 47,
         /// Its file descriptor.
         fd: i64 = 20,
-        /// The waiter: 0 is the one that all callers of the poll functions share.
+        /// The waiter: 0 is the one that all callers of the poll functions share, 65535 a future that
+        /// has no number yet.
         waiter: u64 = 16,
     }
 
@@ -303,7 +304,8 @@ records! {
         waiter: u64 = 16,
         /// Why.
         reason: Reason = 4,
-        /// What async-io 2.6.0 would have answered, where that differs.
+        /// What async-io 2.6.0 would have answered, where that differs. Those who record leave it out;
+        /// readers fill it in, as [`Shadow`](crate::Shadow) says.
         upstream: Option<Verdict> = 2,
     }
 

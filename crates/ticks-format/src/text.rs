@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::records::*;
 use crate::values::*;
+use crate::waiter;
 
 impl Display for Record {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -39,12 +40,17 @@ impl Display for Record {
             Record::PollBegin(r) => {
                 write!(f, "{name} dir={} tick={}", r.dir.code(), r.tick)?;
                 write!(f, " ticks={} key={} fd={}", or_none(r.ticks), r.key, r.fd)?;
-                write!(f, " waiter={}", r.waiter)
+                write!(f, " waiter={}", waiter::number(r.waiter))
             }
             Record::PollEnd(r) => poll_end(f, name, r),
             Record::SourceWaker(r) => {
                 write!(f, "{name} {} dir={} key={}", r.change, r.dir.code(), r.key)?;
-                write!(f, " fd={} waiter={} task={:#x}", r.fd, r.waiter, r.task)
+                write!(f, " fd={} waiter={}", r.fd, r.waiter)?;
+                match (r.change, r.task) {
+                    // It had been woken, and is not there any more.
+                    (WakerChange::Dropped, 0) => Ok(()),
+                    (_, task) => write!(f, " task={task:#x}"),
+                }
             }
             Record::Wake(r) => wake(f, name, r),
             Record::TimerInsert(r) => {
@@ -136,7 +142,8 @@ fn poll_end(f: &mut Formatter<'_>, name: &str, r: &PollEnd) -> Result {
             write!(f, "{name} dir={dir} Poll::Pending at bottom tick={} ticks={ticks}", r.tick)?;
         }
     }
-    write!(f, " key={} fd={} waiter={} reason=\"{}\"", r.key, r.fd, r.waiter, r.reason)?;
+    write!(f, " key={} fd={}", r.key, r.fd)?;
+    write!(f, " waiter={} reason=\"{}\"", waiter::number(r.waiter), r.reason)?;
     match r.upstream {
         Some(verdict) => write!(f, " upstream={verdict}"),
         None => Ok(()),

@@ -61,7 +61,7 @@ macro_rules! named {
         $enum:ident { $( $(#[$variant_doc:meta])* $code:literal $variant:ident $name:literal, )* }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum $enum {
             $( $(#[$variant_doc])* $variant = $code, )*

@@ -6,8 +6,8 @@
 mod common;
 
 use common::samples;
-use ticks_format::records::{CtlEnd, TimerFire};
-use ticks_format::{flag_names, Address, FieldValue, Key, Kind, Op, Record};
+use ticks_format::records::{CtlEnd, SourceNew, TimerFire};
+use ticks_format::{flag_names, Address, FieldValue, Key, Kind, Op, Record, SourceKind};
 
 #[test]
 fn every_kind_has_its_line() {
@@ -48,6 +48,35 @@ fn a_name_begins_its_line() {
         let begins = line.starts_with(name.trim_end_matches(" ev"));
         assert!(begins, "{line:?} does not begin with {name:?}");
     }
+}
+
+/// Those that the shadow of 2.6.0 goes by, out of a log.
+#[test]
+fn a_line_is_read_as_the_record_that_it_was() {
+    let mut read = Vec::new();
+    for (record, line) in samples() {
+        if let Some(again) = Record::from_text(line) {
+            assert_eq!(again, record, "{line}");
+            read.push(record.kind());
+        }
+    }
+    read.dedup();
+    let kinds = [
+        Kind::Ticker,
+        Kind::ReactBegin,
+        Kind::ReactEnd,
+        Kind::SourceNew,
+        Kind::SourceDrop,
+        Kind::PollBegin,
+        Kind::PollEnd,
+        Kind::SourceWaker,
+        Kind::WaitBegin,
+    ];
+    assert_eq!(read, kinds);
+    let (local, peer) = (Address::Unix("/a b peer=c".into()), Address::None);
+    let (key, fd, kind, inode) = (Key(1), -1, SourceKind::Unix, 3);
+    let new: Record = SourceNew { key, fd, kind, local, peer, inode }.into();
+    assert_eq!(Record::from_text(&new.to_string()), Some(new));
 }
 
 #[test]

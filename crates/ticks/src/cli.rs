@@ -10,7 +10,7 @@ use crate::{export, record, show, stat, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
-#[command(name = "ticks", version, after_help = EXAMPLES)]
+#[command(name = "ticks", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -20,9 +20,9 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   ticks record -o /tmp/t -- ./server      run a program with the recorder on
-  ticks who 4711                          who waits for what in process 4711, now
+  ticks who 4711                          who waits in process 4711, now
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
-  ticks stat /tmp/t/4711.ticks            rounds, events, wakes and waits in numbers
+  ticks stat /tmp/t/4711.ticks            rounds, events, wakes and waits
   ticks export --chrome /tmp/t/4711.ticks -o t.json
 
 Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.

@@ -5,9 +5,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
-use ticks_format::layout::MAGIC;
 
-use crate::input::Input;
+use crate::input::{is_magic, Inputs};
 use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::plain::say;
@@ -49,7 +48,7 @@ Examples:
 
 /// Exports.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let inputs = Input::open_all(&args.files)?;
+    let Inputs { all: inputs, failed } = Inputs::open(&args.files)?;
     if is_recording(&args.output) {
         bail!(
             "{}: is a recording, which is not written over; name another file",
@@ -65,7 +64,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     drop(progress);
     let timeline = builder.finish(&inputs)?;
-    let mut damaged = merge.report_losses();
+    let mut damaged = merge.report_losses() | failed;
     for input in &inputs {
         damaged |= input.report_problems();
     }
@@ -96,8 +95,7 @@ fn is_recording(path: &Path) -> bool {
     // A pipe is not opened: that would wait for whoever writes to it.
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut magic = [0; 16];
-    let orders = [u64::to_le_bytes, u64::to_be_bytes];
     is_file
         && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
-        && orders.iter().any(|order| magic == MAGIC.map(order).concat()[..])
+        && is_magic(magic)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WakerChange, What};
+use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WaiterId, WakerChange, What};
 
 use crate::input::Input;
 use crate::line;
@@ -41,7 +41,8 @@ pub struct Filter {
     /// Of this kind: its name, as --json gives it, or a part of how its line begins; may be repeated
     #[arg(long)]
     kind: Vec<String>,
-    /// Not before this time: `2022-05-03T18:37:52.139518Z`, or `1.5s` after the recording's start
+    /// Not before this time: `2022-05-03T18:37:52.139518Z`; `18:37:52` of today, or of the recording's last
+    /// day if the program has ended, in UTC as all times; or `1.5s` after the recording's start
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Not after this time
@@ -76,11 +77,8 @@ pub struct Ready {
     /// The sources of each file.
     sources: Vec<Sources>,
     /// Whose wakers are stored: polls name their waiter, and no task.
-    waiters: HashMap<Waiter, u64>,
+    waiters: HashMap<(usize, WaiterId), u64>,
 }
-
-/// A waiter of a direction of a file's source.
-type Waiter = (usize, Key, Direction, u64);
 
 impl Filter {
     /// Understands the texts; times by the start of the first file.
@@ -89,7 +87,7 @@ impl Filter {
         let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
         let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
         let time = |option: &str, text: &Option<String>, otherwise: u64| match text {
-            Some(text) => point(text, begin_ns).with_context(|| option.to_owned()),
+            Some(text) => point(text, begin_ns, inputs).with_context(|| option.to_owned()),
             None => Ok(otherwise),
         };
         let since_ns = time("--since", &self.since, 0)?;
@@ -156,8 +154,12 @@ fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
     understood().with_context(|| format!("--source: expected a key as 3 or 3#2, found {text:?}"))
 }
 
-fn point(text: &str, begin_ns: u64) -> anyhow::Result<u64> {
-    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
+fn point(text: &str, begin_ns: u64, inputs: &[Input]) -> anyhow::Result<u64> {
+    let date_and_time = match time_of_day(text) {
+        Some(time) => format!("{}T{time}", &units::time(day_ns(inputs)?)[..10]),
+        None => text.to_owned(),
+    };
+    if let Ok(time) = humantime::parse_rfc3339_weak(&date_and_time) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         return Ok(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -167,11 +169,34 @@ fn point(text: &str, begin_ns: u64) -> anyhow::Result<u64> {
         _ => match humantime::parse_duration(text) {
             Ok(offset) => offset,
             Err(_) => bail!(
-                "expected a time as 2022-05-03T18:37:52Z, or 1.5s after the start, found {text:?}"
+                "expected a time as 2022-05-03T18:37:52Z, as 18:37:52, or 1.5s after the start, found \
+                 {text:?}"
             ),
         },
     };
     Ok(begin_ns.saturating_add(u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// The text with its seconds, if it is a time without a date.
+fn time_of_day(text: &str) -> Option<String> {
+    let is_of_day = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b':' | b'.' | b'Z'));
+    match text.matches(':').count() {
+        1 if is_of_day => Some(format!("{}:00", text.trim_end_matches('Z'))),
+        2 if is_of_day => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+/// A moment of the day that a time without a date is of.
+fn day_ns(inputs: &[Input]) -> anyhow::Result<u64> {
+    if inputs.iter().any(Input::is_live) {
+        return Ok(units::now_ns());
+    }
+    let mut last = None;
+    for input in inputs {
+        last = last.max(input.last_record_ns().with_context(|| input.place())?);
+    }
+    Ok(last.unwrap_or_else(units::now_ns))
 }
 
 impl Ready {
@@ -198,7 +223,8 @@ impl Ready {
     /// Learns from a record whose task a waiter's polls are.
     fn learn_waiter(&mut self, moment: &Moment) {
         let What::Record(record) = &moment.stamped.what else { return };
-        let Some(waiter) = waiter_of(moment.input, record) else { return };
+        let Some(waiter) = record.waiter_id() else { return };
+        let waiter = (moment.input, waiter);
         match record {
             Record::SourceWaker(waker) if waker.change == WakerChange::Stored => {
                 self.waiters.insert(waiter, waker.task);
@@ -216,8 +242,8 @@ impl Ready {
     /// Whether a record that names no task is about a waiter of the wanted one's.
     fn is_of_task(&self, moment: &Moment) -> bool {
         let What::Record(record) = &moment.stamped.what else { return false };
-        let waiter = waiter_of(moment.input, record);
-        let task = waiter.and_then(|waiter| self.waiters.get(&waiter).copied());
+        let waiter = record.waiter_id();
+        let task = waiter.and_then(|waiter| self.waiters.get(&(moment.input, waiter)).copied());
         task.is_some() && task == self.filter.task
     }
 
@@ -275,16 +301,6 @@ impl Ready {
     fn is_peer(&self, peer: &Address) -> bool {
         let wanted = self.filter.peer.as_deref().unwrap_or("");
         peer.to_string().contains(wanted)
-    }
-}
-
-/// The waiter that a record is about.
-fn waiter_of(input: usize, record: &Record) -> Option<Waiter> {
-    match record {
-        Record::PollBegin(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
-        Record::PollEnd(poll) => Some((input, poll.key, poll.dir, poll.waiter)),
-        Record::SourceWaker(waker) => Some((input, waker.key, waker.dir, waker.waiter)),
-        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
-use ticks_format::layout::counter;
+use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::plain::{plain, say};
@@ -28,14 +28,19 @@ impl Input {
     pub fn open(path: &Path) -> anyhow::Result<Input> {
         let open = || -> anyhow::Result<Recording<File>> {
             let file = open_file(path)?;
-            let mut magic = [0; 4];
-            if file.read_up_to(0, &mut magic)? == 4 && magic == *b"\x7fELF" {
-                bail!(
-                    "expected a recording, found a program or a core dump; the recording of a program \
-                     that was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
-                );
+            let mut begin = [0; 16];
+            match file.read_up_to(0, &mut begin)? {
+                0 => bail!("is empty; nothing was recorded, or it was cut off"),
+                4.. if begin[..4] == *b"\x7fELF" => bail!(
+                    "is not a recording, but a program or a core dump; the recording of a program that \
+                     was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
+                ),
+                _ if !is_magic(begin) => bail!(
+                    "is not a recording; that of a program that was run with ASYNC_IO_TRACE=DIR is \
+                     DIR/<pid>.ticks"
+                ),
+                _ => Ok(Recording::open(file)?),
             }
-            Ok(Recording::open(file)?)
         };
         let recording = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
@@ -43,7 +48,7 @@ impl Input {
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
-    pub fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+    fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
@@ -64,13 +69,9 @@ impl Input {
         }
     }
 
-    /// All that is meant.
-    pub fn open_all(files_or_pids: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
-        let mut inputs = Vec::new();
-        for file_or_pid in files_or_pids {
-            inputs.extend(Input::find(file_or_pid)?);
-        }
-        Ok(inputs)
+    /// The file's path, to name it in an error.
+    pub fn place(&self) -> String {
+        self.path.display().to_string()
     }
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
@@ -81,12 +82,21 @@ impl Input {
         !self.recording.problems().is_empty()
     }
 
+    /// The path of the process's program, if the file has it.
+    pub fn program(&self) -> Option<&str> {
+        let mut about = self.recording.about().iter();
+        about.find(|(name, _)| name == "program").map(|(_, path)| path.as_str())
+    }
+
+    /// The name of the process's program, if the file has it.
+    pub fn program_name(&self) -> Option<&str> {
+        self.program().and_then(|path| Path::new(path).file_name()?.to_str())
+    }
+
     /// The process, with its program's name if the file has it.
     pub fn process_name(&self) -> String {
-        let about = self.recording.about().iter();
-        let program = about.clone().find(|(name, _)| name == "program");
         let pid = self.recording.header().pid;
-        match program.and_then(|(_, path)| Path::new(path).file_name()?.to_str()) {
+        match self.program_name() {
             Some(name) => format!("{} ({pid})", plain(name)),
             None => format!("process {pid}"),
         }
@@ -100,13 +110,31 @@ impl Input {
         let about = self.recording.about();
         let boot_id = about.iter().find(|(name, _)| name == "boot_id").map(|(_, id)| id.as_str());
         let header = self.recording.header();
-        let pid = self.pid.map_or(header.pid, u64::from);
-        State::of(pid, header, boot_id, self.recording.file(), &self.path)
+        State::of(self.pid(), header, boot_id, self.recording.file(), &self.path)
+    }
+
+    /// The process's number here.
+    pub fn pid(&self) -> u64 {
+        self.pid.map_or(self.recording.header().pid, u64::from)
     }
 
     /// Whether more may be recorded.
     pub fn is_live(&self) -> bool {
-        self.state() == State::Runs
+        self.state().is_live()
+    }
+
+    /// When the last record was made, if there is one.
+    pub fn last_record_ns(&self) -> anyhow::Result<Option<u64>> {
+        /// Enough slots to hold a whole record.
+        const TAIL_SLOTS: u64 = 64;
+        let mut last = None;
+        for ring in self.recording.rings()? {
+            let from = ring.head.saturating_sub(TAIL_SLOTS);
+            for record in self.recording.records_from(&ring, from).into_iter().flatten() {
+                last = last.max(Some(self.recording.clock().utc_ns(record?.time)));
+            }
+        }
+        Ok(last)
     }
 
     /// When the program ended, if it said so.
@@ -127,6 +155,60 @@ impl Input {
     }
 }
 
+/// What is looked at: the recordings that can be opened, of those that were asked for.
+#[derive(Debug)]
+pub struct Inputs {
+    /// In the order in which they were asked for.
+    pub all: Vec<Input>,
+    /// Whether some could not be opened, which was said.
+    pub failed: bool,
+}
+
+impl Inputs {
+    /// Opens all that is meant. One that cannot be opened hides none of the others: it is said on stderr, and
+    /// an error only if there is nothing else to look at.
+    pub fn open(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        for file_or_pid in files_or_pids {
+            match Input::find(file_or_pid) {
+                Ok(found) => all.extend(found),
+                Err(error) => errors.push(error),
+            }
+        }
+        let failed = !errors.is_empty();
+        let last = if all.is_empty() { errors.pop() } else { None };
+        for error in errors {
+            say!("{error:#}");
+        }
+        match last {
+            Some(error) => Err(error),
+            None => Ok(Inputs { all, failed }),
+        }
+    }
+
+    /// Those of these processes, without the ones that have ended since they were found.
+    pub fn of_processes(pids: &[u32]) -> Inputs {
+        let of_process = |pid: &u32| Input::find(Path::new(&pid.to_string())).unwrap_or_default();
+        Inputs { all: pids.iter().flat_map(of_process).collect(), failed: false }
+    }
+
+    /// Does something with each, and returns what came of it. An error, which is to name the file, is said;
+    /// whether there was one anywhere is returned.
+    pub fn each<'a, T>(&'a self, work: impl Fn(&'a Input) -> anyhow::Result<T>) -> (Vec<T>, bool) {
+        let (mut done, mut failed) = (Vec::new(), self.failed);
+        for input in &self.all {
+            match work(input) {
+                Ok(result) => done.push(result),
+                Err(error) => {
+                    failed = true;
+                    say!("{error:#}");
+                }
+            }
+        }
+        (done, failed)
+    }
+}
+
 /// Opens what is a file. A pipe of that name, which anybody can put into a directory that is shared, would
 /// have us wait for whoever writes to it.
 pub fn open_file(path: &Path) -> io::Result<File> {
@@ -137,6 +219,12 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         ));
     }
     File::open(path)
+}
+
+/// Whether a file that begins like this is a recording, of a machine of either byte order.
+pub fn is_magic(begin: [u8; 16]) -> bool {
+    let orders = [u64::to_le_bytes, u64::to_be_bytes];
+    orders.iter().any(|order| begin == MAGIC.map(order).concat()[..])
 }
 
 /// Whether the path looks like something else that was meant to be a file or a number.

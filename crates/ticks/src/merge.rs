@@ -1,15 +1,16 @@
 //! The records of several rings and files in the order of time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs::File;
 
 use anyhow::Context;
-use ticks_format::{Loss, Records, Ring, Stamped};
+use ticks_format::{Loss, Records, Ring, Stamped, Verdict};
 
 use crate::input::Input;
 use crate::plain::say;
 use crate::units;
+use crate::upstream::Upstream;
 
 /// A record at its time.
 #[derive(Debug)]
@@ -18,14 +19,18 @@ pub struct Moment {
     pub utc_ns: u64,
     /// Which of the files it is from.
     pub input: usize,
-    /// The record.
+    /// The record. A poll's end has what 2.6.0 would have answered, where that differs.
     pub stamped: Stamped,
+    /// What 2.6.0 would have answered to the poll that ends, where that is known.
+    pub upstream: Option<Verdict>,
 }
 
 struct Stream<'a> {
     input: usize,
     ring: Ring,
     records: Records<'a, File>,
+    /// What was lost when the last record was read.
+    loss: Loss,
     next: Option<Moment>,
 }
 
@@ -35,38 +40,64 @@ pub struct Merge<'a> {
     streams: Vec<Stream<'a>>,
     /// The time of each stream's next record, and the stream.
     heap: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Of each file.
+    upstream: Vec<Upstream>,
     unreadable_rings: Vec<String>,
 }
 
-/// Where each ring was read up to, by file and ring.
-pub type Positions = Vec<std::collections::HashMap<u64, u64>>;
+/// How far files were read: what to go on from later.
+pub struct Place(Vec<FilePlace>);
+
+/// How far one file was read.
+struct FilePlace {
+    /// By ring.
+    positions: HashMap<u64, u64>,
+    upstream: Upstream,
+}
+
+impl Place {
+    /// The beginning of so many files.
+    pub fn begin(files: usize) -> Place {
+        let begin = || FilePlace { positions: HashMap::new(), upstream: Upstream::new() };
+        Place((0..files).map(|_| begin()).collect())
+    }
+}
 
 impl<'a> Merge<'a> {
     /// All that the files hold now.
     pub fn new(inputs: &'a [Input]) -> anyhow::Result<Merge<'a>> {
-        Merge::from(inputs, &vec![Default::default(); inputs.len()])
+        Merge::from(inputs, Place::begin(inputs.len()))
     }
 
-    /// What the files hold now beyond `positions`.
-    pub fn from(inputs: &'a [Input], positions: &Positions) -> anyhow::Result<Merge<'a>> {
+    /// What the files hold now beyond `place`.
+    pub fn from(inputs: &'a [Input], place: Place) -> anyhow::Result<Merge<'a>> {
         let mut merge = Merge {
             inputs,
             streams: Vec::new(),
             heap: BinaryHeap::new(),
+            upstream: Vec::new(),
             unreadable_rings: Vec::new(),
         };
-        for (input, file) in inputs.iter().enumerate() {
-            let context = || file.path.display().to_string();
+        for ((input, file), FilePlace { positions, mut upstream }) in
+            inputs.iter().enumerate().zip(place.0)
+        {
+            let context = || file.place();
+            upstream.check(file).with_context(context)?;
             for ring in file.recording.rings().with_context(context)? {
-                let position = positions[input].get(&ring.index).copied().unwrap_or(0);
+                let position = positions.get(&ring.index).copied().unwrap_or(0);
                 match file.recording.records_from(&ring, position) {
-                    Ok(records) => merge.streams.push(Stream { input, ring, records, next: None }),
+                    Ok(records) => {
+                        let loss = Loss::default();
+                        merge.streams.push(Stream { input, ring, records, loss, next: None });
+                    }
                     Err(error) => {
                         let text = format!("{}: {error}", file.path.display());
                         merge.unreadable_rings.push(text);
+                        upstream.lost_until(u64::MAX);
                     }
                 }
             }
+            merge.upstream.push(upstream);
         }
         for stream in 0..merge.streams.len() {
             merge.refill(stream)?;
@@ -78,12 +109,20 @@ impl<'a> Merge<'a> {
         let stream = &mut self.streams[index];
         let file = &self.inputs[stream.input];
         let record = stream.records.next().transpose();
-        let record = record.with_context(|| file.path.display().to_string())?;
+        let record = record.with_context(|| file.place())?;
         stream.next = record.map(|stamped| Moment {
             utc_ns: file.recording.clock().utc_ns(stamped.time),
             input: stream.input,
             stamped,
+            upstream: None,
         });
+        // What is missing was recorded before the next record. What comes until then is not to be judged
+        // by what was known before.
+        let loss = stream.records.loss();
+        if std::mem::replace(&mut stream.loss, loss) != loss {
+            let until_ns = stream.next.as_ref().map_or(u64::MAX, |moment| moment.utc_ns);
+            self.upstream[stream.input].lost_until(until_ns);
+        }
         if let Some(moment) = &stream.next {
             self.heap.push(Reverse((moment.utc_ns, index)));
         }
@@ -95,7 +134,11 @@ impl<'a> Merge<'a> {
         let Some(Reverse((_, index))) = self.heap.pop() else {
             return Ok(None);
         };
-        let moment = self.streams[index].next.take();
+        let mut moment = self.streams[index].next.take();
+        if let Some(moment) = &mut moment {
+            let upstream = &mut self.upstream[moment.input];
+            moment.upstream = upstream.judge(moment.utc_ns, &mut moment.stamped.what);
+        }
         self.refill(index)?;
         Ok(moment)
     }
@@ -106,13 +149,15 @@ impl<'a> Merge<'a> {
         self.streams.iter().map(kept).fold(0, u64::saturating_add)
     }
 
-    /// Where each ring was read up to.
-    pub fn positions(&self) -> Positions {
-        let mut positions: Positions = vec![Default::default(); self.inputs.len()];
+    /// How far the files were read.
+    pub fn into_place(self) -> Place {
+        let file = |upstream| FilePlace { positions: HashMap::new(), upstream };
+        let mut place = Place(self.upstream.into_iter().map(file).collect());
         for stream in &self.streams {
-            positions[stream.input].insert(stream.ring.index, stream.records.position());
+            let positions = &mut place.0[stream.input].positions;
+            positions.insert(stream.ring.index, stream.records.position());
         }
-        positions
+        place
     }
 
     /// What each ring has lost.

@@ -1,24 +1,35 @@
-//! Processes that record: where their recordings are, and what became of a recording's process.
+//! Processes that record: what they are doing, and where their recordings are.
 //!
 //! All of it is read from `/proc`; elsewhere than on Linux recordings are found by their names alone.
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
-use anyhow::{anyhow, bail, Context};
-use ticks_format::{Header, Recording};
+use ticks_format::Header;
 
-use crate::input::open_file;
+mod find;
+
+use find::mappings;
+pub use find::{recordings, Found};
 
 /// What a recording's process is doing, as far as one can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It runs and records.
     Runs,
+    /// It was stopped by a signal, and is there until it is told to go on.
+    Stopped,
+    /// It was stopped by a debugger.
+    Traced,
+    /// This thread of it sits in the kernel, in a wait that no signal ends.
+    Uninterruptible(u64),
     /// It ended by `exit`, or returned from `main`.
     Ended,
+    /// It was killed or ended without `exit`, and its parent has not asked for it.
+    Zombie,
     /// It is gone, and did not say so.
     Gone,
     /// It is there, and does not have this file: it called `exec`, or the file is a copy.
@@ -31,7 +42,13 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             State::Runs => "runs",
+            State::Stopped => "is stopped by a signal (state T)",
+            State::Traced => "is stopped by a debugger (state t)",
+            State::Uninterruptible(tid) => {
+                return write!(f, "has thread {tid} in an uninterruptible wait (state D)");
+            }
             State::Ended => "has ended",
+            State::Zombie => "is a zombie (state Z), killed or ended without exit",
             State::Gone => "was killed or ended without exit",
             State::Left => "goes on without this file",
             State::Unknown => "may have ended",
@@ -44,11 +61,29 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             State::Runs => "runs",
+            State::Stopped => "stopped",
+            State::Traced => "traced",
+            State::Uninterruptible(_) => "uninterruptible",
             State::Ended => "ended",
+            State::Zombie => "zombie",
             State::Gone => "gone",
             State::Left => "left",
             State::Unknown => "unknown",
         }
+    }
+
+    /// Whether the process is there and has this file, so that it may record more.
+    pub fn is_live(self) -> bool {
+        match self {
+            State::Runs | State::Stopped | State::Traced | State::Uninterruptible(_) => true,
+            State::Ended | State::Zombie | State::Gone | State::Left | State::Unknown => false,
+        }
+    }
+
+    /// Whether the recording goes on to the moment at which it is looked at, or to the process's end. If
+    /// not, nobody has written down how long it went on after its last record.
+    pub fn has_end(self) -> bool {
+        self.is_live() || self == State::Ended
     }
 
     /// The state of the process that wrote the file, which has not said that it ended.
@@ -62,252 +97,77 @@ impl State {
         if boot_id.zip(this_boot).is_some_and(|(then, now)| then != now.trim()) {
             return State::Gone;
         }
-        let is_same = |stat: &Stat| stat.start == header.process_start && !stat.is_dead;
-        if !Stat::of(pid).is_some_and(|stat| is_same(&stat)) {
-            return State::Gone;
+        match Stat::of(&format!("/proc/{pid}")) {
+            Some(stat) if stat.start == header.process_start => {}
+            _ => return State::Gone,
+        }
+        if is_zombie(pid) {
+            return State::Zombie;
         }
         match mappings(pid) {
             Ok(all) if !all.iter().any(|mapping| mapping.is_of(file, path)) => State::Left,
             // Another user's process does not show what it has mapped.
-            _ => State::Runs,
+            _ => State::of_live(pid),
         }
+    }
+
+    fn of_live(pid: u64) -> State {
+        /// A thread that reads from a disk is in such a wait for a moment.
+        const MOMENT: Duration = Duration::from_millis(100);
+        match Stat::of(&format!("/proc/{pid}")).map(|stat| stat.state) {
+            Some('T') => return State::Stopped,
+            Some('t') => return State::Traced,
+            _ => {}
+        }
+        let before = uninterruptible(pid);
+        if before.is_empty() {
+            return State::Runs;
+        }
+        sleep(MOMENT);
+        let still = uninterruptible(pid).into_iter().find(|tid| before.contains(tid));
+        still.map_or(State::Runs, State::Uninterruptible)
     }
 }
 
-/// What `/proc/<pid>/stat` says.
+/// What `/proc/<pid>/stat`, or a thread's, says.
 struct Stat {
+    /// Field 3.
+    state: char,
     /// Field 22.
     start: u64,
-    /// Field 3: it has ended, and its parent has not asked for it.
-    is_dead: bool,
 }
 
 impl Stat {
-    fn of(pid: u64) -> Option<Stat> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fn of(dir: &str) -> Option<Stat> {
+        let stat = fs::read_to_string(format!("{dir}/stat")).ok()?;
         // Counted behind the name, which may hold anything.
         let (_, fields) = stat.rsplit_once(')')?;
         let mut fields = fields.split_whitespace();
-        let is_dead = matches!(fields.next()?, "Z" | "X");
-        Some(Stat { start: fields.nth(18)?.parse().ok()?, is_dead })
+        let state = fields.next()?.chars().next()?;
+        Some(Stat { state, start: fields.nth(18)?.parse().ok()? })
     }
 }
 
-/// A recording that a process may have mapped.
-struct Mapping {
-    /// The file's name when it was mapped, or what it was renamed to since.
-    path: PathBuf,
-    is_deleted: bool,
-    inode: u64,
-    /// Addresses, as `/proc/<pid>/map_files` has them.
-    range: String,
+/// The threads of a process, with the state of each.
+fn threads(pid: u64) -> Vec<(u64, char)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let tids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+    tids.filter_map(|tid| Some((tid, Stat::of(&format!("/proc/{pid}/task/{tid}"))?.state)))
+        .collect()
 }
 
-impl Mapping {
-    /// From a line of `/proc/<pid>/maps`, if it is of what is called like a recording.
-    fn from_line(line: &str) -> Option<Mapping> {
-        let (fields, path) = line.split_at(line.find('/')?);
-        let mut fields = fields.split_whitespace();
-        let range = fields.next()?.to_owned();
-        let inode = fields.nth(3)?.parse().ok()?;
-        let (path, is_deleted) = match path.strip_suffix(" (deleted)") {
-            Some(path) => (path, true),
-            None => (path, false),
-        };
-        let path = PathBuf::from(path.replace("\\012", "\n"));
-        let name = path.file_name()?.to_str()?;
-        // The second is the name under which a recording is made, which some file systems stay with.
-        let is_recording =
-            name.ends_with(".ticks") || name.starts_with('.') && name.ends_with(".new");
-        is_recording.then_some(Mapping { path, is_deleted, inode, range })
-    }
-
-    fn is_of(&self, file: &File, path: &Path) -> bool {
-        // Layered file systems have more than one number for a file.
-        inode(file) == Some(self.inode) || path.file_name() == self.path.file_name()
-    }
-
-    fn recording(&self, pid: u32) -> anyhow::Result<(PathBuf, Recording<File>)> {
-        let (path, file) = self.open(pid)?;
-        let recording = Recording::open(file).with_context(|| path.display().to_string())?;
-        Ok((path, recording))
-    }
-
-    /// The file, by whatever way leads to it, and its place or how it was found.
-    fn open(&self, pid: u32) -> anyhow::Result<(PathBuf, File)> {
-        let mut ways = Vec::new();
-        if !self.is_deleted {
-            // The path is that of the process's own root directory.
-            ways.push(self.path.clone());
-            ways.push(PathBuf::from(format!("/proc/{pid}/root{}", self.path.display())));
-        }
-        ways.extend(self.other_name());
-        ways.push(PathBuf::from(format!("/proc/{pid}/map_files/{}", self.range)));
-        let mut error = None;
-        for way in ways {
-            match open_file(&way) {
-                Ok(file) if inode(&file) == Some(self.inode) => return Ok((way, file)),
-                Ok(file) if way == self.path => return Ok((way, file)),
-                Ok(_) => {}
-                Err(found) => error = error.or(Some(found)),
-            }
-        }
-        let path = self.path.display();
-        if self.is_deleted {
-            bail!("its recording {path} was removed; only root can still read it, while it runs");
-        }
-        let error = error.map_or_else(|| anyhow!("another file is there now"), Into::into);
-        Err(error.context(format!("its recording {path}")))
-    }
-
-    /// Another file name in the same directory, for a file that was linked from its first one.
-    fn other_name(&self) -> Option<PathBuf> {
-        let entries = fs::read_dir(self.path.parent()?).ok()?.flatten();
-        let mut paths = entries.map(|entry| entry.path());
-        paths.find(|path| {
-            let is_recording = path.extension().is_some_and(|extension| extension == "ticks");
-            is_recording && open_file(path).is_ok_and(|file| inode(&file) == Some(self.inode))
-        })
-    }
+/// Whether it has ended and its parent has not asked for it yet. A first thread that has ended is a zombie
+/// too, while others may go on.
+fn is_zombie(pid: u64) -> bool {
+    let threads = threads(pid);
+    !threads.is_empty() && threads.iter().all(|(_, state)| is_dead(*state))
 }
 
-#[cfg(unix)]
-fn inode(file: &File) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().ok().map(|metadata| metadata.ino())
+fn is_dead(state: char) -> bool {
+    matches!(state, 'Z' | 'X')
 }
 
-#[cfg(not(unix))]
-fn inode(_: &File) -> Option<u64> {
-    None
-}
-
-fn mappings(pid: u64) -> std::io::Result<Vec<Mapping>> {
-    let maps = fs::read(format!("/proc/{pid}/maps"))?;
-    let maps = String::from_utf8_lossy(&maps);
-    Ok(maps.lines().filter_map(Mapping::from_line).collect())
-}
-
-/// The recordings of a live process, one for each copy of the crate in it.
-pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
-    if !Path::new("/proc/self/maps").exists() {
-        bail!("this system does not tell its files; name its recording, DIR/{pid}.ticks");
-    }
-    let mappings = mappings(pid.into()).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow!(
-            "there is no such process; if it has ended, name its recording, DIR/{pid}.ticks"
-        ),
-        ErrorKind::PermissionDenied => {
-            anyhow!("/proc/{pid}/maps: {error}: {}", why_denied(pid, is_root()))
-        }
-        _ => anyhow!(error).context("what it has mapped"),
-    })?;
-    let numbers = numbers(pid);
-    let mut recordings: Vec<(PathBuf, Recording<File>)> = Vec::new();
-    let mut unreadable = None;
-    for mapping in mappings {
-        match mapping.recording(pid) {
-            // A forked child has its parent's mapping, and does not record there.
-            Ok((path, recording)) if numbers.contains(&recording.header().pid) => {
-                recordings.push((path, recording));
-            }
-            Ok(_) => {}
-            // It may be the parent's too, which was removed, or no recording at all.
-            Err(error) => unreadable = unreadable.or(Some(error)),
-        }
-    }
-    match unreadable {
-        _ if !recordings.is_empty() => Ok(recordings),
-        Some(error) => Err(error),
-        None => bail!(why_none(pid)),
-    }
-}
-
-/// Root is refused too, where it is one of a container: the process is of another one, or has rights that
-/// this one was not given.
-fn why_denied(pid: u32, is_root: bool) -> String {
-    match is_root {
-        true => format!(
-            "root may not read it here, as in a container without CAP_SYS_PTRACE; name its \
-             recording, DIR/{pid}.ticks"
-        ),
-        false => format!(
-            "it is another user's, or has more rights than you; name its recording, \
-             DIR/{pid}.ticks, or be root"
-        ),
-    }
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
-}
-
-/// The process's numbers, in this namespace and in those where it has others.
-fn numbers(pid: u32) -> Vec<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    let numbers = numbers.unwrap_or_default().split_whitespace();
-    numbers.filter_map(|number| number.parse().ok()).chain([pid.into()]).collect()
-}
-
-fn why_none(pid: u32) -> String {
-    if Stat::of(pid.into()).is_some_and(|stat| stat.is_dead) {
-        return format!(
-            "it has ended, and its parent has not asked for it yet; name its recording, \
-             DIR/{pid}.ticks"
-        );
-    }
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mut variables = environment.split(|byte| *byte == 0);
-    let dir = variables.find_map(|variable| variable.strip_prefix(b"ASYNC_IO_TRACE="));
-    match dir.filter(|dir| !dir.is_empty()) {
-        Some(dir) => format!(
-            "it does not record, though it was started with ASYNC_IO_TRACE={}: it has not used \
-             async-io yet, has it without the recorder, or has said on stderr why",
-            String::from_utf8_lossy(dir)
-        ),
-        None => "it does not record; start it with ASYNC_IO_TRACE=DIR in its environment, or by \
-                 `ticks record -- CMD`"
-            .to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// In a container root was told to be root.
-    #[test]
-    fn root_is_not_told_to_be_root() {
-        assert!(why_denied(1, false).ends_with("or be root"));
-        assert!(!why_denied(1, true).contains("be root"));
-    }
-
-    #[test]
-    fn recordings_among_mappings() {
-        let of = |line: &str| Mapping::from_line(line);
-        let line = "7f52-7f53 rw-s 00000000 fe:00 1703942                    /t/a b/4711.ticks";
-        let mapping = of(line).expect("a recording");
-        assert_eq!(mapping.path, Path::new("/t/a b/4711.ticks"));
-        assert_eq!((mapping.inode, mapping.is_deleted), (1_703_942, false));
-        assert_eq!(mapping.range, "7f52-7f53");
-        let mapping = of(&format!("{line} (deleted)")).expect("a recording");
-        assert_eq!(mapping.path, Path::new("/t/a b/4711.ticks"));
-        assert!(mapping.is_deleted);
-        assert!(of("7f52-7f53 rw-s 00000000 fe:00 17 /t/.4711-2a.new (deleted)").is_some());
-        for other in [
-            "7f52-7f53 r-xp 00000000 fe:00 17 /usr/lib/libc.so.6",
-            "7f52-7f53 rw-p 00000000 00:00 0 [heap]",
-            "7f52-7f53 rw-p 00000000 00:00 0 ",
-            "",
-        ] {
-            assert!(of(other).is_none(), "{other}");
-        }
-    }
+fn uninterruptible(pid: u64) -> Vec<u64> {
+    let threads = threads(pid).into_iter();
+    threads.filter(|(_, state)| *state == 'D').map(|(tid, _)| tid).collect()
 }

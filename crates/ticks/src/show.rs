@@ -10,9 +10,9 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 
 use crate::filter::{Filter, Ready};
-use crate::input::Input;
+use crate::input::{Input, Inputs};
 use crate::line;
-use crate::merge::{Merge, Positions};
+use crate::merge::{Merge, Place};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::progress::Progress;
@@ -25,7 +25,7 @@ pub struct Args {
     /// The recordings, or the numbers of processes that record
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
-    /// Print one JSON object a line
+    /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
     /// Go on with what is recorded from now on, until the programs have ended or --until has passed
@@ -70,7 +70,7 @@ fn is_over(filter: &Ready) -> bool {
 
 /// Shows the records.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = Input::open_all(&args.files)?;
+    let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
     let mut filter = args.filter.ready(&inputs)?;
     let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let mut out: Box<dyn Write> = match colours {
@@ -78,13 +78,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         // Nothing need be looked through for what is to be stripped.
         false => Box::new(BufWriter::with_capacity(OUT_BYTES, io::stdout().lock())),
     };
-    let mut positions: Positions = vec![Default::default(); inputs.len()];
-    let mut damaged = false;
+    let mut place = Place::begin(inputs.len());
+    let mut damaged = failed;
     let [mut read, mut shown] = [0, 0];
     loop {
         // Asked first, so that what a program records last is shown before we stop.
         let live = args.follow && !is_over(&filter) && inputs.iter().any(Input::is_live);
-        let mut merge = Merge::from(&inputs, &positions)?;
+        let mut merge = Merge::from(&inputs, place)?;
         let mut progress = (is_file(&io::stdout()) && !args.follow)
             .then(|| Progress::new(merge.slots(), "reading"));
         while let Some(moment) = merge.advance()? {
@@ -103,14 +103,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         drop(progress);
         out.flush()?;
         damaged |= merge.report_losses();
-        positions = merge.positions();
+        place = merge.into_place();
         if !live {
             break;
         }
         sleep(PAUSE);
         for input in &mut inputs {
-            let path = &input.path;
-            input.recording.refresh_clock().with_context(|| path.display().to_string())?;
+            let place = input.place();
+            input.recording.refresh_clock().context(place)?;
         }
     }
     if shown == 0 && read > 0 {

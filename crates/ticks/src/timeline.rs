@@ -37,8 +37,8 @@ pub enum Track {
         input: usize,
         /// The source.
         key: Key,
-        /// Its direction's number.
-        dir: u8,
+        /// Its direction.
+        dir: Direction,
     },
     /// A task.
     Task {

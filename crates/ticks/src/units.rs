@@ -24,8 +24,10 @@ pub fn duration(ns: u64) -> String {
         _ => (ns as f64 / 1e9, "s"),
     };
     if unit == "s" && value >= 120.0 {
-        let seconds = ns / 1_000_000_000;
-        return humantime::format_duration(Duration::from_secs(seconds)).to_string();
+        let text = humantime::format_duration(Duration::from_secs(ns / 1_000_000_000)).to_string();
+        // Of days, the hours are enough.
+        let parts = if text.contains("day") { 2 } else { 3 };
+        return text.split(' ').take(parts).collect::<Vec<_>>().join(" ");
     }
     let digits = match value {
         value if value < 9.995 => 2,
@@ -33,6 +35,15 @@ pub fn duration(ns: u64) -> String {
         _ => 0,
     };
     format!("{value:.digits$} {unit}")
+}
+
+/// A pause between two looks: with its unit, or a number of seconds.
+pub fn pause(text: &str) -> Result<Duration, String> {
+    let seconds = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    let pause = humantime::parse_duration(text).ok().or_else(seconds);
+    pause.filter(|pause| !pause.is_zero()).ok_or_else(|| {
+        format!("expected a time above 0, as 10s, 500ms or a number of seconds, found {text:?}")
+    })
 }
 
 /// A count with a mark at each thousand: `1,234,567`.
@@ -60,6 +71,7 @@ mod tests {
         let expected = ["999 ns", "1.23 µs", "12.3 µs", "100 µs", "1.00 ms", "2.00 ms", "61.2 s"];
         assert_eq!(texts.map(duration), expected);
         assert_eq!(duration(7_265_000_000_000), "2h 1m 5s");
+        assert_eq!(duration(180_065_000_000_000), "2days 2h");
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

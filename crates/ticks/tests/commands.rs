@@ -1,4 +1,4 @@
-//! `ticks who`, `stat`, `record`, completions and man page.
+//! `ticks who`, `stat`, completions and man page.
 
 mod util;
 
@@ -20,8 +20,9 @@ fn who_names_who_waits_and_where() {
     let sample = Sample::new(&accept());
     let shown = stdout(["who", path(&sample.path)]);
     let lines: Vec<&str> = shown.lines().collect();
-    let first = "relay (4711) was killed or ended without exit; as of its last record, 2022-05-03T18:37:52.142518Z: 2 waiting";
-    assert_eq!(lines[0], first);
+    let first = "relay (4711) was killed or ended without exit; as of its last record, \
+                 2022-05-03T18:37:52.142518Z: 2 waiting; the last record is ";
+    assert!(lines[0].starts_with(first) && lines[0].ends_with(" old"), "{shown}");
     let columns = |line: &str| {
         line.split("  ")
             .map(str::trim)
@@ -29,19 +30,24 @@ fn who_names_who_waits_and_where() {
             .map(String::from)
             .collect::<Vec<_>>()
     };
-    let expected = ["timer 8", "due in 1.00 s", "103 ms", "0x10"];
+    // Of a process that was killed nobody knows how long it waited on.
+    let expected = ["timer 8", "due in 1.00 s", "≥ 103 ms", "0x10"];
     assert_eq!(columns(lines[2]), expected, "{shown}");
     let expected = [
         "4",
         "tcp-listener",
         "127.0.0.1:4001",
         "read",
-        "200 ns",
+        "≥ 200 ns",
+        "1",
+        "≥ 3.00 ms ago",
         "0x55a8a668d970",
-        "(2, 2)",
         "src/main.rs:76:9",
     ];
     assert_eq!(columns(lines[3]), expected, "{shown}");
+    let shown = stdout(["who", "--ticks", path(&sample.path)]);
+    let row: Vec<String> = shown.lines().last().map(columns).expect("a row");
+    assert_eq!(row[7..], ["0x55a8a668d970", "(2, 2)", "src/main.rs:76:9"], "{shown}");
 }
 
 #[test]
@@ -55,6 +61,15 @@ fn who_as_json() {
     assert_eq!(objects[1]["fd"], 4);
     assert_eq!(objects[1]["local"], "127.0.0.1:4001");
     assert_eq!(objects[1]["ticks"], serde_json::json!([2, 2]));
+    assert_eq!(
+        (&objects[1]["waited_ns"], &objects[1]["waited_is_least"]),
+        (&200.into(), &true.into())
+    );
+    assert_eq!(
+        (&objects[1]["events"], &objects[1]["events_are_least"]),
+        (&1.into(), &false.into())
+    );
+    assert_eq!(objects[1]["last_event"], "2022-05-03T18:37:52.139518Z");
     assert_eq!(objects[1]["place"], "src/main.rs:76:9");
 }
 
@@ -81,8 +96,11 @@ fn stat_sums_up() {
     // Thread: records, rounds, events, wakes, parks.
     assert_eq!(words("4714")[..7], ["4714", "async-io", "8", "1", "1", "1", "0"]);
     // Its last record is a timer's, the main thread's last poll comes 1.0002 ms later.
-    assert_eq!(words("4714")[7..].join(" "), "1.00 ms ago");
-    assert_eq!(words("4711")[7..].join(" "), "0 ns ago");
+    assert_eq!(words("4714")[7..].join(" "), "1.00 ms before end");
+    assert_eq!(words("4711")[7..].join(" "), "at the end");
+    let head = "relay (4711) was killed or ended without exit: its records span 1.00 s, from \
+                2022-05-03T18:37:51.139518Z; the last is ";
+    assert!(shown.starts_with(head), "{shown}");
     // Source: events, wakes, spurious, polls, polls a wake, answered otherwise by 2.6.0; and one
     // wait of 991 ms.
     let expected = ["4", "3", "tcp-listener", "127.0.0.1:4001", "1", "1", "0", "3", "3.00", "1"];
@@ -130,8 +148,8 @@ fn who_tells_that_a_waiter_was_woken() {
     let late = BlockOnBegin { thread: 4711 };
     util::record(&mut image, ring, 3_000_000_000, late);
     let woken = shown(&image);
-    assert!(woken.contains("  WOKEN       TASK"), "{woken}");
-    assert!(woken.contains("  2.99 s  2.00 s ago  0x55a8a668d970"), "{woken}");
+    assert!(woken.contains("  WOKEN         EVENTS"), "{woken}");
+    assert!(woken.contains("  ≥ 2.99 s  ≥ 2.00 s ago       1"), "{woken}");
 
     let mut goes = image.clone();
     util::poll(&mut image, ring, 3_000_000_001, ticks, Verdict::Pending);
@@ -171,66 +189,6 @@ fn stat_ends_a_wait_with_its_waiter() {
     let words: Vec<_> = source.expect("the source").split_whitespace().skip(2).collect();
     assert_eq!(words[..4], ["1", "1", "0", "1"], "{shown}");
     assert_eq!(words[6..8].join(" "), "1.00 s", "{shown}");
-}
-
-#[test]
-fn record_passes_the_status_on_and_says_what_is_there() {
-    let sample = Sample::new(&accept());
-    let dir = sample.dir.path().join("new/recordings");
-    let script = format!(
-        "cp {} \"$ASYNC_IO_TRACE\"/1.ticks; test \"$ASYNC_IO_TRACE_MIB\" = 3 && exit 7",
-        sample.path.display()
-    );
-    let args = ["record", "-o", path(&dir), "--size", "3", "--", "sh", "-c", &script];
-    let output = ticks(args);
-    assert_eq!(output.status.code(), Some(7));
-    let said = stderr(&output);
-    assert!(said.contains("1.ticks: relay (4711), which was killed or ended without exit: 2 rings of threads, 21 slots"), "{said}");
-    assert!(said.contains("try: ticks who "), "{said}");
-
-    let output = ticks(["record", "-o", path(&dir), "sh", "-c", "kill -9 $$"]);
-    assert_eq!(output.status.code(), Some(137));
-    assert!(stderr(&output).contains("nothing was recorded"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("ended by a signal: 9 (SIGKILL)"), "{}", stderr(&output));
-    let output = ticks(["record", "-o", path(&dir), "/nonexistent/program"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("/nonexistent/program: cannot be run"));
-    let blocked = sample.path.join("dir");
-    let output = ticks(["record", "-o", path(&blocked), "true"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("the directory for recordings"));
-    assert!(fs::exists(dir.join("1.ticks")).expect("readable"));
-}
-
-/// A size that the recorder does not take was handed on, and what was said of it was lost among what the
-/// program says. A place where no file can be made was found out afterwards: "does the program use async-io?"
-#[test]
-fn record_refuses_before_the_program_is_run() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (file, ran) = (dir.path().join("file"), dir.path().join("ran"));
-    fs::write(&file, "").expect("written");
-    let refuses = |args: [&str; 2], wanted: &str| {
-        let args = [&["record"][..], &args, &["--", "touch", path(&ran)]].concat();
-        let output = ticks(&args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
-        assert!(stderr(&output).contains(wanted), "{args:?}: {}", stderr(&output));
-        assert!(!ran.exists(), "{args:?}");
-    };
-    for size in ["0", "abc", "99999999", "-1", ""] {
-        let wanted = format!("expected a number of MiB from 1 to 1048576, found {size:?}");
-        refuses(["--size", size], &wanted);
-        refuses(["--size", size], "'--size <MIB>'");
-    }
-    let wanted = "file: expected a directory for recordings, found what is not a directory";
-    refuses(["-o", path(&file)], wanted);
-    // Where nobody can make a file, not even root.
-    if cfg!(target_os = "linux") {
-        refuses(["-o", "/proc"], "/proc: no recording can be made there: ");
-    }
-    let output = ticks(["record", "-o", path(dir.path()), "--size", "1", "touch", path(&ran)]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let left = fs::read_dir(dir.path()).expect("readable").count();
-    assert_eq!((ran.exists(), left), (true, 2), "the two files are all that is there");
 }
 
 /// "No space left on device", said a script that called several tools, of it knew not what.
@@ -274,42 +232,6 @@ fn who_may_not_look() {
     let wanted = "ticks: process 1: /proc/1/maps: Permission denied (os error 13): ";
     assert!(said.starts_with(wanted), "{said}");
     assert_eq!(said.contains("or be root"), !rustix::process::geteuid().is_root(), "{said}");
-}
-
-/// Whoever supervises the tool asks it to end, and means the program.
-#[test]
-#[cfg(target_os = "linux")]
-fn record_passes_on_the_request_to_end() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ticks"));
-    command.args(["record", "-o", path(dir.path()), "--", "sh", "-c"]);
-    command.arg("trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done");
-    let mut tool = command.stdout(std::process::Stdio::piped()).spawn().expect("it runs");
-    let mut ready = [0; 6];
-    std::io::Read::read_exact(tool.stdout.as_mut().expect("a pipe"), &mut ready).expect("ready");
-    let asked = std::process::Command::new("sh")
-        .args(["-c", "kill -TERM \"$0\""])
-        .arg(tool.id().to_string())
-        .status();
-    assert!(asked.expect("it runs").success());
-    assert_eq!(tool.wait().expect("it ends").code(), Some(9));
-}
-
-/// `nohup ticks record -- server` was to outlive the terminal, and the server was ended with it: the tool
-/// handled what it had been told to ignore, and passed it on.
-#[test]
-#[cfg(target_os = "linux")]
-fn record_leaves_ignored_what_is_ignored() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let script = "trap '' HUP INT; exec \"$0\" record -o \"$1\" -- \
-                  sh -c 'kill -HUP $PPID; kill -HUP $$; kill -INT $$; grep SigIgn /proc/$$/status; exit 9'";
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_ticks"), path(dir.path())]);
-    let output = command.output().expect("it runs");
-    assert_eq!(output.status.code(), Some(9), "{}", stderr(&output));
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    let last = shown.trim_end().chars().last().and_then(|digit| digit.to_digit(16));
-    assert!(last.is_some_and(|bits| bits & 3 == 3), "HUP and INT are ignored: {shown}");
 }
 
 /// What a damaged file still has is summed up, and that there was more is said.

@@ -5,78 +5,18 @@
 
 mod util;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{exit, Child, ChildStdin, Command, Output, Stdio};
+use std::process::{exit, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::future;
 use serde_json::Value as Json;
-use tempfile::TempDir;
+use util::process::{role, Process};
 use util::{path, stderr, stdout, ticks};
-
-const ROLE: &str = "TICKS_TEST_ROLE";
-
-/// A process that waits until its standard input is closed. It is killed when this is dropped.
-struct Waiting {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    dir: TempDir,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Waiting {
-    /// Starts this test binary as `role`, and waits until it says that it waits.
-    fn start(test: &str, role: &str, records: bool) -> Waiting {
-        Waiting::start_under(&[], test, role, records)
-    }
-
-    /// As [`start`](Waiting::start), run by another program.
-    fn start_under(wrapper: &[&str], test: &str, role: &str, records: bool) -> Waiting {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir(dir.path().join("here")).expect("a directory");
-        let exe = std::env::current_exe().expect("a test binary has a path");
-        let mut words = wrapper.iter().map(OsStr::new).chain([exe.as_os_str()]);
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(["--exact", test, "--nocapture"]).env(ROLE, role);
-        command.env_remove("ASYNC_IO_TRACE").env("ASYNC_IO_TRACE_MIB", "4");
-        if records {
-            command.env("ASYNC_IO_TRACE", dir.path().join("here"));
-        }
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let waits = lines.any(|line| line.is_ok_and(|line| line.ends_with("waits")));
-        assert!(waits, "{:?}", child.wait());
-        Waiting { stdin: child.stdin.take(), child, dir }
-    }
-
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    fn file(&self) -> PathBuf {
-        self.dir.path().join(format!("here/{}.ticks", self.child.id()))
-    }
-
-    /// Has it go on to its end.
-    fn end(&mut self) {
-        self.stdin = None;
-        self.child.wait().expect("it ends");
-    }
-}
 
 /// The process's part: waits for a connection and for a timer, or for nothing; then what the role says.
 fn play(role: &str) {
@@ -122,10 +62,6 @@ fn go_on(role: &str) {
     }
 }
 
-fn role() -> Option<String> {
-    std::env::var(ROLE).ok()
-}
-
 fn who(args: &[&str]) -> Vec<Json> {
     let shown = stdout(["who", "--json"].iter().chain(args));
     shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -142,7 +78,7 @@ fn who_waits_in_a_live_process() {
     if let Some(role) = role() {
         return play(&role);
     }
-    let mut process = Waiting::start("who_waits_in_a_live_process", "exits", true);
+    let mut process = Process::start("who_waits_in_a_live_process", "exits", true);
     let pid = process.pid();
     let waits = who(&[&pid]);
     assert_eq!(waits.len(), 2, "{waits:?}");
@@ -159,7 +95,7 @@ fn who_waits_in_a_live_process() {
     let shown = stdout(["who", &pid]);
     assert!(shown.contains(" runs, ") && shown.contains("due in 59m"), "{shown}");
     // So do the others.
-    assert!(stdout(["stat", &pid]).contains(", which runs: "));
+    assert!(stdout(["stat", &pid]).contains(" runs: its records span "));
     assert!(stdout(["show", &pid, "--kind", "TimerInsert"]).contains("Timer::insert:+-"));
 
     process.end();
@@ -178,7 +114,7 @@ fn a_recording_is_found_where_it_went() {
     if let Some(role) = role() {
         return play(&role);
     }
-    let process = Waiting::start("a_recording_is_found_where_it_went", "exits", true);
+    let process = Process::start("a_recording_is_found_where_it_went", "exits", true);
     let pid = process.pid();
     let (here, there) = (process.dir.path().join("here"), process.dir.path().join("the re"));
     fs::rename(&here, &there).expect("renamed");
@@ -204,7 +140,7 @@ fn a_child_is_found_without_its_parents_recording() {
         return if role == "forks" { fork() } else { play(&role) };
     }
     let test = "a_child_is_found_without_its_parents_recording";
-    let mut process = Waiting::start(test, "forks", true);
+    let mut process = Process::start(test, "forks", true);
     let child = fs::read_to_string(process.dir.path().join("here/child")).expect("a number");
     assert_eq!(who(&[&child]).len(), 2);
     let mut file = fs::OpenOptions::new().write(true).open(process.file()).expect("writable");
@@ -229,7 +165,7 @@ fn a_process_in_a_container_runs() {
         return;
     }
     let test = "a_process_in_a_container_runs";
-    let process = Waiting::start_under(&wrapper, test, "exits", true);
+    let process = Process::start_under(&wrapper, test, "exits", true);
     let pid = process.pid();
     let inside = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("readable");
     let waits = who(&[inside.trim()]);
@@ -243,31 +179,38 @@ fn a_killed_process_is_told_from_one_that_ended() {
         return play(&role);
     }
     let test = "a_killed_process_is_told_from_one_that_ended";
-    let mut process = Waiting::start(test, "is killed", true);
+    let mut process = Process::start(test, "is killed", true);
     process.child.kill().expect("killed");
     // Not yet waited for, it is there and is not.
     let until = Instant::now() + Duration::from_secs(300);
-    let state = || who(&[path(&process.file())])[0]["state"].clone();
-    while state() != "gone" {
+    let file = process.file();
+    let state = || who(&[path(&file)])[0]["state"].clone();
+    while state() != "zombie" {
         assert!(Instant::now() < until, "{}", state());
         std::thread::sleep(Duration::from_millis(10));
     }
     fails(&ticks(["who", &process.pid()]), "it has ended, and its parent has not asked for it yet");
+    let shown = stdout(["who", path(&process.file())]);
+    assert!(
+        shown.contains(" is a zombie (state Z), killed or ended without exit; as of "),
+        "{shown}"
+    );
     process.child.wait().expect("it ends");
+    assert_eq!(state(), "gone");
     let shown = stdout(["who", path(&process.file())]);
     assert!(
         shown.contains(" was killed or ended without exit; as of its last record, "),
         "{shown}"
     );
 
-    let mut process = Waiting::start(test, "is replaced", true);
+    let mut process = Process::start(test, "is replaced", true);
     let copy = process.dir.path().join("copy.ticks");
     fs::copy(process.file(), &copy).expect("copied");
     assert_eq!(who(&[path(&copy)])[0]["state"], "left");
     process.stdin.take();
     let until = Instant::now() + Duration::from_secs(300);
     let state = || who(&[path(&process.file())])[0]["state"].clone();
-    while !["left", "gone"].contains(&state().as_str().expect("a text")) {
+    while !["left", "zombie", "gone"].contains(&state().as_str().expect("a text")) {
         assert!(Instant::now() < until, "{}", state());
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -279,11 +222,11 @@ fn a_process_that_does_not_record_is_told_why() {
         return play(&role);
     }
     let test = "a_process_that_does_not_record_is_told_why";
-    let process = Waiting::start(test, "does not record", false);
+    let process = Process::start(test, "does not record", false);
     let wanted =
         "it does not record; start it with ASYNC_IO_TRACE=DIR in its environment, or by `ticks";
     fails(&ticks(["who", &process.pid()]), wanted);
-    let process = Waiting::start(test, "records nothing", true);
+    let process = Process::start(test, "records nothing", true);
     let wanted = format!(
         "it does not record, though it was started with ASYNC_IO_TRACE={}: it has not used async-io yet",
         process.dir.path().join("here").display()
@@ -304,7 +247,7 @@ fn following_ends_when_the_last_time_has_passed() {
         return play(&role);
     }
     let test = "following_ends_when_the_last_time_has_passed";
-    let process = Waiting::start(test, "exits", true);
+    let process = Process::start(test, "exits", true);
     let until = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
     for until in [&until[..], "0s"] {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
@@ -332,13 +275,14 @@ fn a_live_recording_is_followed_to_its_end() {
         return play(&role);
     }
     let test = "a_live_recording_is_followed_to_its_end";
-    let mut process = Waiting::start(test, "exits", true);
+    let mut process = Process::start(test, "exits", true);
     let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
     tool.args(["show", "--follow", "--json", &process.pid()]).stdout(Stdio::piped());
     let mut tool = tool.spawn().expect("it runs");
     let mut again = Command::new(env!("CARGO_BIN_EXE_ticks"));
     again.args(["who", "--every", "10ms", &process.pid()]).stdout(Stdio::piped());
-    let again = again.spawn().expect("it runs");
+    let mut again = again.spawn().expect("it runs");
+    let mut looks = BufReader::new(again.stdout.take().expect("a pipe")).lines();
     let mut lines = BufReader::new(tool.stdout.take().expect("a pipe")).lines();
     let first = lines.next().expect("a line").expect("readable");
     assert!(first.contains("\"ThreadBegin\""), "{first}");
@@ -350,6 +294,9 @@ fn a_live_recording_is_followed_to_its_end() {
         stdin.write_all(b"go on\n").expect("it reads");
         assert!(is_shown());
     }
+    // Three looks, however long they take here.
+    let runs = |line: &String| line.contains(" runs, ");
+    assert_eq!(looks.by_ref().map_while(Result::ok).filter(runs).take(3).count(), 3);
     process.end();
     let records = lines.map(|line| serde_json::from_str(&line.expect("readable")).expect("JSON"));
     let records: Vec<Json> = records.collect();
@@ -357,8 +304,7 @@ fn a_live_recording_is_followed_to_its_end() {
     let ends = records.iter().filter(|record| record["record"] == "ThreadEnd");
     assert!(ends.count() > 0, "{records:?}");
     assert!(tool.wait().expect("it ends").success());
-    let output = again.wait_with_output().expect("it ends");
-    let shown = String::from_utf8_lossy(&output.stdout);
-    assert!(shown.matches(" runs, ").count() > 2, "{shown}");
-    assert!(output.status.success() && shown.contains(" has ended; as it was"), "{shown}");
+    let looks: Vec<String> = looks.map_while(Result::ok).collect();
+    assert!(looks.iter().any(|line| line.contains(" has ended; as it was")), "{looks:?}");
+    assert!(again.wait().expect("it ends").success());
 }

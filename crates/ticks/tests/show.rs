@@ -51,6 +51,9 @@ fn filters_choose() {
     let since = "2022-05-03T18:37:52.142Z";
     assert_eq!(kinds(&["--since", since, "--kind", "poll_ready:-"]), ["PollEnd"]);
     assert_eq!(kinds(&["--peer", "127"]), [""; 0]);
+    // Of the last record's day, as the program has ended.
+    assert_eq!(kinds(&["--since", "18:37:52.142", "--kind", "poll_ready:-"]), ["PollEnd"]);
+    assert_eq!(kinds(&["--since", "18:37", "--until", "18:37:51.14Z"]).len(), 2);
 }
 
 /// Whoever asked for all of a descriptor missed the one record that the hang was about: a wake names its
@@ -205,7 +208,11 @@ fn a_bad_filter_says_what_is_expected() {
     let sample = Sample::new(&accept());
     for (args, expected) in [
         (["--source", "x"], "expected a key as 3 or 3#2, found \"x\""),
-        (["--since", "x"], "--since: expected a time as 2022-05-03T18:37:52Z, or 1.5s after"),
+        (
+            ["--since", "x"],
+            "--since: expected a time as 2022-05-03T18:37:52Z, as 18:37:52, or 1.5s",
+        ),
+        (["--since", "25:00:00"], "--since: expected a time as 2022-05-03T18:37:52Z, as 18:37:52"),
         (["--dir", "x"], "expected read or write, found \"x\""),
         (["--task", "x"], "expected a number as 4711 or 0x55bf232f6f70, found \"x\""),
         (["--tick", "x"], "expected a number as 4711 or 0x55bf232f6f70, found \"x\""),
@@ -261,7 +268,17 @@ fn what_is_not_a_recording_is_refused() {
     let output = ticks(["show", path(&sample.path)]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("4711.ticks: at byte 0: expected a recording"), "{said}");
+    assert!(said.contains("4711.ticks: is not a recording; that of a program"), "{said}");
+    for (text, wanted) in
+        [("", "4711.ticks: is empty; "), ("a line\n", "4711.ticks: is not a recording; ")]
+    {
+        fs::write(&sample.path, text).expect("writable");
+        for command in ["show", "stat", "who"] {
+            let output = ticks([command, path(&sample.path)]);
+            assert_eq!(output.status.code(), Some(2));
+            assert!(stderr(&output).contains(wanted), "{command}: {}", stderr(&output));
+        }
+    }
     // What is at hand after a crash.
     for core in [
         &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0"[..],
@@ -271,7 +288,7 @@ fn what_is_not_a_recording_is_refused() {
         let output = ticks(["show", path(&sample.path)]);
         assert_eq!(output.status.code(), Some(2));
         let wanted =
-            "4711.ticks: expected a recording, found a program or a core dump; the recording of";
+            "4711.ticks: is not a recording, but a program or a core dump; the recording of";
         assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
     }
     let output = ticks(["show", "/nonexistent/1.ticks"]);

@@ -128,6 +128,18 @@ fn polls() -> Vec<(Record, &'static str)> {
             "Source::poll_ready:+ dir=1 tick=0 ticks=None key=5 fd=9 waiter=12",
         ),
         (
+            PollBegin {
+                dir: Direction::Read,
+                tick: 0,
+                ticks: None,
+                key: Key::new(5, 3),
+                fd: 9,
+                waiter: WaiterId::NEW,
+            }
+            .into(),
+            "Source::poll_ready:+ dir=0 tick=0 ticks=None key=5#3 fd=9 waiter=new",
+        ),
+        (
             poll_end(Verdict::Ready, 3, None).into(),
             "Source::poll_ready:- dir=0 tick=3 ticks=None Poll::Ready(Ok(())) key=0 fd=4 \
              waiter=0 reason=\"later tick\"",
@@ -163,6 +175,18 @@ fn wakers_and_timers() -> Vec<(Record, &'static str)> {
             }
             .into(),
             "Source::waker: stored dir=0 key=0 fd=4 waiter=0 task=0x55774859cd90",
+        ),
+        (
+            SourceWaker {
+                change: WakerChange::Dropped,
+                dir: Direction::Write,
+                key: key(0),
+                fd: 4,
+                waiter: 7,
+                task: 0,
+            }
+            .into(),
+            "Source::waker: dropped dir=1 key=0 fd=4 waiter=7",
         ),
         (
             Wake {

@@ -85,6 +85,21 @@ impl Drop for Unnamed {
     }
 }
 
+/// Makes the directory if it is missing, for its owner only. Those above it are not made: a slip in their
+/// names would be hard to find. What else is wrong with it shows when a file is made.
+pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
+    match rustix::fs::mkdir(dir, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST | Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(_) if dir.exists() => Ok(()),
+        Err(error) => {
+            let (dir, error) = (dir.display(), io::Error::from(error));
+            Err(format!(
+                "there is no directory {dir}, and it cannot be made ({error}); name another"
+            ))
+        }
+    }
+}
+
 /// Has the file system keep the room that the file has: one that copies on write would need more with
 /// each store to a page that has reached the disk, and on a full disk such a store ends the process.
 /// btrfs can be told so while the file is empty. The others need it not, or cannot.

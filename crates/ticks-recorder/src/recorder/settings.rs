@@ -36,7 +36,27 @@ pub(super) fn get() -> Option<&'static Settings> {
 }
 
 fn read() -> Option<Settings> {
-    let dir = env::var_os("ASYNC_IO_TRACE").filter(|dir| !dir.is_empty())?;
+    let Some(dir) = env::var_os("ASYNC_IO_TRACE") else {
+        if env::var_os("ASYNC_IO_TRACE_MIB").is_some_and(|size| !size.is_empty()) {
+            warn_once(
+                Warning::Off,
+                format_args!(
+                    "ASYNC_IO_TRACE_MIB is set and ASYNC_IO_TRACE is not; expected a directory in that; \
+                     nothing is recorded"
+                ),
+            );
+        }
+        return None;
+    };
+    if dir.is_empty() {
+        warn_once(
+            Warning::Off,
+            format_args!(
+                "ASYNC_IO_TRACE is empty; expected a directory for recordings; nothing is recorded"
+            ),
+        );
+        return None;
+    }
     if has_foreign_rights() {
         warn_once(
             Warning::Off,

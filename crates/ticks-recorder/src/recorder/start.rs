@@ -10,7 +10,7 @@ use ticks_format::{schema_text, Header};
 
 use super::anchors::Anchors;
 use super::current::{self, Recorder, OFF, ON, STARTING, STATE, UNTRIED};
-use super::file::{cannot_fill, Unnamed};
+use super::file::{cannot_fill, make_dir, Unnamed};
 use super::map::Map;
 use super::places::Places;
 use super::settings::{self, Settings};
@@ -78,6 +78,7 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
     let first = stamp::begin();
     let layout = Layout::new(settings.file_bytes);
     let (dir, len) = (&settings.dir, layout.file_bytes);
+    make_dir(dir)?;
     let unnamed = Unnamed::create(dir, len)?;
     let filled = |error| cannot_fill(dir, len, &error);
     let map = Map::new(&unnamed.file, len as usize).map_err(filled)?;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Context;
 use ticks_format::records::{PollBegin, PollEnd, ReactEvent, SourceWaker, Wake};
 use ticks_format::{
-    Awaited, Direction, Entry, Key, Kind, Record, Verdict, Waiter, WakeCause, WakerChange, What,
+    Awaited, Direction, Entry, Key, Kind, Record, Verdict, Waiter, WaiterId, WakeCause,
+    WakerChange, What,
 };
 
-use super::tasks::{Poll, Tasks, WaiterId};
+use super::tasks::{FileWaiter, Poll, Tasks};
 use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 use crate::input::{addresses, Input};
 use crate::merge::Moment;
@@ -42,15 +43,15 @@ pub struct Builder {
     /// When each file's first and last records were made.
     spans: BTreeMap<usize, (u64, u64)>,
     /// The last event of a direction, and its round.
-    events: HashMap<(usize, Key, u8), (u64, SliceId)>,
+    events: HashMap<(usize, Key, Direction), (u64, SliceId)>,
     /// The timers that have fired and not woken yet.
     fires: HashMap<(usize, u64), SliceId>,
     /// The notification that no wait has returned from yet.
     notifications: HashMap<usize, SliceId>,
     polling: HashMap<(usize, u64), Polling>,
     /// The task that last stored its waker with a waiter.
-    stored: HashMap<WaiterId, TaskId>,
-    waiting: BTreeMap<(usize, Key, u8), Waiting>,
+    stored: HashMap<FileWaiter, TaskId>,
+    waiting: BTreeMap<(usize, Key, Direction), Waiting>,
 }
 
 impl Builder {
@@ -71,8 +72,7 @@ impl Builder {
         self.timeline.fds.insert((input, key), fd);
         for dir in Direction::ALL {
             let name = format!("fd {fd} {dir} {}", what.trim());
-            let dir = dir.code();
-            self.timeline.names.insert(Track::Source { input, key, dir }, name);
+            self.timeline.names.insert(Track::Source { input, key, dir: *dir }, name);
         }
     }
 
@@ -170,7 +170,6 @@ impl Builder {
         self.timeline.fds.entry((input, event.key)).or_insert(event.fd);
         let counts = [(event.readable, Direction::Read), (event.writable, Direction::Write)];
         for (_, dir) in counts.into_iter().filter(|(counts, _)| *counts) {
-            let dir = dir.code();
             let track = Track::Source { input, key: event.key, dir };
             let slice = self.point(track, at, record, None);
             self.events.insert((input, event.key, dir), (event.tick, slice));
@@ -181,7 +180,7 @@ impl Builder {
         let task = self.tasks.number(&mut self.timeline, input, wake.task);
         let slice = self.point(Track::Thread { input, tid }, at, record, Some(task));
         let by = match (wake.by, wake.key, wake.dir) {
-            (WakeCause::Source, Some(key), Some(dir)) => Some((key, dir.code())),
+            (WakeCause::Source, Some(key), Some(dir)) => Some((key, dir)),
             _ => None,
         };
         let event = by.and_then(|(key, dir)| self.events.get(&(input, key, dir)));
@@ -204,7 +203,7 @@ impl Builder {
         let slice = self.begin(track, at, record, Kind::PollEnd);
         let begin = RecordId(self.timeline.records.len() as u32 - 1);
         self.timeline.fds.entry((input, poll.key)).or_insert(poll.fd);
-        let task = self.stored.get(&(input, poll.key, poll.dir.code(), poll.waiter)).copied();
+        let task = self.stored.get(&(input, poll.waiter_id())).copied();
         self.polling.insert((input, tid), Polling { begin_ns: at, begin, slice, task });
     }
 
@@ -213,7 +212,7 @@ impl Builder {
         let ended = self.end(track, at, record);
         let end = ended.unwrap_or_else(|| self.timeline.keep(record));
         let polling = self.polling.remove(&(input, tid)).filter(|_| ended.is_some());
-        let waiter = (input, poll.key, poll.dir.code(), poll.waiter);
+        let waiter = (input, poll.waiter_id());
         let task = match &polling {
             Some(polling) => polling.task,
             None => self.stored.get(&waiter).copied(),
@@ -241,7 +240,7 @@ impl Builder {
     }
 
     fn waker(&mut self, (input, tid): (usize, u64), waker: &SourceWaker, at: u64) {
-        let waiter = (input, waker.key, waker.dir.code(), waker.waiter);
+        let waiter = (input, waker.waiter_id());
         if waker.change == WakerChange::Dropped {
             return self.stops_waiting(waiter, at);
         }
@@ -258,8 +257,14 @@ impl Builder {
     }
 
     /// Somebody waits for a source.
-    fn waits(&mut self, waiter: WaiterId, task: Option<TaskId>, record: Option<RecordId>, at: u64) {
-        let (input, key, dir, number) = waiter;
+    fn waits(
+        &mut self,
+        waiter: FileWaiter,
+        task: Option<TaskId>,
+        record: Option<RecordId>,
+        at: u64,
+    ) {
+        let (input, WaiterId { key, dir, number }) = waiter;
         let place = (input, key, dir);
         if let Some(waiting) = self.waiting.get_mut(&place) {
             if !waiting.waiters.contains(&number) {
@@ -273,8 +278,8 @@ impl Builder {
         self.waiting.insert(place, Waiting { slice, waiters: vec![number] });
     }
 
-    fn stops_waiting(&mut self, waiter: WaiterId, at: u64) {
-        let (input, key, dir, number) = waiter;
+    fn stops_waiting(&mut self, waiter: FileWaiter, at: u64) {
+        let (input, WaiterId { key, dir, number }) = waiter;
         if let Some(task) = self.stored.remove(&waiter) {
             self.tasks.stops_waiting(&mut self.timeline, task, waiter, at);
         }
@@ -290,10 +295,10 @@ impl Builder {
     }
 
     fn source_gone(&mut self, input: usize, key: Key, at: u64) {
-        for dir in Direction::ALL.iter().map(|dir| dir.code()) {
+        for dir in Direction::ALL.iter().copied() {
             let waiting = self.waiting.get(&(input, key, dir));
             for waiter in waiting.map_or_else(Vec::new, |waiting| waiting.waiters.clone()) {
-                self.stops_waiting((input, key, dir, waiter), at);
+                self.stops_waiting((input, WaiterId { key, dir, number: waiter }), at);
             }
             self.events.remove(&(input, key, dir));
         }
@@ -344,19 +349,21 @@ impl Builder {
         begin_ns: u64,
         since_ns: u64,
     ) {
-        let Awaited::Source { key, fd, dir, waiter: number, .. } = waiter.awaited else {
+        let (Awaited::Source { fd, .. }, Some(waiter_id)) = (&waiter.awaited, waiter.waiter_id())
+        else {
             return;
         };
+        let (fd, (key, dir)) = (*fd, waiter_id.direction());
         let place = place.filter(|place| !place.is_empty());
         let notes = [("waits_since", Some(units::time(since_ns))), ("place", place)];
-        let id = (input, key, dir.code(), number);
+        let id = (input, waiter_id);
         let task = self.tasks.number(&mut self.timeline, input, waiter.task);
         self.timeline.fds.entry((input, key)).or_insert(fd);
         self.waits(id, Some(task), None, begin_ns);
         let timeline = &mut self.timeline;
         let found = self.tasks.found_waiting(timeline, task, (fd, dir), id, begin_ns);
         let of_task = found.or_else(|| self.tasks.wait(task));
-        let of_source = self.waiting.get(&(input, key, dir.code())).map(|waiting| waiting.slice);
+        let of_source = self.waiting.get(&(input, key, dir)).map(|waiting| waiting.slice);
         for slice in of_task.into_iter().chain(of_source) {
             let known = self.timeline.notes.entry(slice).or_default();
             for (name, text) in &notes {

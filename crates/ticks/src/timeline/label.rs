@@ -42,7 +42,6 @@ impl Timeline {
             (Some(name), _) => name.clone(),
             (None, Track::Thread { tid, .. }) => format!("thread {tid}"),
             (None, Track::Source { input, key, dir }) => {
-                let dir = Direction::from_code(dir).map_or("", Direction::name);
                 format!("{} {dir}", self.source(input, key))
             }
             (None, Track::Task { task, .. }) => {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Direction, Key, Verdict};
+use ticks_format::{Direction, Key, Verdict, WaiterId};
 
 use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 
-/// A waiter: which file, source, direction's number, and its own number.
-pub type WaiterId = (usize, Key, u8, u64);
+/// A waiter of a file's.
+pub type FileWaiter = (usize, WaiterId);
 
 /// What the open slice of a task's track says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +20,7 @@ enum State {
 struct Task {
     state: Option<State>,
     /// What it waits for.
-    waits: Vec<WaiterId>,
+    waits: Vec<FileWaiter>,
     /// When a slice of its track last began or ended.
     last_ns: u64,
     wakes: Vec<PendingWake>,
@@ -29,7 +29,7 @@ struct Task {
 /// A wake that led to no poll yet.
 struct PendingWake {
     /// The direction of a source that it is for; none when a timer or the driver woke.
-    by: Option<(Key, u8)>,
+    by: Option<(Key, Direction)>,
     slice: SliceId,
     at_ns: u64,
 }
@@ -44,7 +44,7 @@ impl Task {
 
 /// A poll that is over.
 pub struct Poll {
-    pub waiter: WaiterId,
+    pub waiter: FileWaiter,
     pub fd: i64,
     pub dir: Direction,
     pub begin_ns: u64,
@@ -82,7 +82,7 @@ impl Tasks {
         &mut self,
         timeline: &mut Timeline,
         id: TaskId,
-        by: Option<(Key, u8)>,
+        by: Option<(Key, Direction)>,
         wake: SliceId,
         at: u64,
     ) {
@@ -129,7 +129,7 @@ impl Tasks {
         };
         let slice = timeline.begin(track, begin_ns, slice);
         timeline.end(track, end_ns);
-        let of = Some((poll.waiter.1, poll.waiter.2));
+        let of = Some(poll.waiter.1.direction());
         task.wakes.retain(|wake| {
             // One that came during the poll causes the next.
             let caused = (wake.by.is_none() || wake.by == of) && wake.at_ns <= poll.begin_ns;
@@ -146,7 +146,7 @@ impl Tasks {
     }
 
     /// The task waits for this: its waker is stored there.
-    pub fn waits(&mut self, id: TaskId, waiter: WaiterId) {
+    pub fn waits(&mut self, id: TaskId, waiter: FileWaiter) {
         let waits = &mut self.tasks[id.0 as usize].1.waits;
         if !waits.contains(&waiter) {
             waits.push(waiter);
@@ -165,9 +165,9 @@ impl Tasks {
                 let (fd, dir) = match task.waits.contains(&poll.waiter) {
                     true => (poll.fd, poll.dir),
                     false => {
-                        let (input, key, dir, _) = task.waits[0];
-                        let fd = timeline.fds.get(&(input, key)).copied();
-                        (fd.unwrap_or(-1), Direction::from_code(dir).unwrap_or(Direction::Read))
+                        let (input, waiter) = task.waits[0];
+                        let fd = timeline.fds.get(&(input, waiter.key)).copied();
+                        (fd.unwrap_or(-1), waiter.dir)
                     }
                 };
                 let label = Label::WaitsFor { fd, dir, more: others as u32 };
@@ -189,7 +189,7 @@ impl Tasks {
         &mut self,
         timeline: &mut Timeline,
         id: TaskId,
-        waiter: WaiterId,
+        waiter: FileWaiter,
         at: u64,
     ) {
         let (task, track) = self.get(id, timeline);
@@ -208,7 +208,7 @@ impl Tasks {
         timeline: &mut Timeline,
         id: TaskId,
         (fd, dir): (i64, Direction),
-        waiter: WaiterId,
+        waiter: FileWaiter,
         at: u64,
     ) -> Option<SliceId> {
         let (task, track) = self.get(id, timeline);

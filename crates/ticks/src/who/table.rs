@@ -1,0 +1,213 @@
+//! Who waits, for people.
+
+use std::io::{self, Write};
+
+use ticks_format::Awaited;
+
+use super::view::{View, Wait};
+use crate::input::addresses;
+use crate::plain::plain;
+use crate::process::State;
+use crate::table::{paragraph, Column, Table};
+use crate::units;
+
+/// What is shown besides.
+pub struct Options {
+    /// What each waiter remembers.
+    pub ticks: bool,
+}
+
+/// One process.
+pub fn write(out: &mut dyn Write, view: &View<'_>, options: &Options) -> io::Result<()> {
+    write!(out, "{}", paragraph(&head(view)))?;
+    if !view.waits.is_empty() {
+        write!(out, "{}", rows(view, options).text())?;
+    }
+    if let Some(why) = is_owed(view).then(|| why_owed(view)).flatten() {
+        write!(out, "{}", paragraph(&why))?;
+    }
+    if view.torn > 0 {
+        let or = if view.state.is_live() { "" } else { ", or are damaged" };
+        writeln!(out, "{} entries were being written{or}", view.torn)?;
+    }
+    if view.left_out > 0 {
+        let left_out = units::count(view.left_out);
+        let text =
+            format!("{left_out} waits found no place in the table, of whom some may be over");
+        write!(out, "{}", paragraph(&text))?;
+    }
+    Ok(())
+}
+
+/// The process, what it is doing, how many wait, and how old all this is.
+fn head(view: &View<'_>) -> String {
+    let (process, at) = (view.input.process_name(), units::time(view.at_ns));
+    let state = match view.state {
+        state if state.is_live() => state.to_string(),
+        State::Ended => format!("{}; as it was", view.state),
+        // How long it went on, nobody has written down.
+        state => format!("{state}; as of its last record"),
+    };
+    let count = units::count(view.waits.len() as u64);
+    let waiting = match view.is_whole {
+        true => format!("{count} waiting"),
+        false => format!("the table of who waits is cut off, of {count} it is known"),
+    };
+    let last = match view.last_ago_ns {
+        Some(ns) => format!("the last record is {} old", units::duration(ns)),
+        None => "there is no record".into(),
+    };
+    format!("{process} {state}, {at}: {waiting}; {last}")
+}
+
+/// The columns that not every table has.
+struct Shown {
+    woken: bool,
+    socket: bool,
+    ticks: bool,
+}
+
+fn rows(view: &View<'_>, options: &Options) -> Table {
+    let shown = Shown {
+        // In most tables it would be empty.
+        woken: view.waits.iter().any(|wait| wait.woken_ns.is_some()),
+        socket: view.waits.iter().any(|wait| wait.socket.is_some()),
+        ticks: options.ticks,
+    };
+    let columns = [
+        Some(Column::new("FD")),
+        Some(Column::new("KIND").rank(3)),
+        Some(Column::new("ADDRESS").wraps()),
+        Some(Column::new("DIR")),
+        Some(Column::new("SINCE")),
+        shown.woken.then_some(Column::new("WOKEN")),
+        Some(Column::number("EVENTS").rank(2)),
+        Some(Column::new("LAST EVENT").rank(5)),
+        shown.socket.then_some(Column::new("SOCKET").wraps().rank(4)),
+        Some(Column::new("TASK").rank(1)),
+        shown.ticks.then_some(Column::new("TICKS")),
+        Some(Column::new("PLACE").wraps()),
+    ];
+    let mut table = Table::new(columns.into_iter().flatten());
+    for wait in &view.waits {
+        table.add(row(view, wait, &shown));
+    }
+    table
+}
+
+fn row(view: &View<'_>, wait: &Wait, shown: &Shown) -> Vec<String> {
+    // Of one whose end is not known, each time is the least that it may be.
+    let least = if view.state.has_end() { "" } else { "≥ " };
+    let length = |then_ns| format!("{least}{}", units::duration(view.ago_ns(then_ns)));
+    let ago = |then_ns| format!("{} ago", length(then_ns));
+    let [fd, kind, address, dir] = what(view, wait);
+    let mut row = vec![fd, kind, address, dir, length(wait.since_ns)];
+    row.extend(shown.woken.then(|| wait.woken_ns.map(ago).unwrap_or_default()));
+    let (count, last) = match wait.events {
+        None => Default::default(),
+        Some(events) => {
+            let least = if events.is_at_least { "≥ " } else { "" };
+            let last = match wait.last_event_ns {
+                Some(last_ns) => ago(last_ns),
+                None if events.count == 0 && !events.is_at_least => "never".into(),
+                None => "not known".into(),
+            };
+            (format!("{least}{}", units::count(events.count)), last)
+        }
+    };
+    row.extend([count, last]);
+    let socket = || wait.socket.as_ref().map(|socket| socket.text()).unwrap_or_default();
+    row.extend(shown.socket.then(socket));
+    row.push(format!("{:#x}", wait.waiter.task));
+    let ticks = match wait.waiter.awaited {
+        Awaited::Source { ticks, .. } => ticks.map(|ticks| ticks.to_string()).unwrap_or_default(),
+        Awaited::Timer { .. } => String::new(),
+    };
+    row.extend(shown.ticks.then_some(ticks));
+    row.push(wait.place.as_deref().map_or("", short).to_owned());
+    row
+}
+
+/// Descriptor, kind, address and direction of a source; a timer, and when it is due.
+fn what(view: &View<'_>, wait: &Wait) -> [String; 4] {
+    match wait.waiter.awaited {
+        Awaited::Source { fd, dir, key, .. } => {
+            let source = wait.source.as_ref();
+            let kind = source.map_or_else(|| format!("source {key}"), |s| s.kind.to_string());
+            let address = source.map(|source| addresses(&source.local, &source.peer));
+            [fd.to_string(), kind, address.unwrap_or_default(), dir.to_string()]
+        }
+        Awaited::Timer { id, .. } => {
+            let due = match wait.due_ns {
+                Some(due) if due >= view.at_ns => {
+                    format!("due in {}", units::duration(due - view.at_ns))
+                }
+                Some(due) => format!("overdue by {}", units::duration(view.ago_ns(due))),
+                None => "due at an unknown time".into(),
+            };
+            [String::new(), format!("timer {id}"), due, String::new()]
+        }
+    }
+}
+
+/// Time enough for an executor that is not held up.
+const PATIENCE_NS: u64 = 100_000_000;
+
+/// Whether a task was woken that ought to have asked by now.
+fn is_owed(view: &View<'_>) -> bool {
+    let patience_ns = if view.state.is_live() { PATIENCE_NS } else { 0 };
+    let mut woken_ns = view.waits.iter().filter_map(|wait| wait.woken_ns);
+    woken_ns.any(|woken_ns| view.ago_ns(woken_ns) >= patience_ns)
+}
+
+/// Why a task that was woken has not asked, as far as its threads' last records tell.
+fn why_owed(view: &View<'_>) -> Option<String> {
+    if matches!(view.state, State::Stopped | State::Traced) {
+        return Some("WOKEN: the process is stopped, and polls nothing.".into());
+    }
+    let Some(last) = view.history.busiest() else {
+        return Some(
+            "WOKEN: no thread is busy, each one's last record is a park or a wait. So the task was polled, \
+             and the future that waits was not, as inside select!, FuturesUnordered and buffered; or its \
+             executor is one that has recorded nothing."
+                .into(),
+        );
+    };
+    let ago_ns = view.ago_ns(view.input.recording.clock().utc_ns(last.time));
+    // How long it went on like that, nobody has written down.
+    let least = if view.state.has_end() { "" } else { "≥ " };
+    (ago_ns >= PATIENCE_NS).then(|| {
+        let (tid, name, ago) =
+            (last.thread.tid, plain(&last.thread.name), units::duration(ago_ns));
+        format!(
+            "WOKEN: thread {tid} ({name}) has recorded nothing for {least}{ago}, and its last record is \
+             neither a park nor a wait. It computes, is blocked, or sleeps in an executor of its own."
+        )
+    })
+}
+
+/// A place without the machine's part: a dependency's begins with the package's name and version, the
+/// standard library's with the crate's.
+fn short(place: &str) -> &str {
+    // `/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smol-2.0.2/src/lib.rs:1:1`.
+    let dependency = || Some(place.split_once("/registry/src/")?.1.split_once('/')?.1);
+    // `/home/x/.cargo/git/checkouts/smol-0123456789abcdef/0123456/src/lib.rs:1:1`.
+    let checkout = || Some(place.split_once("/git/checkouts/")?.1);
+    let std = || Some(place.strip_prefix("/rustc/")?.split_once("/library/")?.1);
+    dependency().or_else(checkout).or_else(std).unwrap_or(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_dependencies_are_short() {
+        let registry = "/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let place = format!("{registry}/smol-2.0.2/src/lib.rs:1:1");
+        assert_eq!(short(&place), "smol-2.0.2/src/lib.rs:1:1");
+        let hash = "59807616e1ab0ed5d0d5e1d5d29a0d4d6e3a9e1b";
+        assert_eq!(short(&format!("/rustc/{hash}/library/core/src/a.rs:1:1")), "core/src/a.rs:1:1");
+        assert_eq!(short("src/main.rs:12:5"), "src/main.rs:12:5");
+    }
+}

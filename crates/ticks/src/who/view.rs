@@ -1,0 +1,156 @@
+//! Everybody who waits, at one moment.
+
+use std::collections::HashMap;
+
+use ticks_format::layout::counter;
+use ticks_format::{Awaited, Entry, Key, Source, SourceKind, Waiter};
+
+use crate::history::{Events, History};
+use crate::input::Input;
+use crate::process::State;
+use crate::sockets::{self, Socket};
+use crate::units;
+
+/// Everybody who waits in a process.
+pub struct View<'a> {
+    /// Its recording.
+    pub input: &'a Input,
+    /// What the process is doing.
+    pub state: State,
+    /// The moment: now, or the recording's end.
+    pub at_ns: u64,
+    /// How long ago by now the last record was made, if there is one.
+    pub last_ago_ns: Option<u64>,
+    /// Who waits, longest first.
+    pub waits: Vec<Wait>,
+    /// The sources that the file describes.
+    pub sources: HashMap<Key, Source>,
+    /// What the records say.
+    pub history: History,
+    /// Whether the table was not cut off.
+    pub is_whole: bool,
+    /// Entries that were being written.
+    pub torn: u64,
+    /// Waits that found no place in the table.
+    pub left_out: u64,
+}
+
+/// One who waits.
+pub struct Wait {
+    /// The table's entry.
+    pub waiter: Waiter,
+    /// When the wait began.
+    pub since_ns: u64,
+    /// When its task was woken, if it has not asked since.
+    pub woken_ns: Option<u64>,
+    /// The events of the direction that is waited for.
+    pub events: Option<Events>,
+    /// When the last of them was delivered.
+    pub last_event_ns: Option<u64>,
+    /// When the timer is due.
+    pub due_ns: Option<u64>,
+    /// Where in the code.
+    pub place: Option<String>,
+    /// What is waited for, as far as it is described.
+    pub source: Option<Source>,
+    /// What the kernel knows of it, while the process is there.
+    pub socket: Option<Socket>,
+}
+
+impl<'a> View<'a> {
+    /// Looks.
+    pub fn of(input: &'a Input) -> anyhow::Result<View<'a>> {
+        let recording = &input.recording;
+        let sources = input.sources()?;
+        let state = input.state();
+        // Before the table is read: reading it takes a while.
+        let now_ns = units::now_ns();
+        let (mut waiters, mut torn) = (Vec::new(), 0);
+        for entry in recording.waiters() {
+            match entry? {
+                Entry::Whole(waiter) => waiters.push(waiter),
+                Entry::Torn => torn += 1,
+            }
+        }
+        // After the table: whoever has asked since it was read is owed nothing.
+        let history = match waiters.iter().any(|waiter| waiter.waiter_id().is_some()) {
+            true => History::of(input)?,
+            false => History::default(),
+        };
+        let last_ns = input.last_record_ns()?;
+        let kernel = match state.is_live() && waiters.iter().any(|it| is_internet(it, &sources)) {
+            true => sockets::of_process(input.pid()),
+            false => HashMap::new(),
+        };
+        let mut waits = Vec::with_capacity(waiters.len());
+        for waiter in waiters {
+            waits.push(Wait::new(input, waiter, &sources, &history, &kernel)?);
+        }
+        waits.sort_by_key(|wait| wait.since_ns);
+        let at_ns = match state.is_live() {
+            true => now_ns,
+            false => end_ns(input, last_ns, &waits),
+        };
+        Ok(View {
+            input,
+            state,
+            at_ns,
+            last_ago_ns: last_ns.map(|last_ns| now_ns.saturating_sub(last_ns)),
+            waits,
+            sources,
+            history,
+            is_whole: recording.has_waiters()?,
+            torn,
+            left_out: recording.counter(counter::WAITERS_LEFT_OUT)?,
+        })
+    }
+
+    /// How long before the view's moment that was.
+    pub fn ago_ns(&self, then_ns: u64) -> u64 {
+        self.at_ns.saturating_sub(then_ns)
+    }
+}
+
+fn is_internet(waiter: &Waiter, sources: &HashMap<Key, Source>) -> bool {
+    let source = waiter.waiter_id().and_then(|id| sources.get(&id.key));
+    source.is_some_and(|source| {
+        matches!(source.kind, SourceKind::Tcp | SourceKind::TcpListener | SourceKind::Udp)
+    })
+}
+
+/// The end of a recording to which nothing more comes.
+fn end_ns(input: &Input, last_ns: Option<u64>, waits: &[Wait]) -> u64 {
+    let anchors = input.recording.clock().anchors();
+    let last_anchor = anchors.last().map(|anchor| anchor.utc_ns);
+    let last_wait = waits.iter().map(|wait| wait.since_ns).max();
+    let all = [last_ns, input.ended_ns(), last_anchor, last_wait];
+    all.into_iter().flatten().max().unwrap_or(0)
+}
+
+impl Wait {
+    fn new(
+        input: &Input,
+        waiter: Waiter,
+        sources: &HashMap<Key, Source>,
+        history: &History,
+        kernel: &HashMap<u64, Socket>,
+    ) -> anyhow::Result<Wait> {
+        let clock = input.recording.clock();
+        let (source, due_ns) = match waiter.awaited {
+            Awaited::Source { key, .. } => (sources.get(&key).cloned(), None),
+            Awaited::Timer { deadline_ns, .. } => (None, clock.reactor_to_utc_ns(deadline_ns)),
+        };
+        let events = history.events(&waiter);
+        Ok(Wait {
+            since_ns: clock.utc_ns(waiter.since),
+            woken_ns: history.owed(&waiter).map(|woken| clock.utc_ns(woken)),
+            last_event_ns: events.and_then(|events| events.last).map(|last| clock.utc_ns(last)),
+            events,
+            due_ns,
+            place: input.recording.place(waiter.place)?,
+            socket: source.as_ref().and_then(|source| kernel.get(&source.inode)).cloned(),
+            source,
+            waiter,
+        })
+    }
+}
