@@ -51,10 +51,10 @@ pub(crate) fn row() -> Row {
         counted_ops: 500,
         starts: Some(STARTS),
         figures: vec![
-            Figure::time("alone"),
+            Figure::time("alone").told(),
             Figure::time("alone, on one core").uncounted(),
             Figure::time("alone, on two cores").uncounted(),
-            Figure::time("beside an idle block_on"),
+            Figure::time("beside an idle block_on").told(),
             Figure::time("the same, on one core")
                 .and(Target::OfFigure(ALONE_ON_ONE_CORE, 1.1))
                 .uncounted(),
