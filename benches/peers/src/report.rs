@@ -229,6 +229,47 @@ pub(crate) fn json(machine: &Machine, results: &[Measured<'_>]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Row;
+
+    /// A row with one figure and one sample a peer.
+    fn verdicts_of(figure: Figure, values: &[(Peer, f64)]) -> String {
+        let row = Row {
+            name: "",
+            about: "",
+            ops: 1,
+            quick_ops: 1,
+            counted_ops: 1,
+            starts: None,
+            figures: vec![figure],
+            cases: Vec::new(),
+        };
+        let samples = values.iter().map(|(peer, value)| (*peer, vec![vec![*value]])).collect();
+        verdicts(&Measured { row: &row, samples }, 0, &row.figures[0])
+    }
+
+    #[test]
+    fn a_figure_is_level_with_upstream_and_one_tokio() {
+        let values = [(Peer::Ours, 10.0), (Peer::Upstream, 20.0), (Peer::Tokio, 9.0)];
+        let two_workers = [(Peer::Tokio2w, 1.0)];
+        let both = [&values[..], &two_workers].concat();
+        assert_eq!(verdicts_of(Figure::time(""), &both), "✓ ≤ upstream  ✗ ≤ tokio");
+        let without = [&values[..2], &two_workers].concat();
+        assert_eq!(verdicts_of(Figure::time(""), &without), "✓ ≤ upstream  ✗ ≤ tokio-2w");
+        assert_eq!(verdicts_of(Figure::time(""), &values[..1]), "");
+    }
+
+    #[test]
+    fn more_operations_a_second_are_better() {
+        let values = [(Peer::Ours, 10.0), (Peer::Upstream, 9.0), (Peer::Tokio, 20.0)];
+        assert_eq!(verdicts_of(Figure::per_second(""), &values), "✓ ≥ upstream  ✗ ≥ tokio");
+    }
+
+    #[test]
+    fn an_only_target_takes_the_place_of_the_others() {
+        let figure = Figure::time("").only(Target::Of(Peer::Upstream, 0.6));
+        let values = [(Peer::Ours, 10.0), (Peer::Upstream, 20.0), (Peer::Tokio, 1.0)];
+        assert_eq!(verdicts_of(figure, &values), "✓ ≤ 0.6 upstream");
+    }
 
     #[test]
     fn a_value_has_three_digits_that_count() {

@@ -136,6 +136,12 @@ impl Figure {
         self
     }
 
+    /// With no target: it is told, and chance decides it.
+    pub(crate) fn told(mut self) -> Figure {
+        self.targets.clear();
+        self
+    }
+
     pub(crate) fn uncounted(mut self) -> Figure {
         self.counted = false;
         self

@@ -25,11 +25,16 @@ use crate::rows::pingpong::{Bytes, Channel, RawChannel};
 use crate::sockets::{tcp_pair, unix_pair};
 use crate::stats::median;
 
-const ALONE: usize = 0;
-const BESIDE_IDLE: usize = 1;
-const ONE_CORE: usize = 2;
-const TWO_CORES: usize = 3;
-const FIGURES: usize = 4;
+/// Where the threads are in each figure, and whether another thread is idle in the peer's `block_on`.
+const FIGURES: [(Place, bool); 5] = [
+    (Place::Anywhere, false),
+    (Place::OneCore, false),
+    (Place::TwoCores, false),
+    // These come last, since the idle thread is not forgotten.
+    (Place::Anywhere, true),
+    (Place::OneCore, true),
+];
+const ALONE_ON_ONE_CORE: usize = 1;
 
 /// How many processes a full run starts for each peer.
 pub(crate) const STARTS: u32 = 15;
@@ -46,10 +51,13 @@ pub(crate) fn row() -> Row {
         counted_ops: 500,
         starts: Some(STARTS),
         figures: vec![
-            Figure::time("alone"),
-            Figure::time("beside an idle block_on").and(Target::OfFigure(ALONE, 1.1)),
+            Figure::time("alone").told(),
             Figure::time("alone, on one core").uncounted(),
             Figure::time("alone, on two cores").uncounted(),
+            Figure::time("beside an idle block_on").told(),
+            Figure::time("the same, on one core")
+                .and(Target::OfFigure(ALONE_ON_ONE_CORE, 1.1))
+                .uncounted(),
         ],
         cases: vec![
             (Peer::Raw, raw),
@@ -64,20 +72,21 @@ pub(crate) fn row() -> Row {
 
 type Elsewhere = fn(&mut dyn FnMut() -> Result<f64>) -> Result<f64>;
 
-/// The figures of one process. That of the idle `block_on` comes last, since its thread is not forgotten.
 fn all<R: Reactor>(work: &Work, beside_idle: Elsewhere) -> Result<Sample> {
-    let mut sample = vec![f64::NAN; FIGURES];
-    for (figure, place) in
-        [(ALONE, Place::Anywhere), (ONE_CORE, Place::OneCore), (TWO_CORES, Place::TwoCores)]
-    {
-        if work.wants(figure) {
-            sample[figure] = p50::<R>(work, place)?;
-        }
-    }
-    if work.wants(BESIDE_IDLE) {
-        sample[BESIDE_IDLE] = beside_idle(&mut || p50::<R>(work, Place::Anywhere))?;
-    }
-    Ok(sample)
+    each_figure(work, |place, idle| match idle {
+        false => p50::<R>(work, place),
+        true => beside_idle(&mut || p50::<R>(work, place)),
+    })
+}
+
+/// Measures the figures that are wanted.
+fn each_figure(work: &Work, measure: impl Fn(Place, bool) -> Result<f64>) -> Result<Sample> {
+    let figures = FIGURES.into_iter().enumerate();
+    let measured = figures.map(|(figure, (place, idle))| match work.wants(figure) {
+        true => measure(place, idle),
+        false => Ok(f64::NAN),
+    });
+    measured.collect()
 }
 
 /// The median round trip in nanoseconds.
@@ -125,15 +134,7 @@ const STOP: u64 = 2;
 
 /// A thread in epoll hands every event to the thread that reads and writes.
 fn raw(work: &Work) -> Result<Sample> {
-    let mut sample = vec![f64::NAN; FIGURES];
-    for (figure, place) in
-        [(ALONE, Place::Anywhere), (ONE_CORE, Place::OneCore), (TWO_CORES, Place::TwoCores)]
-    {
-        if work.wants(figure) {
-            sample[figure] = raw_p50(work, place)?;
-        }
-    }
-    Ok(sample)
+    each_figure(work, |place, idle| if idle { Ok(f64::NAN) } else { raw_p50(work, place) })
 }
 
 fn raw_p50(work: &Work, place: Place) -> Result<f64> {
