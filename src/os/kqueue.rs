@@ -117,8 +117,9 @@ impl<T: AsFd + From<OwnedFd>> TryFrom<OwnedFd> for Filter<T> {
     type Error = io::Error;
 
     fn try_from(fd: OwnedFd) -> io::Result<Self> {
+        // Of its own, because `get_mut` lets safe code close the value's.
+        let registration = Registration::from_owned(fd.try_clone()?);
         let filter = T::from(fd);
-        let registration = Registration::from_raw(filter.as_fd().as_raw_fd());
         Ok(Filter { inner: Registered::new(filter, registration)? })
     }
 }

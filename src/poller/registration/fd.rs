@@ -48,7 +48,8 @@ impl Registration {
 
     fn borrow(&self) -> BorrowedFd<'_> {
         // SAFETY: `Async` owns the descriptor and deregisters the source, which ends the use of its
-        // number here, before it closes it.
+        // number here, before it closes it. That nobody else closes it is the promise of `IoSafe` and of
+        // those who call `get_mut`. A `Filter` gives a duplicate, which its registration owns.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 
@@ -126,7 +127,7 @@ impl Registration {
     }
 
     pub(crate) fn add(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
-        // SAFETY: `Async` deletes the source before it closes the descriptor.
+        // SAFETY: as in `borrow`; the source is deleted before.
         unsafe { poller.add_with_mode(&self.borrow(), event, mode) }
     }
 

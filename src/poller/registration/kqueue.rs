@@ -6,7 +6,8 @@
 
 use std::io;
 use std::num::NonZeroI32;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use polling::os::kqueue::{PollerKqueueExt, Process, ProcessOps, Signal};
 use polling::{Event, PollMode, Poller};
@@ -16,10 +17,12 @@ use super::fd;
 use crate::poller::Level;
 
 /// What a source is to kqueue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Registration {
-    /// A file descriptor.
+    /// A file descriptor that its `Async` keeps open.
     Fd(fd::Registration),
+    /// A duplicate of a `Filter`'s descriptor. Safe code may close that one, through `Filter::get_mut`.
+    Kept(Arc<OwnedFd>),
     /// Delivery of a signal to this process.
     Signal(std::os::raw::c_int),
     /// Exit of a child process.
@@ -31,9 +34,23 @@ impl Registration {
         Registration::Fd(fd::Registration::from_raw(fd))
     }
 
+    pub(crate) fn from_owned(fd: OwnedFd) -> Registration {
+        Registration::Kept(Arc::new(fd))
+    }
+
+    /// The descriptor, if it is one.
+    fn fd(&self) -> Option<fd::Registration> {
+        match self {
+            Registration::Fd(fd) => Some(*fd),
+            Registration::Kept(fd) => Some(fd::Registration::from_raw(fd.as_raw_fd())),
+            Registration::Signal(_) | Registration::Process(_) => None,
+        }
+    }
+
     pub(crate) fn number(&self) -> i64 {
         match self {
             Registration::Fd(fd) => fd.number(),
+            Registration::Kept(fd) => fd.as_raw_fd().into(),
             Registration::Signal(signal) => i64::from(*signal),
             Registration::Process(pid) => i64::from(pid.get()),
         }
@@ -43,6 +60,7 @@ impl Registration {
     pub(crate) fn owned_number(&self) -> i64 {
         match self {
             Registration::Fd(fd) => fd.owned_number(),
+            // Nobody else knows a duplicate's number.
             _ => -1,
         }
     }
@@ -51,29 +69,24 @@ impl Registration {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Registration::Fd(fd) => fd.descriptor(),
+            Registration::Kept(fd) => Some(fd.as_fd()),
             _ => None,
         }
     }
 
     /// A signal or an exit leaves nothing to ask for: its event is the only word.
     pub(crate) fn level(&self, dir: Direction) -> io::Result<Level> {
-        match self {
-            Registration::Fd(fd) => fd.level(dir),
-            _ => Ok(Level::Idle),
-        }
+        self.fd().map_or(Ok(Level::Idle), |fd| fd.level(dir))
     }
 
     /// Whether it is a socket that carries a stream of bytes.
     pub(crate) fn is_byte_stream(&self) -> bool {
-        matches!(self, Registration::Fd(fd) if fd.is_byte_stream())
+        self.fd().is_some_and(|fd| fd.is_byte_stream())
     }
 
     /// Whether asking may use up what it reports; a signal or an exit cannot be asked for at all.
     pub(crate) fn is_consumed_by_asking(&self) -> bool {
-        match self {
-            Registration::Fd(fd) => fd.is_consumed_by_asking(),
-            _ => true,
-        }
+        self.fd().map_or(true, |fd| fd.is_consumed_by_asking())
     }
 
     fn process(pid: &NonZeroI32) -> Process<'_> {
@@ -85,6 +98,9 @@ impl Registration {
     pub(crate) fn add(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
         match self {
             Registration::Fd(fd) => fd.add(poller, event, mode),
+            Registration::Kept(fd) => {
+                fd::Registration::from_raw(fd.as_raw_fd()).add(poller, event, mode)
+            }
             Registration::Signal(signal) => poller.add_filter(Signal(*signal), event.key, mode),
             Registration::Process(pid) => poller.add_filter(Self::process(pid), event.key, mode),
         }
@@ -93,6 +109,9 @@ impl Registration {
     pub(crate) fn modify(&self, poller: &Poller, event: Event, mode: PollMode) -> io::Result<()> {
         match self {
             Registration::Fd(fd) => fd.modify(poller, event, mode),
+            Registration::Kept(fd) => {
+                fd::Registration::from_raw(fd.as_raw_fd()).modify(poller, event, mode)
+            }
             Registration::Signal(signal) => poller.modify_filter(Signal(*signal), event.key, mode),
             Registration::Process(pid) => poller.modify_filter(Self::process(pid), event.key, mode),
         }
@@ -101,6 +120,7 @@ impl Registration {
     pub(crate) fn delete(&self, poller: &Poller) -> io::Result<()> {
         match self {
             Registration::Fd(fd) => fd.delete(poller),
+            Registration::Kept(fd) => fd::Registration::from_raw(fd.as_raw_fd()).delete(poller),
             Registration::Signal(signal) => poller.delete_filter(Signal(*signal)),
             Registration::Process(pid) => poller.delete_filter(Self::process(pid)),
         }
