@@ -1,0 +1,306 @@
+//! What an [`Executor`](crate::Executor) and a `StaticExecutor` share with their tasks and runners.
+//!
+//! A task that is woken in a runner's turn goes to that runner's queue, any other one to the injector.
+//! Runners look into their own queue first, and into the injector and other runners' queues when it is
+//! empty and now and then.
+//!
+//! This file has unsafe code: the state of an executor that was dropped is tidied for the next one.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::panic::RefUnwindSafe;
+use std::task::Waker;
+
+use async_task::Runnable;
+use concurrent_queue::ConcurrentQueue;
+
+use crate::live::{self, Counts, Members, Shard};
+use crate::pool::Pool;
+use crate::run::Core;
+use crate::runner::{self, Hold, Runners, Turn};
+use crate::signal::Signal;
+use crate::sleepers::Sleepers;
+use crate::sync::{full_fence, Padded};
+use crate::thread;
+
+/// Parts of the set of tasks, a power of two. Threads with the same low bits in their number share one.
+const SHARDS: usize = if cfg!(all(test, loom)) { 1 } else { 8 };
+
+/// Every so-manieth look of a runner begins with the injector, so that its own tasks, which may wake each
+/// other for ever, do not keep others from being run.
+const INJECTOR_EVERY: usize = 16;
+
+/// Every so-manieth look begins with the other runners' queues: a runner may be stuck in a long task.
+const STEAL_EVERY: usize = 128;
+
+/// What a runner takes from the injector at once, at most: more than it runs until it looks there again.
+const TAKEN_MAX: usize = 128;
+
+/// Made for the first executor that needs one, and kept for the next when that is dropped: a thread that
+/// has woken a task may still be looking for sleepers then, and wake somebody else's for nothing.
+pub(crate) struct State {
+    injector: ConcurrentQueue<Runnable>,
+    runners: Runners,
+    sleepers: Sleepers,
+    shards: [Padded<Shard>; SHARDS],
+}
+
+// A panic in the midst of something leaves it consistent: no foreign code runs there.
+impl RefUnwindSafe for State {}
+
+static POOL: Pool<State> = Pool::new();
+
+impl State {
+    /// For an executor that begins.
+    pub(crate) fn take() -> &'static State {
+        POOL.take(State::new)
+    }
+
+    pub(crate) fn new() -> State {
+        State {
+            injector: ConcurrentQueue::unbounded(),
+            runners: Runners::new(),
+            sleepers: Sleepers::new(),
+            shards: std::array::from_fn(|_| Padded(Shard::new())),
+        }
+    }
+
+    fn inject(&self, task: Runnable) {
+        // It is never full and never closed.
+        let _pushed = self.injector.push(task);
+        full_fence();
+        self.sleepers.notify();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live() == 0
+    }
+
+    fn live(&self) -> usize {
+        live::live(self.counts())
+    }
+
+    fn counts(&self) -> impl Iterator<Item = &Counts> + Clone {
+        let shards = self.shards.iter().map(|shard| &shard.0.counts);
+        shards.chain(self.runners.all().map(|runner| &runner.counts))
+    }
+
+    /// The calling thread's shard, and its number.
+    fn shard(&self) -> (usize, &Shard) {
+        let number = thread::number() % SHARDS;
+        (number, &self.shards[number].0)
+    }
+
+    /// From where a busy runner must look too.
+    #[cold]
+    fn take_seldom(&self, turn: &Turn<'_>, looks: usize) -> Option<Runnable> {
+        let stolen = if looks % STEAL_EVERY == 0 {
+            let others = self.victims(looks / STEAL_EVERY);
+            let mut others = others.filter(|runner| !std::ptr::eq(*runner, turn.runner));
+            others.find_map(|runner| runner.queue.pop())
+        } else {
+            None
+        };
+        stolen.or_else(|| self.take_injected(turn))
+    }
+
+    /// From the injector. The one that has waited longest is run at once; this runner's share of the others
+    /// goes to the end of its queue, so that its own tasks, which go there again and again, do not pass them.
+    fn take_injected(&self, turn: &Turn<'_>) -> Option<Runnable> {
+        let task = self.injector.pop().ok()?;
+        let share = (self.injector.len() / self.runners.active().max(1)).min(TAKEN_MAX);
+        if share > 0 {
+            for task in std::iter::from_fn(|| self.injector.pop().ok()).take(share) {
+                turn.push(task);
+            }
+            // Whoever fell asleep meanwhile has perhaps not seen what was on its way.
+            full_fence();
+        }
+        Some(task)
+    }
+
+    /// From the others' queues, beginning with another one each time.
+    fn steal(&self, turn: &Turn<'_>, first: usize) -> Option<Runnable> {
+        let stolen = self.victims(first).find_map(|victim| turn.steal_from(victim))?;
+        // As in `take_injected`.
+        full_fence();
+        Some(stolen)
+    }
+
+    fn victims(&self, first: usize) -> impl Iterator<Item = &'static runner::Runner> {
+        let all = self.runners.all();
+        let first = first % all.clone().count().max(1);
+        all.clone().skip(first).chain(all.take(first))
+    }
+
+    /// Drops all tasks. Nobody runs any meanwhile, which the caller's exclusive borrow of the executor
+    /// sees to.
+    pub(crate) fn drop_tasks(&'static self) {
+        loop {
+            for shard in &self.shards {
+                // Those that wait are woken, which puts them into the injector.
+                shard.0.wakers().into_iter().for_each(|waker| waker.wake());
+            }
+            while let Some(task) = self.take_any() {
+                drop(task);
+            }
+            if self.is_empty() {
+                break;
+            }
+            // A thread is about to make a task findable that it has woken.
+            thread::yield_now();
+        }
+    }
+
+    /// The executor is dropped: drops its tasks, and keeps the rest for the next one.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the executor any more, but for wakers of its tasks.
+    pub(crate) unsafe fn retire(&'static self) {
+        self.drop_tasks();
+        self.sleepers.forget();
+        self.shards.iter().for_each(|shard| shard.0.tidy());
+        // SAFETY: the caller's promise.
+        unsafe { self.runners.tidy() };
+        POOL.give_back(self);
+    }
+}
+
+impl Members for State {
+    #[inline]
+    fn schedule(&'static self, task: Runnable, woken_while_running: bool) {
+        match runner::push(self, task) {
+            // Whoever runs it has just got it back, and sees to what is in the queue next.
+            Ok(()) if woken_while_running => {}
+            // The task that has woken this one may block the thread for long.
+            Ok(()) => {
+                full_fence();
+                self.sleepers.notify();
+            }
+            Err(task) => self.inject(task),
+        }
+    }
+
+    #[inline]
+    fn count_spawned(&'static self) {
+        match runner::counts(self) {
+            Some(counts) => counts.spawned.add_alone(),
+            None => self.shard().1.counts.spawned.add(),
+        }
+    }
+
+    #[inline]
+    fn insert(&self, waker: &Waker) -> usize {
+        let (number, shard) = self.shard();
+        shard.insert(waker.clone()) * SHARDS + number
+    }
+
+    fn remove(&self, place: usize) {
+        drop(self.shards[place % SHARDS].0.remove(place / SHARDS));
+    }
+
+    #[inline]
+    fn count_finished(&self) {
+        match runner::counts(self) {
+            Some(counts) => counts.finished.add_alone(),
+            None => self.shard().1.counts.finished.add(),
+        }
+    }
+}
+
+impl Core for State {
+    type Hold = Hold;
+    type Turn<'a> = Turn<'a>;
+
+    fn take_hold(&'static self) -> Hold {
+        self.runners.take(self)
+    }
+
+    fn give_back(&'static self, hold: Hold) {
+        self.runners.give_back(hold);
+    }
+
+    fn signal(hold: &Hold) -> &'static Signal {
+        &hold.runner().signal
+    }
+
+    fn enter<'a>(&'static self, hold: &'a mut Hold) -> Turn<'a> {
+        hold.enter()
+    }
+
+    #[inline]
+    fn take(&'static self, turn: &Turn<'_>) -> Option<Runnable> {
+        let looks = turn.look();
+        let queue = &turn.runner.queue;
+        let first = if looks % INJECTOR_EVERY == 0 { self.take_seldom(turn, looks) } else { None };
+        let task = match first.or_else(|| queue.pop()) {
+            Some(task) => task,
+            None => self.take_injected(turn).or_else(|| self.steal(turn, looks))?,
+        };
+        // All of these have passed a full fence, see `Queue::take`.
+        if self.sleepers.is_awaited() && (!queue.is_empty() || !self.injector.is_empty()) {
+            self.sleepers.wake_one();
+        }
+        Some(task)
+    }
+
+    fn take_any(&'static self) -> Option<Runnable> {
+        let injected = || self.injector.pop().ok();
+        let looks = thread::look();
+        let queued = || self.victims(looks).find_map(|runner| runner.queue.pop());
+        match looks % 4 {
+            0 => queued().or_else(injected),
+            _ => injected().or_else(queued),
+        }
+    }
+
+    fn run_one(&'static self, task: Runnable) {
+        task.run();
+        // In a turn it may have gone back to the runner's queue, and the runner has something else to do.
+        if runner::has_queued(self) {
+            self.share();
+        }
+    }
+
+    fn has_tasks(&'static self) -> bool {
+        !self.injector.is_empty() || self.runners.all().any(|runner| !runner.queue.is_empty())
+    }
+
+    fn sleepers(&self) -> &Sleepers {
+        &self.sleepers
+    }
+
+    #[inline]
+    fn is_behind(&'static self, turn: &Turn<'_>) -> bool {
+        !turn.runner.queue.is_empty()
+    }
+
+    fn share(&'static self) {
+        full_fence();
+        if self.has_tasks() {
+            self.sleepers.notify();
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn describe(&self, fields: &mut fmt::DebugStruct<'_, '_>) {
+        let queues: Vec<_> = self.runners.all().map(|runner| runner.queue.len()).collect();
+        fields
+            .field("tasks", &self.live())
+            .field("injected", &self.injector.len())
+            .field("queues", &queues)
+            .field("running", &self.runners.active())
+            .field("idle", &self.sleepers.idle());
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("State");
+        self.describe(&mut fields);
+        fields.finish()
+    }
+}
