@@ -40,11 +40,13 @@ impl IoKind {
     }
 }
 
-/// Whether the poll is the one that begins a wait, or a later one.
+/// Whether the poll is the one that begins a wait, or a later one, or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Begins,
     GoesOn,
+    /// An event has ended the wait: what it told of is to be taken.
+    AfterEvent,
 }
 
 /// What came of an attempt.

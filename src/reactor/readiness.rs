@@ -21,8 +21,8 @@ use crate::trace::Cause;
 
 mod waits;
 
-use waits::Waits;
 pub(crate) use waits::{Begun, WaiterId};
+use waits::{Claim, Waits};
 
 /// What a poll found out about its wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,7 +274,9 @@ impl Readiness {
         let waits = waits.as_deref_mut()?;
         let begun = waits.begun(id)?;
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
-        let (ready, watched) = (is_ready(reason), *watched);
+        let ready = is_ready(reason);
+        // Who goes on waiting is watched for.
+        let watched = ready || std::mem::replace(watched, true);
         let status = WaitStatus { ready, reason, tick, ticks, stored: false, watched };
         if status.ready {
             *displaced = self.end(dir, id, waits).flatten().into();
@@ -392,13 +394,15 @@ impl Readiness {
         // Pairs with the Acquire in `ticks`.
         self.tick[dir as usize].store(tick, Ordering::Release);
         let by = Cause::Source { key: harvest.key, dir, tick };
-        let claimed = match &mut state.waits {
+        let Claim { claimed, wakeable } = match &mut state.waits {
             Some(waits) => waits.take_ready(tick, state.hung_up, by, wakers),
-            None => false,
+            None => Claim::default(),
         };
         state.unclaimed |= !claimed;
-        let goes_on = claimed || !state.watched;
-        state.watched &= claimed;
+        // Nor for one who was woken and is about to be polled: a busy peer's next writes would each wake the
+        // driver for nobody. That poll begins anew.
+        let goes_on = wakeable || !state.watched;
+        state.watched &= wakeable;
         goes_on
     }
 

@@ -138,12 +138,15 @@ impl Source {
             Direction::Read => self.readiness().take_drained(cx.waker()),
             Direction::Write => None,
         };
-        let mut wait = None;
+        let (mut wait, mut first) = (None, Stage::Begins);
         if self.readiness().may_wait(dir, *waiter) {
             wait = match self.check(dir, waiter, cx) {
                 Some(status) if status.ready => match attempt.answer_of_event() {
                     Some(answer) => return Poll::Ready(Ok(answer)),
-                    None => None,
+                    None => {
+                        first = Stage::AfterEvent;
+                        None
+                    }
                 },
                 status => status,
             };
@@ -153,7 +156,7 @@ impl Source {
             }
         }
         loop {
-            let stage = if wait.is_some() { Stage::GoesOn } else { Stage::Begins };
+            let stage = if wait.is_some() { Stage::GoesOn } else { first };
             let ticks = self.readiness().ticks(reactor.ticker(), dir);
             match attempt.make(on, stage, ticks) {
                 Outcome::Done { result, reason, drained } => {

@@ -98,6 +98,15 @@ impl Wait {
     }
 }
 
+/// Whom an event found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Claim {
+    /// Somebody waits, be it one who was woken and has not been polled yet.
+    pub(super) claimed: bool,
+    /// Somebody waits who can be woken.
+    pub(super) wakeable: bool,
+}
+
 impl Waits {
     /// Nobody waits yet. Own waiters get numbers from `first_id` on. Once a direction.
     #[cold]
@@ -210,7 +219,7 @@ impl Waits {
         }
     }
 
-    /// Takes the wakers of those who are ready now. Returns whether anybody waits at all.
+    /// Takes the wakers of those who are ready now. Returns whom there was to take them from.
     #[inline(always)] // As `deliver_to`, which calls it.
     pub(super) fn take_ready(
         &mut self,
@@ -218,7 +227,8 @@ impl Waits {
         hung_up: bool,
         by: Cause,
         wakers: &mut Vec<Woken>,
-    ) -> bool {
+    ) -> Claim {
+        let mut wakeable = !self.shared_others.is_empty();
         let woken = |stored: Stored| Woken { waker: stored.waker, by };
         if !self.shared_others.is_empty() && self.shared.is_ready(tick, hung_up) {
             wakers.extend(self.shared_others.drain(..).map(woken));
@@ -226,6 +236,7 @@ impl Waits {
         let mut claimed = false;
         let mut take = |wait: &mut Wait| {
             claimed |= wait.begun.is_some();
+            wakeable |= wait.stored.is_some();
             if wait.is_ready(tick, hung_up) {
                 wakers.extend(wait.stored.take().map(woken));
             }
@@ -235,7 +246,7 @@ impl Waits {
         if !self.more.is_empty() {
             self.more.iter_mut().for_each(|(_, wait)| take(wait));
         }
-        claimed
+        Claim { claimed, wakeable }
     }
 
     /// Makes all of them ready, and takes their wakers.
