@@ -15,7 +15,7 @@ use futures_lite::future;
 use crate::util::child::own_process;
 
 /// Each try meets the instant between the two steps with some luck.
-const TRIES: usize = 20_000;
+const TRIES: usize = 4_000;
 
 #[test]
 fn a_registration_outlives_the_drop_of_the_one_before() {
