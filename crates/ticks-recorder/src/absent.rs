@@ -11,6 +11,12 @@ mod models;
 #[path = "recorder/ring.rs"]
 #[allow(dead_code)] // Models use what meets.
 mod ring;
+#[cfg(all(test, loom))]
+#[path = "recorder/stacks/store.rs"]
+mod store;
+#[cfg(all(test, loom))]
+#[path = "recorder/store_models.rs"]
+mod store_models;
 
 use std::panic::Location;
 

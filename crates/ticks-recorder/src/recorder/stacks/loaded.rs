@@ -27,8 +27,8 @@ const BYTES_MAX: usize = 64 << 20;
 /// How often it is tried: libraries may come while room is made.
 const ATTEMPTS: u32 = 4;
 
-/// How often libraries were loaded and unloaded so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How often libraries were loaded and unloaded so far. Neither ever falls, so that what is greater is later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Changes {
     loaded: u64,
     unloaded: u64,
@@ -261,10 +261,12 @@ impl<'a> Headers<'a> {
     }
 
     fn loaded(&self) -> Loaded {
-        let mut loaded = Loaded { at: u64::MAX..0, code: u64::MAX..0, ..Loaded::default() };
-        loaded.bias = self.bias;
+        let mut loaded = Loaded { bias: self.bias, ..Loaded::default() };
         let widen = |range: &mut Range<u64>, by: &Range<u64>| {
-            *range = range.start.min(by.start)..range.end.max(by.end);
+            *range = match range.is_empty() {
+                true => by.clone(),
+                false => range.start.min(by.start)..range.end.max(by.end),
+            };
         };
         for segment in self.segments {
             let range = self.in_memory(segment, segment.p_memsz);

@@ -1,48 +1,47 @@
-//! The modules that code of this process is in, and how their frames are unwound.
+//! The modules that code of this process is in, and how their frames are described.
 //!
 //! The list is never changed: when libraries come or go another one takes its place, and each thread takes
 //! that up when it next needs one. What describes the frames is the list's own, so that a thread may go
 //! on with an old list for as long as it likes.
-//!
-//! A module keeps its number for as long as the process, after it was unloaded too, and gets it again if
-//! it comes back to the same place.
 
 use std::ops::Range;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use ticks_format::layout::{counter, Section};
-use ticks_format::Module;
-
+use super::cfi::Tables;
+use super::described::Described;
 use super::loaded::{self, Changes, Loaded, Snapshot};
-use super::unwind::{Described, Rules};
+use super::numbers::{self, Seen};
 use crate::forks;
 use crate::recorder::current::Recorder;
-use crate::recorder::{strings, table};
 
 /// The modules at one moment.
 pub(super) struct Modules {
-    /// Which list of this process's it is; each has a number of its own.
+    /// Which list of this process's it is; each has a number of its own. 0: one thread's only.
     pub(super) generation: u64,
     changes: Changes,
     /// In which fork it was made.
     forks: u32,
     /// By their places.
     list: Vec<Listed>,
-    pub(super) rules: Rules,
 }
 
 /// A module of the list.
-#[derive(Clone, Debug)]
 pub(super) struct Listed {
     at: Range<u64>,
     code: Range<u64>,
     pub(super) bias: u64,
+    /// Its number in recordings; 0: it has none.
     pub(super) number: u16,
-    /// Whether its frames are described.
-    pub(super) is_described: bool,
+    seen: Arc<Seen>,
+    described: Option<Described>,
+}
+
+impl Listed {
+    /// How its frames are described, if they are.
+    pub(super) fn tables(&self) -> Option<Tables<'_>> {
+        self.described.as_ref().map(Described::tables)
+    }
 }
 
 impl Modules {
@@ -52,28 +51,31 @@ impl Modules {
         let module = self.list.get(behind.checked_sub(1)?)?;
         module.code.contains(&address).then_some(module)
     }
+
+    /// An address of code without the signature that the processor may have put into it.
+    pub(super) fn strip(&self, address: u64) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        return address;
+        #[cfg(target_arch = "aarch64")]
+        {
+            let highest = self.list.last().map_or(u64::MAX, |module| module.at.end);
+            address & u64::MAX >> highest.leading_zeros()
+        }
+    }
+
+    /// Whether what is loaded is what it says.
+    ///
+    /// A forked child does not look: another thread of its parent may have held the system's lock when it
+    /// was forked, and would hold it in the child for ever. It knows what its parent knew.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.forks != forks::count() || self.changes == loaded::changes()
+    }
 }
 
-/// What the process knows of modules.
-#[derive(Default)]
-struct Known {
-    current: Option<Arc<Modules>>,
-    /// Every module that was ever seen, as the recording has it; a module's number is one more than its
-    /// index here.
-    seen: Vec<Seen>,
-    described: Vec<(Range<u64>, Described)>,
-}
+/// The newest list. Holding it grants the right to take it or to put another one in its place, nothing else.
+static CURRENT: Mutex<Option<Arc<Modules>>> = Mutex::new(None);
 
-struct Seen {
-    path: PathBuf,
-    module: Module,
-}
-
-/// Holding it grants the right to change what is known. Who finds it held goes on with what it has. A
-/// forked child whose parent was at it never gets it, and takes no stacks.
-static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
-
-/// The number of the list in `KNOWN`. Release when there is a new one, Acquire where it is compared.
+/// The number of the newest list. Release when there is a new one, Acquire where it is compared.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// The number of the newest list.
@@ -82,161 +84,78 @@ pub(super) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)
 }
 
-fn with_known<T>(then: impl FnOnce(&mut Known) -> T) -> Option<T> {
-    let mut known = match KNOWN.try_lock() {
-        Ok(known) => known,
-        // A list is put in place when it is whole.
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
-    Some(then(known.get_or_insert_with(Known::default)))
+/// Tries for a lock that is never held for longer than a moment, and does not wait for it: `None` if another
+/// thread has it, which may not be running.
+pub(super) fn try_lock<T>(mutex: &'static Mutex<T>) -> Option<MutexGuard<'static, T>> {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            // What these guard is whole at any time.
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
+    None
 }
 
-/// The newest list, after another look at what is loaded. `None`: somebody else is at it.
+/// The newest list, after another look at what is loaded. `None`: what is loaded does not stand still.
 #[cold]
 pub(super) fn newest(recorder: &Recorder, time: u64) -> Option<Arc<Modules>> {
-    with_known(|known| {
-        match &known.current {
-            Some(current) if current.is_up_to_date() => {}
-            _ => known.renew(recorder, time),
-        }
-        known.current.clone()
-    })?
-}
-
-impl Modules {
-    /// A forked child does not look: another thread of its parent may have held the system's lock when it
-    /// was forked, and would hold it in the child for ever. It knows what its parent knew.
-    pub(super) fn is_up_to_date(&self) -> bool {
-        self.forks != forks::count() || self.changes == loaded::changes()
+    let there = try_lock(&CURRENT).and_then(|current| current.clone());
+    match there {
+        Some(there) if there.is_up_to_date() => Some(there),
+        there => make(recorder, there, time),
     }
 }
 
-/// Writes the modules that are known to a recording that has just been made, a forked child's.
-pub(super) fn begin(recorder: &Recorder) {
-    with_known(|known| {
-        for (index, seen) in known.seen.iter_mut().enumerate() {
-            seen.write(recorder, index);
-        }
-    });
-}
-
-impl Known {
-    fn renew(&mut self, recorder: &Recorder, time: u64) {
-        let Some(snapshot) = loaded::snapshot() else { return };
-        let mut rules = Rules::new();
-        let (mut list, mut described) = (Vec::new(), Vec::new());
-        for loaded in &snapshot.modules {
-            if loaded.at.is_empty() {
-                continue;
+/// Makes a list of what is loaded now, and puts it in its place. Several threads may come here at once, and
+/// do all of it side by side.
+fn make(recorder: &Recorder, before: Option<Arc<Modules>>, time: u64) -> Option<Arc<Modules>> {
+    let snapshot = loaded::snapshot()?;
+    let before = before.as_ref().map_or(&[][..], |before| &before.list);
+    let mut is_numbered = true;
+    let mut list = Vec::with_capacity(snapshot.modules.len());
+    for loaded in snapshot.modules.iter().filter(|loaded| !loaded.at.is_empty()) {
+        let mut seen = Seen::of(&snapshot, loaded, time);
+        let number = match before.iter().find(|listed| listed.seen.is(&seen)) {
+            Some(listed) => {
+                seen = listed.seen.clone();
+                listed.number
             }
-            let number = self.number(recorder, &snapshot, loaded, time);
-            let frames = loaded.frames.as_ref().map(|it| self.describe(&snapshot, &loaded.at, it));
-            let Loaded { at, code, bias, .. } = loaded.clone();
-            let is_described = frames.is_some();
-            if let Some(frames) = frames {
-                rules.add(&at, bias, &code, frames.clone());
-                described.push((at.clone(), frames));
-            }
-            list.push(Listed { at, code, bias, number, is_described });
-        }
-        list.sort_by_key(|module| module.at.start);
-        let generation = GENERATION.load(Ordering::Relaxed) + 1;
-        let (changes, forks) = (snapshot.changes, forks::count());
-        self.described = described;
-        self.current = Some(Arc::new(Modules { generation, changes, forks, list, rules }));
-        GENERATION.store(generation, Ordering::Release);
-    }
-
-    /// The descriptions of a module's frames: those that are there already, if they are the same.
-    fn describe(
-        &self,
-        snapshot: &Snapshot,
-        at: &Range<u64>,
-        frames: &loaded::Described,
-    ) -> Described {
-        let there =
-            self.described.iter().find(|(place, there)| place == at && there.is(snapshot, frames));
-        match there {
-            Some((_, there)) => there.clone(),
-            None => Described::of(snapshot, frames),
-        }
-    }
-
-    /// The number of the module; 0 if there is none left.
-    fn number(
-        &mut self,
-        recorder: &Recorder,
-        snapshot: &Snapshot,
-        loaded: &Loaded,
-        time: u64,
-    ) -> u16 {
-        let mut seen = Seen::of(snapshot, loaded, time);
-        let index = match self.seen.iter().position(|other| other.is(&seen)) {
-            Some(index) => index,
-            None => {
-                let index = self.seen.len();
-                if index as u64 >= recorder.stacks.modules.entries() {
-                    recorder.count(counter::MODULES_LEFT_OUT);
-                    return 0;
-                }
-                seen.write(recorder, index);
-                self.seen.push(seen);
-                index
-            }
+            None => numbers::number(recorder, &mut seen).unwrap_or_else(|| {
+                is_numbered = false;
+                0
+            }),
         };
-        u16::try_from(index + 1).unwrap_or(0)
+        let described = describe(before, &snapshot, loaded);
+        let Loaded { at, code, bias, .. } = loaded.clone();
+        list.push(Listed { at, code, bias, number, seen, described });
     }
+    list.sort_by_key(|module| module.at.start);
+    let (changes, forks) = (snapshot.changes, forks::count());
+    let mut made = Modules { generation: 0, changes, forks, list };
+    let current = if is_numbered { try_lock(&CURRENT) } else { None };
+    let Some(mut current) = current else { return Some(Arc::new(made)) };
+    if let Some(newer) = current.as_ref().filter(|there| there.changes >= changes) {
+        return Some(newer.clone());
+    }
+    // Whoever has the lock is the only one to change it.
+    made.generation = GENERATION.load(Ordering::Relaxed) + 1;
+    let made = Arc::new(made);
+    let before = current.replace(made.clone());
+    GENERATION.store(made.generation, Ordering::Release);
+    drop(current);
+    // This may be the last to have it, and dropping it takes a while.
+    drop(before);
+    Some(made)
 }
 
-impl Seen {
-    fn of(snapshot: &Snapshot, loaded: &Loaded, time: u64) -> Seen {
-        let path = match snapshot.bytes.get(loaded.path.clone()) {
-            Some(path) if !path.is_empty() => {
-                PathBuf::from(std::ffi::OsString::from_vec(path.to_vec()))
-            }
-            _ => std::env::current_exe().unwrap_or_default(),
-        };
-        let file = rustix::fs::stat(&path).ok();
-        // Narrower on some systems.
-        #[allow(clippy::unnecessary_cast)]
-        let (file_bytes, file_mtime_ns) = file.map_or((0, 0), |file| {
-            let seconds = (file.st_mtime as u64).saturating_mul(1_000_000_000);
-            (file.st_size as u64, seconds.saturating_add(file.st_mtime_nsec as u64))
-        });
-        let module = Module {
-            start: loaded.at.start,
-            end: loaded.at.end,
-            bias: loaded.bias,
-            path: 0,
-            build_id: loaded.build_id().to_vec(),
-            file_bytes,
-            file_mtime_ns,
-            since: time,
-        };
-        Seen { path, module }
-    }
-
-    /// Whether this is the same module at the same place.
-    fn is(&self, other: &Seen) -> bool {
-        let (ours, theirs) = (&self.module, &other.module);
-        let place = |module: &Module| (module.start, module.end, module.bias);
-        let file = |module: &Module| (module.file_bytes, module.file_mtime_ns);
-        place(ours) == place(theirs)
-            && self.path == other.path
-            && ours.build_id == theirs.build_id
-            && (!ours.build_id.is_empty() || file(ours) == file(theirs))
-    }
-
-    fn write(&mut self, recorder: &Recorder, index: usize) {
-        let section: &Section = &recorder.stacks.modules;
-        let offset = (section.offset + index as u64 * section.entry_bytes) as usize;
-        let len = section.entry_bytes as usize;
-        if index as u64 >= section.entries() || !recorder.map.reserve_all(offset, len) {
-            return recorder.count(counter::MODULES_LEFT_OUT);
-        }
-        let strings = recorder.places.section();
-        self.module.path = strings::append(strings, &recorder.map, &self.path.to_string_lossy());
-        table::put(recorder.map.words(offset, len), &self.module.words());
-    }
+/// The descriptions of a module's frames: those of the list before, if they are the same.
+fn describe(before: &[Listed], snapshot: &Snapshot, loaded: &Loaded) -> Option<Described> {
+    let frames = loaded.frames.as_ref()?;
+    let there = before.iter().filter(|listed| listed.at == loaded.at);
+    let mut described = there.filter_map(|listed| listed.described.as_ref());
+    let same = described.find(|described| described.is(snapshot, frames));
+    Some(same.cloned().unwrap_or_else(|| Described::of(snapshot, frames)))
 }

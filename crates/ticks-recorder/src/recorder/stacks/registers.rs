@@ -19,6 +19,24 @@ pub(super) struct Registers {
     pub(super) lr: u64,
 }
 
+impl Registers {
+    /// What the function returns to, if it still is in a register.
+    pub(super) fn link(&self) -> Option<u64> {
+        #[cfg(target_arch = "x86_64")]
+        return None;
+        #[cfg(target_arch = "aarch64")]
+        return Some(self.lr);
+    }
+
+    /// Those of a caller.
+    pub(super) fn caller(&self, pc: u64, sp: u64, fp: u64) -> Registers {
+        #[cfg(target_arch = "x86_64")]
+        return Registers { pc, sp, fp };
+        #[cfg(target_arch = "aarch64")]
+        return Registers { pc, sp, fp, lr: self.lr };
+    }
+}
+
 /// Those of the function that this is compiled into.
 #[inline(always)]
 pub(super) fn here() -> Registers {
@@ -63,6 +81,12 @@ impl Used {
     /// `from` is at or above the stack pointer of the caller, and the thread's own stack ends at `to`.
     pub(super) unsafe fn new(from: u64, to: u64) -> Used {
         Used { from, to }
+    }
+
+    /// A part without a byte.
+    #[cfg(test)]
+    pub(super) fn nothing() -> Used {
+        Used { from: 0, to: 0 }
     }
 
     /// The word at an address; `None` if that is not in this part, or is no place of a word.

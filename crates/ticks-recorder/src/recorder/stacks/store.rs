@@ -100,10 +100,68 @@ impl Store<'_> {
     }
 }
 
+/// Every bit of the frames tells in every bit of it: stacks that differ in a module's number alone, which is
+/// at the top of a word, must not meet.
 fn hash(head: u64, frames: &[u64]) -> u64 {
-    let mix =
-        |hash: u64, word: &u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let mixed = frames.iter().fold(mix(0, &head), mix);
-    // The low bits choose the place, and know of the low bits only.
-    mixed ^ mixed >> 32
+    let mix = |hash: u64, word: &u64| {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+        product as u64 ^ (product >> 64) as u64
+    };
+    frames.iter().fold(mix(0x2d35_8dcc_aa6c_78a5, &head), mix)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn words(count: usize) -> Vec<AtomicU64> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    /// Stacks through one library after another in the same place had one home in the table, and from the
+    /// seventeenth on none was kept.
+    #[test]
+    fn like_stacks_do_not_meet() {
+        let (section, table, taken) = (words(1 << 16), words(1 << 12), AtomicU64::new(8));
+        let store = Store { words: &section, taken: &taken, table: &table };
+        let put = |frames: &[u64]| store.put(frames, StackEnd::Whole, &mut |_, _| true);
+        let mut numbers = Vec::new();
+        for bit in 0..64 {
+            for word in 0..3 {
+                let mut frames = [0x1_0000_0001_2345, 0x1_0000_0001_2345, 0x1_0000_0001_2345];
+                frames[word] ^= 1 << bit;
+                numbers.push(put(&frames).expect("room"));
+                assert_eq!(put(&frames), numbers.last().copied());
+            }
+        }
+        for module in 0..500 {
+            numbers.push(put(&[0x1_0000_0001_2345, module << 48 | 0x1130]).expect("room"));
+        }
+        let count = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count);
+    }
+
+    #[test]
+    fn the_end_tells_stacks_apart() {
+        let (section, table, taken) = (words(64), words(16), AtomicU64::new(8));
+        let store = Store { words: &section, taken: &taken, table: &table };
+        let put = |end| store.put(&[1, 2, 3], end, &mut |_, _| true);
+        let whole = put(StackEnd::Whole);
+        assert_ne!(whole, put(StackEnd::Unknown));
+        assert_eq!(whole, put(StackEnd::Whole));
+    }
+
+    #[test]
+    fn without_room_there_is_none() {
+        let (section, table, taken) = (words(10), words(16), AtomicU64::new(8));
+        let store = Store { words: &section, taken: &taken, table: &table };
+        let put = |frames: &[u64], room: bool| store.put(frames, StackEnd::Whole, &mut |_, _| room);
+        assert_eq!(put(&[1, 2, 3], false), None, "of the file");
+        assert_eq!(put(&[1, 2, 3, 4], true), Some(5));
+        assert_eq!(put(&[1, 2, 3, 5], true), None, "of the section");
+        assert_eq!(put(&[1, 2, 3, 4], true), Some(5));
+        assert!(table.iter().filter(|entry| entry.load(Ordering::Relaxed) != 0).count() == 1);
+    }
 }

@@ -1,158 +1,16 @@
-//! From a function to the one that called it, by what compilers write down about frames (`.eh_frame`), with
-//! the crate `framehop`. It reads no memory but the bytes that it is given and the words of the stack that
-//! [`Used`] lets it have, and keeps the rules that it has made of the descriptions at hand.
+//! From a function to the one that called it, up to where the thread began.
 
-use std::ops::{Deref, Range};
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-
-#[cfg(target_arch = "aarch64")]
-use framehop::aarch64::{
-    CacheAarch64 as Cache, PtrAuthMask, UnwindRegsAarch64 as Regs, UnwinderAarch64 as Framehop,
-};
-#[cfg(target_arch = "x86_64")]
-use framehop::x86_64::{
-    CacheX86_64 as Cache, UnwindRegsX86_64 as Regs, UnwinderX86_64 as Framehop,
-};
-use framehop::{ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnwind, Unwinder};
 use ticks_format::stacks::FRAMES_MAX;
 use ticks_format::{Frame, StackEnd};
 
-use super::loaded::{self, Snapshot};
+use super::cfi::Tables;
+use super::expression;
 use super::modules::Modules;
 use super::registers::{Registers, Used};
+use super::rule::{Before, Begin, Program, Register, Rule};
 
-/// Bytes of a module that are there for as long as anybody looks at them.
-#[derive(Clone, Debug)]
-enum Bytes {
-    Program(&'static [u8]),
-    Copied(Arc<[u8]>),
-}
-
-/// Framehop wants one.
-impl Default for Bytes {
-    fn default() -> Bytes {
-        Bytes::Program(&[])
-    }
-}
-
-impl Bytes {
-    fn of(snapshot: &Snapshot, bytes: &loaded::Bytes) -> Bytes {
-        match bytes {
-            loaded::Bytes::Program(bytes) => Bytes::Program(bytes),
-            loaded::Bytes::Copied(_) => Bytes::Copied(slice(snapshot, bytes).into()),
-        }
-    }
-}
-
-fn slice<'a>(snapshot: &'a Snapshot, bytes: &'a loaded::Bytes) -> &'a [u8] {
-    match bytes {
-        loaded::Bytes::Program(bytes) => bytes,
-        loaded::Bytes::Copied(range) => snapshot.bytes.get(range.clone()).unwrap_or_default(),
-    }
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Program(bytes) => bytes,
-            Bytes::Copied(bytes) => bytes,
-        }
-    }
-}
-
-/// Where a module's frames are described.
-#[derive(Clone, Debug)]
-pub(super) struct Described {
-    index_at: u64,
-    index: Bytes,
-    frames_at: u64,
-    frames: Bytes,
-}
-
-impl Described {
-    pub(super) fn of(snapshot: &Snapshot, from: &loaded::Described) -> Described {
-        Described {
-            index_at: from.index_at,
-            index: Bytes::of(snapshot, &from.index),
-            frames_at: from.frames_at,
-            frames: Bytes::of(snapshot, &from.frames),
-        }
-    }
-
-    /// Whether these are the same descriptions at the same place.
-    pub(super) fn is(&self, snapshot: &Snapshot, other: &loaded::Described) -> bool {
-        let is_same = |ours: &Bytes, theirs: &loaded::Bytes| match (ours, theirs) {
-            (Bytes::Copied(ours), theirs @ loaded::Bytes::Copied(_)) => {
-                **ours == *slice(snapshot, theirs)
-            }
-            (Bytes::Program(ours), loaded::Bytes::Program(theirs)) => {
-                ours.as_ptr() == theirs.as_ptr()
-            }
-            _ => false,
-        };
-        (self.index_at, self.frames_at) == (other.index_at, other.frames_at)
-            && is_same(&self.index, &other.index)
-            && is_same(&self.frames, &other.frames)
-    }
-}
-
-/// How the frames of all modules are unwound.
-pub(super) struct Rules(Framehop<Bytes, MustNotAllocateDuringUnwind>);
-
-#[cfg(target_arch = "x86_64")]
-fn regs(_: &Modules, registers: &Registers) -> Regs {
-    Regs::new(registers.pc, registers.sp, registers.fp)
-}
-
-#[cfg(target_arch = "aarch64")]
-fn regs(modules: &Modules, registers: &Registers) -> Regs {
-    let Registers { lr, sp, fp, .. } = *registers;
-    Regs::new_with_ptr_auth_mask(modules.rules.mask(), lr, sp, fp)
-}
-
-impl Rules {
-    pub(super) fn new() -> Rules {
-        Rules(Framehop::new())
-    }
-
-    #[cfg(target_arch = "aarch64")]
-    fn mask(&self) -> PtrAuthMask {
-        PtrAuthMask::from_max_known_address(self.0.max_known_code_address())
-    }
-
-    /// Adds a module that is at `at`, its code at `code`.
-    pub(super) fn add(&mut self, at: &Range<u64>, bias: u64, code: &Range<u64>, frames: Described) {
-        let in_file = |address: u64| address.wrapping_sub(bias);
-        let range = |begin: u64, len: usize| {
-            let begin = in_file(begin);
-            begin..begin.wrapping_add(len as u64)
-        };
-        let Described { index_at, index, frames_at, frames } = frames;
-        let sections = ExplicitModuleSectionInfo {
-            base_svma: in_file(at.start),
-            text_svma: Some(in_file(code.start)..in_file(code.end)),
-            eh_frame_svma: Some(range(frames_at, frames.len())),
-            eh_frame: Some(frames),
-            eh_frame_hdr_svma: Some(range(index_at, index.len())),
-            eh_frame_hdr: Some(index),
-            ..Default::default()
-        };
-        self.0.add_module(framehop::Module::new(String::new(), at.clone(), at.start, sections));
-    }
-}
-
-impl Modules {
-    /// An address without the signature that the processor may have put into it.
-    fn strip(&self, address: u64) -> u64 {
-        #[cfg(target_arch = "x86_64")]
-        return address;
-        #[cfg(target_arch = "aarch64")]
-        return self.rules.mask().strip_ptr_auth(address);
-    }
-}
+/// How many rules a thread has at hand.
+const RULES: usize = 256;
 
 /// A word of the stack that says where a call returns to.
 #[derive(Clone, Copy, Debug)]
@@ -167,119 +25,164 @@ pub(super) struct Slot {
 pub(super) struct Walk {
     /// The frames' words, as a recording has them.
     pub(super) frames: Vec<u64>,
-    /// Where they were read, as many as there are frames, or fewer if that was not a word of the stack.
+    /// Where they were read; fewer than there are frames if one was not read from the stack.
     pub(super) slots: Vec<Slot>,
     pub(super) end: StackEnd,
 }
 
 /// A thread's own place for unwinding.
 pub(super) struct Walker {
-    rules: Cache<MustNotAllocateDuringUnwind>,
+    rules: Rules,
     walk: Walk,
+}
+
+/// The caller of a function.
+enum Caller {
+    Found {
+        registers: Registers,
+        /// The word that says so, and its address.
+        word: Option<(u64, u64)>,
+    },
+    /// The thread began here.
+    Nobody,
+    Unknown,
 }
 
 impl Walker {
     pub(super) fn new() -> Walker {
-        Walker { rules: Cache::new_in(), walk: Walk::new() }
+        let (frames, slots) = (Vec::with_capacity(FRAMES_MAX), Vec::with_capacity(FRAMES_MAX));
+        let walk = Walk { frames, slots, end: StackEnd::Unknown };
+        Walker { rules: Rules::new(), walk }
     }
 
     /// Forgets the rules of modules that may be gone.
     pub(super) fn forget(&mut self) {
-        self.rules = Cache::new_in();
+        self.rules.forget();
     }
 
     /// The frames above the function with these registers.
     pub(super) fn walk(&mut self, modules: &Modules, registers: &Registers, used: Used) -> &Walk {
         let Walker { rules, walk } = self;
-        // Damaged descriptions may have it add what does not fit, which a debug build does not let pass.
-        let walked =
-            panic::catch_unwind(AssertUnwindSafe(|| walk.go(modules, rules, registers, used)));
-        if walked.is_err() {
-            walk.end = StackEnd::Unknown;
-        }
-        &self.walk
+        walk.frames.clear();
+        walk.slots.clear();
+        let mut at = *registers;
+        // Whether the address is of an instruction, and not of the one behind a call.
+        let mut is_exact = true;
+        walk.end = loop {
+            let address = at.pc.wrapping_sub(u64::from(!is_exact));
+            let Some(module) = modules.of_code(address) else { break StackEnd::Unknown };
+            let Some(tables) = module.tables() else { break StackEnd::Unknown };
+            let Some(rule) = rules.of(address, &tables) else { break StackEnd::Unknown };
+            let (caller, word) = match caller(&rule, &tables, &at, is_exact, used) {
+                Caller::Found { registers, word } => (registers, word),
+                Caller::Nobody => break StackEnd::Whole,
+                Caller::Unknown => break StackEnd::Unknown,
+            };
+            at = Registers { pc: modules.strip(caller.pc), ..caller };
+            is_exact = rule.is_signal;
+            if walk.frames.len() == FRAMES_MAX {
+                break StackEnd::TooDeep;
+            }
+            // Where a signal came in between nothing was called: as if the call were before that.
+            let behind = at.pc.wrapping_add(u64::from(is_exact));
+            let Some(module) = modules.of_code(behind.wrapping_sub(1)) else {
+                break StackEnd::Unknown;
+            };
+            let address =
+                if module.number == 0 { behind } else { behind.wrapping_sub(module.bias) };
+            walk.frames.push(Frame { module: module.number, address }.word());
+            if let Some((address, word)) = word {
+                let offset = u32::try_from(address.wrapping_sub(registers.sp));
+                walk.slots.extend(offset.ok().map(|offset| Slot { offset, word }));
+            }
+        };
+        walk
     }
 }
 
 impl Walk {
-    fn new() -> Walk {
-        let (frames, slots) = (Vec::with_capacity(FRAMES_MAX), Vec::with_capacity(FRAMES_MAX));
-        Walk { frames, slots, end: StackEnd::Unknown }
-    }
-
     /// Whether the stack can be recognised: if all of its return addresses are words of the stack.
     pub(super) fn is_on_stack(&self) -> bool {
         self.slots.len() == self.frames.len()
     }
+}
 
-    fn go(
-        &mut self,
-        modules: &Modules,
-        rules: &mut Cache<MustNotAllocateDuringUnwind>,
-        registers: &Registers,
-        used: Used,
-    ) {
-        self.frames.clear();
-        self.slots.clear();
-        let mut regs = regs(modules, registers);
-        let mut at = FrameAddress::from_instruction_pointer(registers.pc);
-        self.end = loop {
-            let mut reads = Reads::default();
-            let mut read = |address| reads.read(used, address).ok_or(());
-            match modules.rules.0.unwind_frame(at, &mut regs, rules, &mut read) {
-                Ok(Some(_)) if self.frames.len() == FRAMES_MAX => break StackEnd::TooDeep,
-                Ok(Some(to)) => match self.add(modules, registers, &reads, to) {
-                    Some(next) => at = next,
-                    None => break StackEnd::Unknown,
-                },
-                Ok(None) => break StackEnd::Whole,
-                Err(_) => break StackEnd::Unknown,
+fn caller(rule: &Rule, tables: &Tables<'_>, at: &Registers, is_exact: bool, used: Used) -> Caller {
+    let compute = |program: Program, first: Option<u64>| {
+        let (from, len) = (program.at as usize, program.len as usize);
+        let program = tables.frames.get(from..from.checked_add(len)?)?;
+        expression::evaluate(program, first, at, used)
+    };
+    let begin = match rule.begin {
+        Begin::From(Register::Sp, offset) => Some(at.sp.wrapping_add_signed(offset.into())),
+        Begin::From(Register::Fp, offset) => Some(at.fp.wrapping_add_signed(offset.into())),
+        Begin::From(Register::Return, _) | Begin::FromOther(_) => None,
+        Begin::Computed(program) => compute(program, None),
+    };
+    let Some(begin) = begin else { return Caller::Unknown };
+    let address_of = |before: Before| match before {
+        Before::At(offset) => Some(begin.wrapping_add_signed(offset.into())),
+        Before::AtComputed(program) => compute(program, Some(begin)),
+        _ => None,
+    };
+    let value_of = |before: Before| match before {
+        Before::Is(offset) => Some(begin.wrapping_add_signed(offset.into())),
+        Before::Computed(program) => compute(program, Some(begin)),
+        before => used.word(address_of(before)?),
+    };
+    let pc = match rule.to {
+        Before::Nothing => return Caller::Nobody,
+        // Only a function that has called nobody yet has it in the register still.
+        Before::Same if is_exact => at.link(),
+        before => value_of(before),
+    };
+    let Some(pc) = pc else { return Caller::Unknown };
+    if pc == 0 {
+        return Caller::Nobody;
+    }
+    // Each frame is above the one that it called; but one that has put nothing on the stack.
+    let is_above = begin > at.sp || (begin == at.sp && is_exact && rule.to == Before::Same);
+    if !is_above {
+        return Caller::Unknown;
+    }
+    let fp = match rule.fp {
+        Before::Same | Before::Nothing => Some(at.fp),
+        before => value_of(before),
+    };
+    // Nothing is found from one that is not known.
+    let fp = fp.unwrap_or(u64::MAX);
+    let word = address_of(rule.to).map(|address| (address, pc));
+    Caller::Found { registers: at.caller(pc, begin, fp), word }
+}
+
+/// The rules that were made of the descriptions lately, by address.
+struct Rules(Box<[Option<Found>]>);
+
+/// What was found for an address.
+#[derive(Clone, Copy)]
+struct Found {
+    address: u64,
+    rule: Option<Rule>,
+}
+
+impl Rules {
+    fn new() -> Rules {
+        Rules(vec![None; RULES].into())
+    }
+
+    fn forget(&mut self) {
+        self.0.fill(None);
+    }
+
+    fn of(&mut self, address: u64, tables: &Tables<'_>) -> Option<Rule> {
+        let home = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RULES;
+        match &mut self.0[home] {
+            Some(found) if found.address == address => found.rule,
+            entry => {
+                let rule = tables.rule(address);
+                *entry = Some(Found { address, rule });
+                rule
             }
-        };
-    }
-
-    /// Adds the frame that is returned to. `None`: it goes no further, because this is no code that is
-    /// known, or its frames are not described.
-    fn add(
-        &mut self,
-        modules: &Modules,
-        registers: &Registers,
-        reads: &Reads,
-        to: u64,
-    ) -> Option<FrameAddress> {
-        // The call is before the address, which may be another function's.
-        let module = modules.of_code(to.checked_sub(1)?)?;
-        let address = match module.number {
-            0 => to,
-            _ => to.wrapping_sub(module.bias),
-        };
-        self.frames.push(Frame { module: module.number, address }.word());
-        if let Some((address, word)) = reads.of(modules.strip(to), |word| modules.strip(word)) {
-            let offset = u32::try_from(address - registers.sp);
-            self.slots.extend(offset.ok().map(|offset| Slot { offset, word }));
         }
-        FrameAddress::from_return_address(to).filter(|_| module.is_described)
-    }
-}
-
-/// The words that were read last: a return address is among them, first or last.
-#[derive(Default)]
-struct Reads {
-    last: [(u64, u64); 4],
-    count: usize,
-}
-
-impl Reads {
-    fn read(&mut self, used: Used, address: u64) -> Option<u64> {
-        let word = used.word(address)?;
-        self.last[self.count % self.last.len()] = (address, word);
-        self.count += 1;
-        Some(word)
-    }
-
-    /// The address and the word that means this.
-    fn of(&self, meaning: u64, means: impl Fn(u64) -> u64) -> Option<(u64, u64)> {
-        let read = &self.last[..self.count.min(self.last.len())];
-        read.iter().copied().find(|(_, word)| means(*word) == meaning)
     }
 }
