@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
-use futures_lite::stream::{self, Stream};
+use futures_lite::stream::Stream;
 use ticks_format::Direction::{Read, Write};
 
 use crate::captures::Captures;
@@ -80,18 +80,7 @@ impl Async<TcpListener> {
     #[track_caller]
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + '_ {
         let place = Place::here();
-        stream::unfold(self, move |listener| async move {
-            let accepted = listener.accept_at(place).await.map(|(stream, _)| stream);
-            Some((accepted, listener))
-        })
-    }
-}
-
-impl TryFrom<TcpListener> for Async<TcpListener> {
-    type Error = io::Error;
-
-    fn try_from(listener: TcpListener) -> io::Result<Self> {
-        Async::new(listener)
+        socket::incoming(move || self.accept_at(place))
     }
 }
 
@@ -154,14 +143,6 @@ impl Async<TcpStream> {
     ) -> impl Future<Output = io::Result<usize>> + Captures<(&'a (), &'b ())> {
         let place = Place::here();
         async move { self.call(place, Read, |stream| stream.peek(buf)).await }
-    }
-}
-
-impl TryFrom<TcpStream> for Async<TcpStream> {
-    type Error = io::Error;
-
-    fn try_from(stream: TcpStream) -> io::Result<Self> {
-        Async::new(stream)
     }
 }
 
@@ -288,10 +269,4 @@ impl Async<UdpSocket> {
     }
 }
 
-impl TryFrom<UdpSocket> for Async<UdpSocket> {
-    type Error = io::Error;
-
-    fn try_from(socket: UdpSocket) -> io::Result<Self> {
-        Async::new(socket)
-    }
-}
+socket::from_std!(TcpListener, TcpStream, UdpSocket);

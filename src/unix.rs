@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use futures_lite::stream::{self, Stream};
+use futures_lite::stream::Stream;
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use ticks_format::Direction::{Read, Write};
@@ -56,10 +56,7 @@ impl Async<UnixListener> {
     #[track_caller]
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<UnixStream>>> + Send + '_ {
         let place = Place::here();
-        stream::unfold(self, move |listener| async move {
-            let accepted = listener.accept_at(place).await.map(|(stream, _)| stream);
-            Some((accepted, listener))
-        })
+        socket::incoming(move || self.accept_at(place))
     }
 }
 
@@ -70,14 +67,6 @@ fn address(path: &Path) -> io::Result<SocketAddrUnix> {
         return Ok(SocketAddrUnix::new_abstract_name(name)?);
     }
     Ok(SocketAddrUnix::new(path)?)
-}
-
-impl TryFrom<UnixListener> for Async<UnixListener> {
-    type Error = io::Error;
-
-    fn try_from(listener: UnixListener) -> io::Result<Self> {
-        Async::new(listener)
-    }
 }
 
 impl Async<UnixStream> {
@@ -129,14 +118,6 @@ impl Async<UnixStream> {
     pub fn pair() -> io::Result<(Async<UnixStream>, Async<UnixStream>)> {
         let (a, b) = UnixStream::pair()?;
         Ok((Async::new(a)?, Async::new(b)?))
-    }
-}
-
-impl TryFrom<UnixStream> for Async<UnixStream> {
-    type Error = io::Error;
-
-    fn try_from(stream: UnixStream) -> io::Result<Self> {
-        Async::new(stream)
     }
 }
 
@@ -246,10 +227,4 @@ impl Async<UnixDatagram> {
     }
 }
 
-impl TryFrom<UnixDatagram> for Async<UnixDatagram> {
-    type Error = io::Error;
-
-    fn try_from(socket: UnixDatagram) -> io::Result<Self> {
-        Async::new(socket)
-    }
-}
+socket::from_std!(UnixDatagram, UnixListener, UnixStream);

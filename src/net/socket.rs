@@ -1,13 +1,15 @@
-//! Making sockets that do not block from their first moment on.
+//! What the sockets of std have in common; and making ones that do not block from their first moment on.
 //!
 //! # Contract
 //!
 //! `accept` takes a connection and `connect` begins one; both give a stream that is in non-blocking
 //! mode and closed on `exec`. Where the system can do that in one call, it does.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use futures_lite::stream::{self, Stream};
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::readable::Writable;
@@ -137,6 +139,32 @@ pub(crate) async fn finish<S, P>(
         None => peer(stream.get_ref()).map(drop),
     }
 }
+
+/// The connections that `accept` gives, one after another; it never ends.
+pub(crate) fn incoming<S, P, A: Future<Output = io::Result<(S, P)>>>(
+    accept: impl FnMut() -> A,
+) -> impl Stream<Item = io::Result<S>> {
+    stream::unfold(accept, |mut accept| async move {
+        let accepted = accept().await.map(|(stream, _)| stream);
+        Some((accepted, accept))
+    })
+}
+
+/// Makes std's sockets convertible to ours.
+macro_rules! from_std {
+    ($($socket:ident),* $(,)?) => {
+        $(
+            impl TryFrom<$socket> for Async<$socket> {
+                type Error = io::Error;
+
+                fn try_from(socket: $socket) -> io::Result<Self> {
+                    Async::new(socket)
+                }
+            }
+        )*
+    };
+}
+pub(crate) use from_std;
 
 /// A Unix stream socket in non-blocking mode, not yet connected.
 #[cfg(unix)]

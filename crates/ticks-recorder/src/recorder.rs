@@ -8,7 +8,7 @@
 //! cannot be kept is counted. The file's form is `crates/ticks-format/SPEC.md`.
 //!
 //! - [`stamp`]: the counter that stamps records, and what it means in nanoseconds.
-//! - [`ring`]: claiming a ring, storing into it, giving it back; [`pen`]: the one that this thread has.
+//! - [`ring`]: claiming a ring, storing into it, giving it back; [`writer`]: the one that this thread has.
 //! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
 //!   read it.
 //! - [`stacks`]: by which calls a wait is begun.
@@ -23,7 +23,6 @@ mod anchors;
 mod current;
 mod file;
 mod map;
-mod pen;
 mod places;
 mod ring;
 mod settings;
@@ -47,10 +46,10 @@ mod start;
 mod strings;
 mod table;
 mod waiters;
+mod writer;
 
 pub(crate) use current::forget;
 
-pub use pen::{now_and_just_now, now_or_just_now, record};
 pub use places::set_place;
 pub use sources::{source_described, source_gone};
 pub use stack::stack_here;
@@ -59,3 +58,4 @@ pub use start::listens;
 pub use waiters::{
     timer_begins, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits,
 };
+pub use writer::{now_and_just_now, now_or_just_now, record};

@@ -57,7 +57,7 @@ impl Anchors {
         }
         if let Ok(mut taken) = self.taken.try_lock() {
             let anchor = stamp::reading();
-            stamp::settle(&taken.last, &anchor);
+            stamp::fix_rate(&taken.last, &anchor);
             self.put(map, &mut taken, &anchor);
         }
         self.due.load(Ordering::Relaxed)

@@ -20,7 +20,7 @@ use super::anchors::Anchors;
 use super::map::Map;
 use super::places::Places;
 use super::stacks::Stacks;
-use super::{pen, stamp};
+use super::{stamp, writer};
 
 /// What records.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(super) fn set(recorder: Box<Recorder>) {
 pub(crate) fn forget() {
     CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
     STATE.store(UNTRIED, Ordering::Relaxed);
-    pen::forget_ring();
+    writer::forget_ring();
 }
 
 /// Has the recording marked when the process ends by `exit` or by returning from `main`. If the system

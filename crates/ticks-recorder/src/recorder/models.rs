@@ -8,7 +8,7 @@ use loom::thread;
 use ticks_format::slot::{Slot, SLOT_WORDS};
 use ticks_format::tables::{ring_word, RING_WORDS};
 
-use super::ring::{Pen, Rings};
+use super::ring::{RingWriter, Rings};
 
 /// Slots of a ring, enough for what a model stores.
 const SLOTS: usize = 4;
@@ -43,15 +43,15 @@ impl Memory {
     fn live(&self, tid: u64) -> Option<usize> {
         let entry = Rings(&self.table).claim(tid, "t")?;
         let ring = entry[ring_word::OFFSET].load(Ordering::Relaxed) as usize;
-        let pen = Pen::idle();
-        pen.take_up(entry, &self.slots[ring]);
+        let writer = RingWriter::idle();
+        writer.take_up(entry, &self.slots[ring]);
         let before = entry[ring_word::HEAD].load(Ordering::Relaxed);
         let record: [Slot; 2] = [[tid; SLOT_WORDS]; 2];
-        assert!(pen.append(&record, &mut |_, len| len));
+        assert!(writer.append(&record, &mut |_, len| len));
         // Nobody else has stored in between, nor claimed it.
         assert_eq!(entry[ring_word::HEAD].load(Ordering::Relaxed), before + 2);
         assert_eq!(entry[ring_word::TID].load(Ordering::Relaxed), tid);
-        pen.give_back(tid);
+        writer.give_back(tid);
         Some(ring)
     }
 

@@ -75,7 +75,7 @@ impl<'a> Rings<'a> {
 
 /// What a thread writes its ring with. Only its owner uses it, so that its own places are plain.
 #[derive(Debug)]
-pub(super) struct Pen<'a> {
+pub(super) struct RingWriter<'a> {
     entry: Cell<&'a [AtomicU64]>,
     slots: Cell<&'a [AtomicU64]>,
     /// Where the slots begin in the file, in bytes.
@@ -93,10 +93,10 @@ const WORD_BYTES: usize = 8;
 /// Fewer slots than this are no ring: a reader passes over as many as a record takes.
 const SLOTS_MIN: usize = 8 * RECORD_SLOTS_MAX;
 
-impl<'a> Pen<'a> {
-    /// A pen without a ring: nothing can be stored with it.
-    pub(super) const fn idle() -> Pen<'a> {
-        Pen {
+impl<'a> RingWriter<'a> {
+    /// A writer without a ring: nothing can be stored with it.
+    pub(super) const fn idle() -> RingWriter<'a> {
+        RingWriter {
             entry: Cell::new(&[]),
             slots: Cell::new(&[]),
             offset: Cell::new(0),
@@ -128,7 +128,7 @@ impl<'a> Pen<'a> {
     pub(super) fn take_up(&self, entry: &'a [AtomicU64], slots: &'a [AtomicU64]) {
         let head = entry[ring_word::HEAD].load(Ordering::Relaxed);
         let count = (slots.len() / SLOT_WORDS).max(1) as u64;
-        self.offset.set(Pen::place(entry).0);
+        self.offset.set(RingWriter::place(entry).0);
         self.head.set(head);
         self.at.set((head % count) as usize * SLOT_WORDS);
         // A ring that was written around has all its room; of another the room is asked for.

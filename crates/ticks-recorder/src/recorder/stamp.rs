@@ -107,7 +107,7 @@ pub(super) fn reading() -> Anchor {
     best.1
 }
 
-/// Settles which counter is read, and begins to watch it.
+/// Decides which counter is read, and begins to watch it.
 pub(super) fn begin() -> Anchor {
     IS_TSC.store(is_tsc_trusted(), Ordering::Relaxed);
     reading()
@@ -130,7 +130,7 @@ pub(super) fn calibrate(begun: &Anchor) -> (Counter, u64, Anchor) {
         std::thread::sleep(rest);
     }
     let now = reading();
-    settle(begun, &now);
+    fix_rate(begun, &now);
     let kind = match IS_TSC.load(Ordering::Relaxed) {
         true => Counter::Tsc,
         false => Counter::Monotonic,
@@ -141,7 +141,7 @@ pub(super) fn calibrate(begun: &Anchor) -> (Counter, u64, Anchor) {
 
 /// Learns the rate between two readings, and ties the counter to the process's clock. One thread at a
 /// time does this: the one that takes an anchor.
-pub(super) fn settle(from: &Anchor, to: &Anchor) {
+pub(super) fn fix_rate(from: &Anchor, to: &Anchor) {
     let units = to.counter.saturating_sub(from.counter);
     let ns = to.monotonic_ns.saturating_sub(from.monotonic_ns);
     if units > 0 && ns > 0 && IS_TSC.load(Ordering::Relaxed) {

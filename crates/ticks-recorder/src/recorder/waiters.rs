@@ -18,10 +18,10 @@ use ticks_format::tables::{waiter_word as word, WAITER_WORDS};
 use ticks_format::{Awaited, Direction, Key, Ticks, Waiter};
 
 use super::current::{self, Recorder};
-use super::pen::now_and_just_now;
 use super::places::set_place;
 use super::stacks;
 use super::table::Writing;
+use super::writer::now_and_just_now;
 use crate::thread::thread_number;
 
 /// How far behind its home an entry is looked for.

@@ -1,4 +1,4 @@
-//! The pen of this thread: its ring, claimed with its first record and given back at its end.
+//! The writer of this thread: its ring, claimed with its first record and given back at its end.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,12 +7,12 @@ use ticks_format::slot::{wide, Slot};
 use ticks_format::Direct;
 
 use super::current::{self, Recorder};
-use super::ring::{Pen, Rings};
+use super::ring::{RingWriter, Rings};
 use super::stamp;
 use crate::thread::thread_number;
 
 thread_local! {
-    static PEN: Pen<'static> = const { Pen::idle() };
+    static WRITER: RingWriter<'static> = const { RingWriter::idle() };
     /// This thread's last reading of the counter.
     static LAST: Cell<u64> = const { Cell::new(0) };
     /// When this thread looks next whether an anchor is due, by the counter.
@@ -34,22 +34,22 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        PEN.with(|pen| {
+        WRITER.with(|writer| {
             let Some(recorder) = current::get() else { return };
-            if pen.is_idle() {
+            if writer.is_idle() {
                 return;
             }
             let time = stamp::now();
             let mark = thread_end(thread_number(), &self.name.borrow(), time);
-            pen.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
-            pen.give_back(time);
+            writer.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
+            writer.give_back(time);
         });
     }
 }
 
 /// Forgets the ring that this thread has, which is the parent's.
 pub(super) fn forget_ring() {
-    PEN.with(Pen::drop_ring);
+    WRITER.with(RingWriter::drop_ring);
 }
 
 /// The counter as it was at this thread's last reading, or now if there is none.
@@ -72,13 +72,13 @@ pub fn now_and_just_now() -> u64 {
 /// Stores a record in this thread's ring.
 #[inline(always)]
 pub fn record<R: Direct>(record: &R, time: u64) {
-    PEN.with(|pen| match record.narrow(time) {
+    WRITER.with(|writer| match record.narrow(time) {
         Some(slot) => {
-            if !pen.push(&slot) {
-                append(pen, &[slot], time);
+            if !writer.push(&slot) {
+                append(writer, &[slot], time);
             }
         }
-        None => append_wide(pen, record.clone(), time),
+        None => append_wide(writer, record.clone(), time),
     });
     LAST.with(|last| last.set(time));
     if time >= LOOK_AT.with(Cell::get) {
@@ -97,28 +97,28 @@ fn keep_time(time: u64) {
 
 #[cold]
 #[inline(never)]
-fn append_wide<R: Direct>(pen: &Pen<'static>, record: R, time: u64) {
-    append(pen, &wide(&record.into(), time), time);
+fn append_wide<R: Direct>(writer: &RingWriter<'static>, record: R, time: u64) {
+    append(writer, &wide(&record.into(), time), time);
 }
 
 #[cold]
 #[inline(never)]
-fn append(pen: &Pen<'static>, slots: &[Slot], time: u64) {
+fn append(writer: &RingWriter<'static>, slots: &[Slot], time: u64) {
     let Some(recorder) = current::get() else { return };
     let mut reserve = |offset, len| recorder.map.reserve(offset, len);
-    if pen.is_idle() && !claim(recorder, pen, time) {
+    if writer.is_idle() && !claim(recorder, writer, time) {
         return recorder.lost_record();
     }
-    if !pen.append(slots, &mut reserve) {
+    if !writer.append(slots, &mut reserve) {
         // Not even a little room: whoever comes when there is some may have the ring.
-        pen.give_back(time);
+        writer.give_back(time);
         PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
         recorder.lost_record();
     }
 }
 
 /// Takes a ring for this thread. `false`: there is none, or it is not the time to look for one.
-fn claim(recorder: &'static Recorder, pen: &Pen<'static>, time: u64) -> bool {
+fn claim(recorder: &'static Recorder, writer: &RingWriter<'static>, time: u64) -> bool {
     let patience = PATIENCE.with(Cell::get);
     if patience > 0 {
         PATIENCE.with(|cell| cell.set(patience - 1));
@@ -136,10 +136,10 @@ fn claim(recorder: &'static Recorder, pen: &Pen<'static>, time: u64) -> bool {
         PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
         return false;
     };
-    let (offset, len) = Pen::place(entry);
-    pen.take_up(entry, recorder.map.words(offset, len));
+    let (offset, len) = RingWriter::place(entry);
+    writer.take_up(entry, recorder.map.words(offset, len));
     let mark = thread_begin(tid, &name, time);
-    pen.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
+    writer.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
     true
 }
 
