@@ -11,8 +11,9 @@ use parking::Unparker;
 
 use super::signal::Signal;
 use crate::fork::PerProcess;
+use crate::reactor::clock;
 use crate::reactor::lock::{DriverLock, Holder};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{full_fence, Mutex};
 
 /// No helper thread has been started.
@@ -23,6 +24,9 @@ const AWAKE: u8 = 1;
 const ASLEEP: u8 = 2;
 /// It takes a nap that is long for whoever only a close look serves soon.
 const NAPPING: u8 = 3;
+
+/// How long it takes until a helper thread that could not be started is tried again.
+const START_AGAIN_NS: u64 = 100_000_000;
 
 thread_local! {
     /// Whether this thread is the helper.
@@ -36,6 +40,8 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Handover {
     helper: AtomicU8,
+    /// When to try again to start it, by the reactor's clock.
+    next_start_ns: AtomicU64,
     /// Holding it grants the right to give out or wake the helper's parker.
     helper_unparker: Mutex<Option<Unparker>>,
     /// `block_on` threads that found the lock taken. Holding it grants the right to change who is
@@ -60,6 +66,7 @@ impl Handover {
     pub(crate) fn new() -> Handover {
         Handover {
             helper: AtomicU8::new(ABSENT),
+            next_start_ns: AtomicU64::new(0),
             helper_unparker: Mutex::new(None),
             line: Mutex::new(VecDeque::new()),
             line_len: AtomicUsize::new(0),
@@ -143,10 +150,14 @@ impl Handover {
     }
 
     /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
+    ///
+    /// Without a helper, the first in line must see to it that somebody drives.
     #[inline]
     pub(crate) fn wake_sleeping(&self) {
-        if self.helper.load(Ordering::Relaxed) == ASLEEP {
-            self.wake_sleeping_now();
+        match self.helper.load(Ordering::Relaxed) {
+            ASLEEP => self.wake_sleeping_now(),
+            ABSENT => drop(self.offer()),
+            _ => {}
         }
     }
 
@@ -191,14 +202,25 @@ impl Handover {
     /// Whether the caller is to start the helper thread, which is then taken to be awake.
     #[inline]
     pub(crate) fn must_start_helper(&self) -> bool {
-        let (relaxed, helper) = (Ordering::Relaxed, &self.helper);
-        helper.load(relaxed) == ABSENT
-            && helper.compare_exchange(ABSENT, AWAKE, relaxed, relaxed).is_ok()
+        self.helper.load(Ordering::Relaxed) == ABSENT && self.may_start_helper()
     }
 
-    /// The helper thread could not be started.
+    #[cold]
+    fn may_start_helper(&self) -> bool {
+        let relaxed = Ordering::Relaxed;
+        clock::now_ns() >= self.next_start_ns.load(relaxed)
+            && self.helper.compare_exchange(ABSENT, AWAKE, relaxed, relaxed).is_ok()
+    }
+
+    /// The helper thread could not be started. It is tried again later. Whoever has left the lock to
+    /// another thread meanwhile relied on it.
     pub(crate) fn helper_failed(&self) {
+        let next_ns = clock::now_ns().saturating_add(START_AGAIN_NS);
+        self.next_start_ns.store(next_ns, Ordering::Relaxed);
         self.helper.store(ABSENT, Ordering::Relaxed);
+        // See `DriverLock`: who leaves the lock or gets in line looks at `helper` next.
+        full_fence();
+        self.offer();
     }
 
     /// The helper says that it sleeps. `false`: it must not, the lock is free.
@@ -274,6 +296,24 @@ mod tests {
         handover.helper_failed();
         handover.want();
         assert!(!handover.leave_to_another());
+    }
+
+    /// No helper thread could be started. A driver's timer fired, and it went on to block elsewhere for
+    /// seconds: the thread in line, whose own timer was due, slept as long.
+    #[test]
+    fn without_a_helper_whoever_lets_go_offers_the_lock() {
+        let handover = Handover::new();
+        assert!(handover.must_start_helper());
+        let (parker, unparker) = parking::pair();
+        let signal = Arc::new(Signal::new(unparker));
+        handover.enlist(&signal);
+        handover.helper_failed();
+        assert!(parker.park_timeout(Duration::ZERO), "nobody else will");
+
+        handover.enlist(&signal);
+        handover.wake_sleeping();
+        assert!(parker.park_timeout(Duration::ZERO), "a driver has let go");
+        assert!(!handover.must_start_helper(), "each wait would try in vain");
     }
 
     /// A helper that sleeps until the lock is let go need not be woken for a thread that gets in line: it

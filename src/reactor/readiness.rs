@@ -411,6 +411,7 @@ impl Readiness {
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
         let mut state = self.state.lock();
         for direction in &mut state.directions {
+            direction.watched = false;
             if let Some(waits) = &mut direction.waits {
                 waits.fail(wakers);
             }

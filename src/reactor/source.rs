@@ -287,21 +287,13 @@ impl Source {
         if status.stored {
             trace::source_waker(key, fd, WakerChange::Stored, dir, number, Some(cx.waker()));
         }
+        let WaitStatus { tick, ticks, reason, .. } = status;
         if let Err(error) = self.watch(on.reactor, status) {
-            trace::poll_failed(key, fd, dir, status.tick, number);
+            trace::poll_failed(key, fd, dir, tick, number);
             self.give_up();
             return Err(error);
         }
-        trace::poll_pending(
-            key,
-            fd,
-            dir,
-            status.tick,
-            status.ticks,
-            number,
-            status.reason,
-            cx.waker(),
-        );
+        trace::poll_pending(key, fd, dir, tick, ticks, number, reason, cx.waker());
         Ok(())
     }
 

@@ -4,9 +4,8 @@
 //! source's key: the stranger's task is never woken again, and the stranger's events go to the old source
 //! or, when that is gone, to whoever was given its key.
 //! And when the old source goes, it takes out what the number stands for now.
-//! Ours registers a number once, when the source is made, and never modifies it afterwards; it knows whose
-//! registration a number is; and its keys have a generation, so that what a removed source left behind in
-//! the kernel reaches nobody.
+//! Ours knows whose registration a number is, and changes it for nobody else; and its keys have a generation,
+//! so that what a removed source left behind in the kernel reaches nobody.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
@@ -118,4 +117,20 @@ fn what_a_removed_source_left_behind_reaches_nobody() {
         bounded::until("the newcomers are woken", || reads.get() >= newcomers.len());
         assert_eq!(reads.get(), newcomers.len(), "wakes of the newcomers in round {round}");
     }
+}
+
+/// The old source had lost its number before anybody waited for it. Its next wait relied on a registration
+/// that was gone: its reader slept for ever. It is told now.
+#[test]
+fn a_wait_that_begins_after_the_number_was_lost_is_refused() {
+    let test = "a_wait_that_begins_after_the_number_was_lost_is_refused";
+    let Some(_watchdog) = own_process(test) else {
+        return;
+    };
+    let (old, _old_peer) = UnixStream::pair().unwrap();
+    let old = Async::new(LentSocket::new(&old)).unwrap();
+    let (next, _next_peer) = UnixStream::pair().unwrap();
+    let _next = Async::new(old.get_ref().becomes(&next)).unwrap();
+    let error = bounded::finish("the old source's wait", old.readable()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
 }
