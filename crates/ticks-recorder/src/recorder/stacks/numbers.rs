@@ -4,7 +4,7 @@
 //! it comes back to the same place. A forked child goes on with its parent's numbers.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -57,13 +57,27 @@ pub(super) fn number(recorder: &Recorder, module: &mut Arc<Seen>) -> Option<u16>
     Some(u16::try_from(index + 1).unwrap_or(0))
 }
 
+/// Where the program's file is, or was when that was not removed yet.
+fn program() -> PathBuf {
+    let path = std::env::current_exe().unwrap_or_default();
+    match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(before) => PathBuf::from(OsString::from_vec(before.to_vec())),
+        None => path,
+    }
+}
+
 impl Seen {
     pub(super) fn of(snapshot: &Snapshot, loaded: &Loaded, time: u64) -> Arc<Seen> {
-        let path = match snapshot.bytes.get(loaded.path.clone()) {
-            Some(path) if !path.is_empty() => PathBuf::from(OsString::from_vec(path.to_vec())),
-            _ => std::env::current_exe().unwrap_or_default(),
+        let path = snapshot.bytes.get(loaded.path.clone()).unwrap_or_default();
+        let (path, file) = match path {
+            // The program's, of which some systems say nothing and some this.
+            b"" | b"/proc/self/exe" => (program(), rustix::fs::stat("/proc/self/exe").ok()),
+            path => {
+                let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+                let file = rustix::fs::stat(&path).ok();
+                (path, file)
+            }
         };
-        let file = rustix::fs::stat(&path).ok();
         // Narrower on some systems.
         #[allow(clippy::unnecessary_cast)]
         let (file_bytes, file_mtime_ns) = file.map_or((0, 0), |file| {
