@@ -260,11 +260,6 @@ impl Handover {
         numbers.sort_unstable();
         numbers.dedup();
     }
-
-    /// Whether any thread is in `block_on` now.
-    pub(crate) fn has_threads_inside(&self) -> bool {
-        self.threads.lock().iter().any(|signal| signal.is_inside())
-    }
 }
 
 #[cfg(all(test, not(loom)))]

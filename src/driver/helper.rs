@@ -74,7 +74,7 @@ impl Watcher {
             holder: reactor.lock().holder(),
             still_for: self.still_for,
             line: handover.has_line(),
-            outsiders: reactor.has_outsiders() || !handover.has_threads_inside(),
+            outsiders: reactor.has_outsiders(),
             served,
             // Only there the answer makes a difference.
             blocked: served && self.clocks.show_blocked(handover),

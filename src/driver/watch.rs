@@ -29,7 +29,7 @@ pub(super) struct Observed {
     pub(super) still_for: Duration,
     /// A `block_on` thread is parked because the lock was taken.
     pub(super) line: bool,
-    /// Somebody waits who is not in `block_on`, or nobody is.
+    /// Somebody waits who was not in `block_on` when it began to.
     pub(super) outsiders: bool,
     /// It has woken somebody within [`SERVED`].
     pub(super) served: bool,
