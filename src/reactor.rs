@@ -263,7 +263,7 @@ impl Reactor {
         while !owns {
             let next = self.registry.owner(number).filter(|next| !Arc::ptr_eq(next, source));
             let Some(next) = next else { return };
-            next.arm_again(self, wakers);
+            next.arm_or_fail(self, wakers);
             // One that has no key yet is about to be registered with its own.
             owns = self.owns(&next) || next.key() == NO_KEY;
             owned.push(next);

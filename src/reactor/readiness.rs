@@ -437,6 +437,11 @@ impl Readiness {
         (read.watched, write.watched)
     }
 
+    /// The poller goes on watching for reads, whatever an event has said.
+    pub(crate) fn watch_reads_on(&self) {
+        self.state.lock().directions[Direction::Read as usize].watched = true;
+    }
+
     /// The poller has been asked to watch these directions and no others, or is about to be.
     pub(crate) fn set_watched(&self, readable: bool, writable: bool) {
         let [read, write] = &mut self.state.lock().directions;

@@ -80,7 +80,7 @@ impl Reactor {
         }
         if source.interest(self) != interest {
             // Another thread has changed it meanwhile, and asked the old poller.
-            source.arm_again(self, wakers);
+            source.arm_or_fail(self, wakers);
         }
         self.arm_successor(source, wakers, owned);
     }

@@ -66,10 +66,14 @@ impl Source {
     /// nobody waits for, is left as it is.
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
         if !reactor.arms() && self.is_consumed_by_asking() {
-            let (_, writable) = self.readiness().watched();
-            self.readiness().set_watched(true, writable);
+            self.readiness().watch_reads_on();
             return;
         }
+        self.arm_or_fail(reactor, wakers);
+    }
+
+    /// Asks the poller for what is wanted by now. If that fails, those who wait are woken.
+    pub(crate) fn arm_or_fail(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
         if self.arm(reactor).is_err() {
             self.fail(wakers);
         }

@@ -31,6 +31,7 @@ pub(super) struct Recorder {
     pub(super) waiters: Section,
     pub(super) anchors: Anchors,
     pub(super) places: Places,
+    #[allow(dead_code)] // Where stacks are taken.
     pub(super) stacks: Stacks,
 }
 
