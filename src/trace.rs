@@ -31,10 +31,11 @@
 //! - The directory is made if it is missing and the one above it is there. It is its owner's alone then.
 //! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
 //!   been written to. The oldest records of a thread are overwritten by its newest.
+//! - `ASYNC_IO_TRACE_STACKS=0` takes no stacks, see below.
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
 //!   A setuid program, or one that its file gives capabilities, makes none. The file must not be cut
 //!   short while the program runs, which would end it by `SIGBUS`; it may be removed.
-//! - A forked child makes a file of its own. A second copy of this crate in the process, and a program
+//! - A forked child makes a file of its own. A plugin that brings its own copy of all this, and a program
 //!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on; as does one of whose
 //!   name another user has left a file in a shared directory.
 //! - A program that ends by `exit`, or returns from `main`, says so in the file.
@@ -52,7 +53,13 @@
 //! `AsyncReadExt` and its like, or through a trait object: between such a call and the stream is code
 //! that only passes polls on.
 //!
-//! There is a flight recorder on Linux, Android, FreeBSD and Apple's systems.
+//! By which calls a wait was begun is on the stack in that moment, and kept with it: the async functions
+//! that wait for each other, down to the one that has called here. `ticks who --stacks` shows their names,
+//! files and lines; in a release build the lines take `debug = "line-tables-only"` in its profile. None is
+//! taken on another stack than the thread's own, a coroutine's for example.
+//!
+//! There is a flight recorder on Linux, Android, FreeBSD and Apple's systems; stacks are taken on Linux, on
+//! x86-64 and aarch64.
 //!
 //! # Cost
 //!

@@ -25,6 +25,7 @@ mod show;
 mod sockets;
 mod sources;
 mod stat;
+mod symbols;
 mod table;
 mod timeline;
 mod units;

@@ -165,6 +165,40 @@ fn paragraph_within(text: &str, width: Option<usize>) -> String {
     textwrap::fill(text, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) + "\n"
 }
 
+/// A line of two parts, or two lines where the terminal is too narrow. The first part is `indent` from the edge
+/// and takes `width` columns, the second comes behind it or, further in, below.
+pub fn pair(first: &str, second: &str, indent: usize, first_width: usize) -> String {
+    pair_within(first, second, indent, first_width, width())
+}
+
+fn pair_within(
+    first: &str,
+    second: &str,
+    indent: usize,
+    first_width: usize,
+    width: Option<usize>,
+) -> String {
+    let (first, second) = (plain(first), plain(second));
+    let (edge, gap) = (" ".repeat(indent), first_width.saturating_sub(columns_of(&first)) + GAP);
+    let one_line = match second.is_empty() {
+        true => format!("{edge}{first}"),
+        false => format!("{edge}{first}{:gap$}{second}", ""),
+    };
+    let Some(width) = width.filter(|width| columns_of(&one_line) > *width) else {
+        return one_line + "\n";
+    };
+    let further = " ".repeat(indent + 4);
+    let fill = |text: &str, edge: &str| {
+        let options =
+            textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::fill(text, options.initial_indent(edge).subsequent_indent(&further)) + "\n"
+    };
+    match second.is_empty() {
+        true => fill(&first, &edge),
+        false => fill(&first, &edge) + &fill(&second, &further),
+    }
+}
+
 /// How wide tables may be: as `COLUMNS` says, else as the terminal is. Without bound in a file or a pipe.
 fn width() -> Option<usize> {
     static WIDTH: OnceLock<Option<usize>> = OnceLock::new();

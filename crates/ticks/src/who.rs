@@ -9,14 +9,17 @@ use anyhow::Context;
 
 use crate::input::Inputs;
 use crate::outcome::Outcome;
+use crate::symbols;
 use crate::units;
 
 mod ends;
 mod json;
 mod list;
+mod stacks;
 mod table;
 mod view;
 
+use stacks::Stacks;
 use view::View;
 
 /// Show who waits now, or waited when the program ended; without an argument, which processes record
@@ -46,6 +49,18 @@ pub struct Args {
     /// Show what each waiter remembers: the reactor's round when it began to wait, and the direction's
     #[arg(long)]
     ticks: bool,
+    /// Show by which calls each wait began, the program's own ones; equal ones are told once, with a count
+    #[arg(long)]
+    stacks: bool,
+    /// Show all calls of the stacks, those of runtimes and combinators too
+    #[arg(long)]
+    all_frames: bool,
+    /// Show functions' names as the compiler makes them
+    #[arg(long)]
+    full_names: bool,
+    /// Where the program and its libraries are, with their debug information, if not where they ran
+    #[arg(long, value_name = "DIR")]
+    symbols: Vec<PathBuf>,
     /// Look again each time this long has passed, until the programs have ended: `10s`, `500ms`, or a
     /// number of seconds
     #[arg(long, value_name = "TIME", value_parser = units::pause)]
@@ -56,9 +71,21 @@ const EXAMPLES: &str = "\
 Examples:
   ticks who
   ticks who 4711
+  ticks who --stacks 4711
+  ticks who --stacks --symbols ./from-the-build-server /tmp/t/4711.ticks
   ticks who --every 10s 4711
   ticks who /tmp/t/*.ticks
   ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'";
+
+impl Args {
+    /// What is needed to show the stacks of each input; nothing if nobody asks for them.
+    fn stacks_of(&self, inputs: &Inputs) -> Vec<Stacks> {
+        let wanted = self.stacks || self.all_frames || self.full_names || !self.symbols.is_empty();
+        let options = symbols::Options { dirs: self.symbols.clone(), full_names: self.full_names };
+        let inputs = inputs.all.iter().filter(|_| wanted);
+        inputs.map(|input| Stacks::new(input, &options, self.all_frames)).collect()
+    }
+}
 
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -93,6 +120,7 @@ fn list_processes(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
 fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
     let mut inputs = Inputs::open(&args.files)?;
     let options = table::Options { ticks: args.ticks };
+    let mut stacks = args.stacks_of(&inputs);
     let mut is_first = true;
     let mut damaged = false;
     loop {
@@ -100,8 +128,12 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
         // Entries that nobody will finish writing, among others.
         damaged |= failed || views.iter().any(|view| view.torn > 0 && !view.state.is_live());
         for view in &views {
+            let mut stacks = stacks.iter_mut().find(|stacks| stacks.are_of(view));
             if args.json {
-                for object in json::of(view) {
+                for (wait, mut object) in view.waits.iter().zip(json::of(view)) {
+                    if let Some(stacks) = &mut stacks {
+                        stacks.add_json(view, wait, &mut object)?;
+                    }
                     writeln!(out, "{object}")?;
                 }
                 continue;
@@ -111,6 +143,9 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
                 writeln!(out)?;
             }
             table::write(out, view, &options)?;
+            if let Some(stacks) = stacks {
+                stacks.write(out, view)?;
+            }
         }
         if !args.json {
             ends::write(out, &views)?;

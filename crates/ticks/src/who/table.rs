@@ -188,7 +188,7 @@ fn why_owed(view: &View<'_>) -> Option<String> {
 
 /// A place without the machine's part: a dependency's begins with the package's name and version, the
 /// standard library's with the crate's.
-fn short(place: &str) -> &str {
+pub(super) fn short(place: &str) -> &str {
     // `/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smol-2.0.2/src/lib.rs:1:1`.
     let dependency = || Some(place.split_once("/registry/src/")?.1.split_once('/')?.1);
     // `/home/x/.cargo/git/checkouts/smol-0123456789abcdef/0123456/src/lib.rs:1:1`.
