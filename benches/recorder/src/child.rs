@@ -52,11 +52,20 @@ impl Child {
             .env(ROLE, format!("{} {}", sink.name(), work.name()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        for name in ["ASYNC_IO_TRACE", "ASYNC_IO_TRACE_MIB", "ASYNC_IO_POLLER", "RUST_LOG"] {
+        for name in [
+            "ASYNC_IO_TRACE",
+            "ASYNC_IO_TRACE_MIB",
+            "ASYNC_IO_TRACE_STACKS",
+            "ASYNC_IO_POLLER",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
-        if sink == Sink::Recorder {
+        if sink.is_recorder() {
             command.env("ASYNC_IO_TRACE", dir.path());
+        }
+        if sink == Sink::Stackless {
+            command.env("ASYNC_IO_TRACE_STACKS", "0");
         }
         let mut process = command.spawn().context("cannot start a child")?;
         let (to, from) = (process.stdin.take(), process.stdout.take());
@@ -64,7 +73,7 @@ impl Child {
         let mut child = Child { process, to, from, dir, operations: 0, slots_before: 0 };
         // The first lap makes what is made once.
         child.lap()?;
-        if sink == Sink::Recorder {
+        if sink.is_recorder() {
             child.slots_before = child.slots()?;
         }
         child.operations = 0;

@@ -5,6 +5,9 @@
 //! all of them. A lap's time less the lap's time with nobody listening, by the number of records that
 //! the operation leaves, is what a record costs; the ratio is what a program pays.
 //!
+//! A stack is measured by itself: one that is recognised, and one that is unwound because the same place in the code was
+//! reached by another way the last time. Nobody listening takes none.
+//!
 //! `recorder-cost [--quick] [WORK…]`, where a work is one of those listed by `--list`.
 
 use std::collections::BTreeMap;
@@ -43,7 +46,7 @@ fn measure() -> Result<()> {
         match argument.as_str() {
             "--quick" => rounds = 21,
             "--list" => {
-                Work::ALL.iter().for_each(|work| println!("{:10} {}", work.name(), work.about()));
+                Work::ALL.iter().for_each(|work| println!("{:16} {}", work.name(), work.about()));
                 return Ok(());
             }
             name => match Work::from_name(name) {
@@ -57,7 +60,7 @@ fn measure() -> Result<()> {
     }
     println!("a reading of the clock: {:.1} ns\n", clock::reading_ns());
     println!(
-        "{:10} {:9} {:>10} {:>9} {:>11} {:>7}",
+        "{:16} {:9} {:>10} {:>9} {:>11} {:>7}",
         "", "", "operation", "records", "a record", ""
     );
     for work in works {
@@ -69,7 +72,7 @@ fn measure() -> Result<()> {
 /// One work with every sink, in turns.
 fn compare(work: Work, rounds: u32) -> Result<()> {
     let mut children = Vec::new();
-    for sink in Sink::ALL {
+    for &sink in work.sinks() {
         children.push((sink, Child::start(sink, work)?));
     }
     let mut laps: BTreeMap<Sink, Vec<f64>> = BTreeMap::new();
@@ -78,21 +81,23 @@ fn compare(work: Work, rounds: u32) -> Result<()> {
             laps.entry(*sink).or_default().push(child.lap()?);
         }
     }
-    let records = children
-        .iter_mut()
-        .find(|(sink, _)| *sink == Sink::Recorder)
-        .map_or(Ok(0.0), |(_, child)| child.records_per_operation())?;
+    let mut records = BTreeMap::new();
+    for (sink, child) in children.iter_mut().filter(|(sink, _)| sink.is_recorder()) {
+        records.insert(*sink, child.records_per_operation()?);
+    }
     let nobody = quiet(laps[&Sink::Nobody].clone());
     for (sink, times) in laps {
         let time = quiet(times);
         let (ratio, extra) = (time / nobody, time - nobody);
         let name = if sink == Sink::Nobody { work.name() } else { "" };
-        let (a_record, ratio) = match sink {
-            Sink::Nobody => (String::new(), String::new()),
-            _ => (format!("{:.1} ns", extra / records), format!("{ratio:.3} x")),
-        };
-        let count = if sink == Sink::Recorder { format!("{records:.2}") } else { String::new() };
-        println!("{name:10} {:9} {time:>7.0} ns {count:>9} {a_record:>11} {ratio:>9}", sink.name());
+        // The other listeners get as many as the recorder.
+        let made = records.get(&sink).or(records.get(&Sink::Recorder)).copied().unwrap_or(0.0);
+        let is_quiet = sink == Sink::Nobody || made == 0.0;
+        let a_record = if is_quiet { String::new() } else { format!("{:.1} ns", extra / made) };
+        let ratio = if is_quiet { String::new() } else { format!("{ratio:.3} x") };
+        let count = records.get(&sink).filter(|count| **count > 0.0);
+        let count = count.map(|count| format!("{count:.2}")).unwrap_or_default();
+        println!("{name:16} {:9} {time:>7.0} ns {count:>9} {a_record:>11} {ratio:>9}", sink.name());
     }
     println!();
     Ok(())

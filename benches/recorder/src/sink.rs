@@ -11,17 +11,21 @@ use log::LevelFilter;
 pub(crate) enum Sink {
     Nobody,
     Recorder,
+    /// The recorder with `ASYNC_IO_TRACE_STACKS=0`.
+    Stackless,
     Log,
     Tracing,
 }
 
 impl Sink {
-    pub(crate) const ALL: [Sink; 4] = [Sink::Nobody, Sink::Recorder, Sink::Log, Sink::Tracing];
+    pub(crate) const ALL: [Sink; 5] =
+        [Sink::Nobody, Sink::Recorder, Sink::Stackless, Sink::Log, Sink::Tracing];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Sink::Nobody => "nobody",
             Sink::Recorder => "recorder",
+            Sink::Stackless => "no-stacks",
             Sink::Log => "log",
             Sink::Tracing => "tracing",
         }
@@ -31,10 +35,15 @@ impl Sink {
         Sink::ALL.into_iter().find(|sink| sink.name() == name)
     }
 
+    /// Whether the recording has what it records.
+    pub(crate) fn is_recorder(self) -> bool {
+        matches!(self, Sink::Recorder | Sink::Stackless)
+    }
+
     /// Makes it listen in this process. The recorder does by the environment.
     pub(crate) fn install(self) -> Result<()> {
         match self {
-            Sink::Nobody | Sink::Recorder => Ok(()),
+            Sink::Nobody | Sink::Recorder | Sink::Stackless => Ok(()),
             Sink::Log => install_log(),
             Sink::Tracing => {
                 tracing_subscriber::fmt()

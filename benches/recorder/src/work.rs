@@ -11,6 +11,8 @@ use async_executor::LocalExecutor;
 use async_io::{block_on, Async, Timer};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt, FutureExt};
 
+use crate::sink::Sink;
+
 /// A work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -19,6 +21,8 @@ pub(crate) enum Work {
     Timer,
     PingPong,
     Echo100,
+    StackRecognised,
+    StackUnwound,
 }
 
 /// Does a lap. Returns nanoseconds and operations.
@@ -37,8 +41,15 @@ impl std::fmt::Display for Figure {
 }
 
 impl Work {
-    pub(crate) const ALL: [Work; 5] =
-        [Work::BlockOn, Work::Poll, Work::Timer, Work::PingPong, Work::Echo100];
+    pub(crate) const ALL: [Work; 7] = [
+        Work::BlockOn,
+        Work::Poll,
+        Work::Timer,
+        Work::PingPong,
+        Work::Echo100,
+        Work::StackRecognised,
+        Work::StackUnwound,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -47,6 +58,8 @@ impl Work {
             Work::Timer => "timer",
             Work::PingPong => "pingpong",
             Work::Echo100 => "echo-100",
+            Work::StackRecognised => "stack-recognised",
+            Work::StackUnwound => "stack-unwound",
         }
     }
 
@@ -57,11 +70,23 @@ impl Work {
             Work::Timer => "a timer armed and dropped: no system call",
             Work::PingPong => "a byte to and fro between two tasks of one thread over TCP",
             Work::Echo100 => "100 TCP connections echo 64 bytes, in turns, client in a thread",
+            Work::StackRecognised => {
+                "the stack of a wait, some 15 calls deep, from the same place as before"
+            }
+            Work::StackUnwound => "the same from many places in turns, of which few are remembered",
         }
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Work> {
         Work::ALL.into_iter().find(|work| work.name() == name)
+    }
+
+    /// Who may listen to it.
+    pub(crate) fn sinks(self) -> &'static [Sink] {
+        match self {
+            Work::StackRecognised | Work::StackUnwound => &[Sink::Nobody, Sink::Recorder],
+            _ => &Sink::ALL,
+        }
     }
 
     pub(crate) fn prepare(self) -> Result<Lap> {
@@ -71,6 +96,8 @@ impl Work {
             Work::Timer => timer(),
             Work::PingPong => pingpong(),
             Work::Echo100 => echo_100(),
+            Work::StackRecognised => Ok(stack(1)),
+            Work::StackUnwound => Ok(stack(PLACES)),
         }
     }
 }
@@ -126,6 +153,49 @@ fn timer() -> Result<Lap> {
         let mut cx = Context::from_waker(&waker);
         Ok(timed(20_000, || assert!(Timer::after(far).poll(&mut cx).is_pending())))
     }))
+}
+
+/// From how many places a stack is taken in turns, more than a thread remembers of one depth.
+const PLACES: usize = 8;
+
+/// Takes the stack from the first so many places.
+fn stack(places: usize) -> Lap {
+    #[inline(never)]
+    fn deep(levels: u32, innermost: &mut dyn FnMut()) {
+        match levels {
+            0 => innermost(),
+            _ => deep(levels - 1, innermost),
+        }
+        std::hint::black_box(levels);
+    }
+    /// A function for each place.
+    #[inline(never)]
+    fn taken_at<const PLACE: u64>() -> u64 {
+        std::hint::black_box(ticks_recorder::stack_here(1)) + PLACE
+    }
+    let all: [fn() -> u64; PLACES] = [
+        taken_at::<0>,
+        taken_at::<1>,
+        taken_at::<2>,
+        taken_at::<3>,
+        taken_at::<4>,
+        taken_at::<5>,
+        taken_at::<6>,
+        taken_at::<7>,
+    ];
+    // The recorder starts.
+    block_on(async {});
+    Box::new(move || {
+        let mut figure = None;
+        deep(6, &mut || {
+            let mut place = 0;
+            figure = Some(timed(20_000, || {
+                place = (place + 1) % places;
+                std::hint::black_box(all[place]());
+            }));
+        });
+        figure.context("it was called")
+    })
 }
 
 fn pingpong() -> Result<Lap> {

@@ -39,6 +39,9 @@ const NAME: usize = 2;
 /// The waiter that tasks share.
 pub(super) const SHARED: u64 = 0;
 
+/// The words of one who waits.
+type Entry = [AtomicU64; WAITER_WORDS];
+
 thread_local! {
     /// Whether the poll under way goes on with a wait, rather than begin one.
     static GOES_ON: Cell<bool> = const { Cell::new(false) };
@@ -88,18 +91,20 @@ impl Name {
         !self.is_timer() && self.words[1] == SHARED
     }
 
-    fn has_left(&self, entry: &[AtomicU64]) -> bool {
+    #[inline(always)]
+    fn has_left(&self, entry: &Entry) -> bool {
         self.words.iter().zip(&entry[NAME..]).all(|(a, b)| b.load(Ordering::Relaxed) == *a)
     }
 
-    fn holds(&self, entry: &[AtomicU64]) -> bool {
+    #[inline(always)]
+    fn holds(&self, entry: &Entry) -> bool {
         entry[word::STATE].load(Ordering::Relaxed) & 0xffff == self.state && self.has_left(entry)
     }
 
     /// The entries where this may be, in this order, as far as there is room for them. A few timers
     /// keep to the few entries that the processor has at hand.
     #[inline]
-    fn entries(self, recorder: &'static Recorder) -> impl Iterator<Item = &'static [AtomicU64]> {
+    fn entries(self, recorder: &'static Recorder) -> impl Iterator<Item = &'static Entry> {
         let half = recorder.waiters.entries() / 2;
         let first = if self.is_timer() { half } else { 0 };
         let begin = recorder.waiters.offset as usize;
@@ -114,19 +119,19 @@ impl Name {
             let offset = begin + (first + index) as usize * ENTRY_BYTES;
             let roomy = recorder.map.reserve_all(offset, ENTRY_BYTES);
             let entry = recorder.map.words(offset, ENTRY_BYTES);
-            (roomy && entry.len() == WAITER_WORDS).then_some(entry)
+            entry.try_into().ok().filter(|_| roomy)
         })
     }
 
     /// The entry that is looked at first.
     #[inline]
-    fn home(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+    fn home(self, recorder: &'static Recorder) -> Option<&'static Entry> {
         self.entries(recorder).next()
     }
 
     /// The entry that holds this, which is the home as a rule.
     #[inline]
-    fn find(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+    fn find(self, recorder: &'static Recorder) -> Option<&'static Entry> {
         match self.home(recorder) {
             Some(home) if self.holds(home) => Some(home),
             _ => self.find_away(recorder),
@@ -134,14 +139,15 @@ impl Name {
     }
 
     #[inline(never)]
-    fn find_away(self, recorder: &'static Recorder) -> Option<&'static [AtomicU64]> {
+    fn find_away(self, recorder: &'static Recorder) -> Option<&'static Entry> {
         // Behind an entry that was never used there is none: they are claimed in this order.
-        let used = |entry: &&[AtomicU64]| entry[0].load(Ordering::Relaxed) != 0;
+        let used = |entry: &&Entry| entry[0].load(Ordering::Relaxed) != 0;
         self.entries(recorder).take_while(used).find(|entry| self.holds(entry))
     }
 }
 
-fn is_free(entry: &[AtomicU64]) -> bool {
+#[inline(always)]
+fn is_free(entry: &Entry) -> bool {
     entry[word::STATE].load(Ordering::Relaxed) & 0xff == word::NOBODY
 }
 
@@ -203,6 +209,7 @@ pub fn timer_task(id: u64, task: u64) {
 }
 
 /// The first free entry becomes the waiter's.
+#[inline]
 fn claim(recorder: &'static Recorder, name: Name, waiter: &Waiter) {
     for entry in name.entries(recorder) {
         // Acquire: the state is of this sequence or a later one, for which the exchange fails.
@@ -241,7 +248,7 @@ fn end(name: Name) {
 
 /// Begins to change the entry if it still holds this: another task may have ended the wait meanwhile, and
 /// the entry be another waiter's.
-fn begin_shared<'a>(name: Name, entry: &'a [AtomicU64]) -> Option<Writing<'a>> {
+fn begin_shared(name: Name, entry: &Entry) -> Option<Writing<'_>> {
     // Before it is looked at, so that the exchange fails if it changes after that.
     let sequence = entry[0].load(Ordering::Acquire);
     name.holds(entry).then(|| Writing::begin(entry, sequence)).flatten()

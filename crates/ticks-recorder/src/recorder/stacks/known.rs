@@ -5,48 +5,51 @@
 //! and the next return address is where it was. So a task that waits where it waited before costs a
 //! comparison a frame.
 
-use super::registers::{Registers, Used};
-use super::unwind::{Slot, Walk};
+use super::registers::{Registers, Seen, Used};
+use super::unwind::Walk;
 
-/// How many stacks a thread remembers.
-const ENTRIES: usize = 64;
+/// How many groups of stacks a thread remembers.
+const GROUPS: usize = 32;
+
+/// How many stacks of the same depth and the same caller: of a `join!` of several, for example.
+const GROUP: usize = 4;
 
 /// The stacks that a thread remembers.
-pub(super) struct Known([Entry; ENTRIES]);
+pub(super) struct Known([Group; GROUPS]);
 
-struct Entry {
-    sp: u64,
+struct Group {
+    stacks: [Remembered; GROUP],
+    /// Which is forgotten next.
+    next: usize,
+}
+
+struct Remembered {
     pc: u64,
     number: u32,
-    /// Empty: there is none.
-    slots: Vec<Slot>,
+    /// Its return addresses; none: there is no stack.
+    seen: Seen,
 }
 
 impl Known {
     pub(super) fn new() -> Known {
-        Known([(); ENTRIES].map(|()| Entry { sp: 0, pc: 0, number: 0, slots: Vec::new() }))
+        let none = || Remembered { pc: 0, number: 0, seen: Seen::with_capacity(0) };
+        Known([(); GROUPS].map(|()| Group { stacks: [(); GROUP].map(|()| none()), next: 0 }))
     }
 
     pub(super) fn forget(&mut self) {
-        self.0.iter_mut().for_each(|entry| entry.slots.clear());
+        let stacks = self.0.iter_mut().flat_map(|group| &mut group.stacks);
+        stacks.for_each(|stack| stack.seen.clear());
     }
 
     /// The number of the stack of the function with these registers; `None` if it is not remembered.
     #[inline]
     pub(super) fn find(&self, registers: &Registers, used: Used, caller: u64) -> Option<u32> {
-        let entry = &self.0[home(registers.sp, caller)];
-        let is_here = |slot: &Slot| {
-            // What does not fit is no address of this stack.
-            let address = registers.sp.wrapping_add(slot.offset.into());
-            used.word(address) == Some(slot.word)
-        };
-        let is_same = (entry.sp, entry.pc) == (registers.sp, registers.pc)
-            && !entry.slots.is_empty()
-            && entry.slots.iter().all(is_here);
-        is_same.then_some(entry.number)
+        let is_same = |stack: &&Remembered| stack.pc == registers.pc && used.has(&stack.seen);
+        let group = &self.0[home(registers.sp, caller)];
+        group.stacks.iter().find(is_same).map(|stack| stack.number)
     }
 
-    /// Remembers the stack, in place of another one. It allocates until the entry has had a stack as deep.
+    /// Remembers the stack, in place of another one. It allocates until a stack as deep was there.
     pub(super) fn remember(
         &mut self,
         registers: &Registers,
@@ -55,10 +58,11 @@ impl Known {
         number: u32,
     ) {
         if walk.is_on_stack() {
-            let entry = &mut self.0[home(registers.sp, caller)];
-            (entry.sp, entry.pc, entry.number) = (registers.sp, registers.pc, number);
-            entry.slots.clear();
-            entry.slots.extend_from_slice(&walk.slots);
+            let group = &mut self.0[home(registers.sp, caller)];
+            let stack = &mut group.stacks[group.next];
+            group.next = (group.next + 1) % GROUP;
+            (stack.pc, stack.number) = (registers.pc, number);
+            stack.seen.copy(&walk.seen);
         }
     }
 }
@@ -66,5 +70,5 @@ impl Known {
 /// Where a stack is remembered.
 fn home(sp: u64, caller: u64) -> usize {
     let mixed = (sp >> 3 ^ caller >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % ENTRIES
+    (mixed >> 32) as usize % GROUPS
 }

@@ -38,6 +38,11 @@ pub(super) struct Listed {
 }
 
 impl Listed {
+    /// Whether this address is code of it.
+    pub(super) fn is_code(&self, address: u64) -> bool {
+        self.code.contains(&address)
+    }
+
     /// How its frames are described, if they are.
     pub(super) fn tables(&self) -> Option<Tables<'_>> {
         self.described.as_ref().map(Described::tables)
@@ -49,7 +54,7 @@ impl Modules {
     pub(super) fn of_code(&self, address: u64) -> Option<&Listed> {
         let behind = self.list.partition_point(|module| module.at.start <= address);
         let module = self.list.get(behind.checked_sub(1)?)?;
-        module.code.contains(&address).then_some(module)
+        module.is_code(address).then_some(module)
     }
 
     /// An address of code without the signature that the processor may have put into it.

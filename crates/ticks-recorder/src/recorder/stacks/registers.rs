@@ -90,29 +90,106 @@ impl Used {
     }
 
     /// The word at an address; `None` if that is not in this part, or is no place of a word.
-    #[inline(always)]
+    #[inline]
     pub(super) fn word(self, address: u64) -> Option<u64> {
         let room = self.to.checked_sub(address)?;
         if address < self.from || room < 8 || address % 8 != 0 {
             return None;
         }
-        let word;
-        // SAFETY: the address is within what `new` was told is mapped, and the load changes nothing. Other
-        // threads may store there at the same time, which for the processor is no fault.
-        unsafe {
-            #[cfg(target_arch = "x86_64")]
-            asm!(
-                "mov {word}, qword ptr [{address}]",
-                word = lateout(reg) word, address = in(reg) address,
-                options(readonly, nostack, preserves_flags),
-            );
-            #[cfg(target_arch = "aarch64")]
-            asm!(
-                "ldr {word}, [{address}]",
-                word = lateout(reg) word, address = in(reg) address,
-                options(readonly, nostack, preserves_flags),
-            );
-        }
-        Some(word)
+        // SAFETY: the address is within what `new` was told is mapped.
+        Some(unsafe { load(address) })
     }
+
+    /// Whether this part is the one in which the words were seen, and they still are there.
+    #[inline(always)]
+    pub(super) fn has(self, seen: &Seen) -> bool {
+        let is_there = |slot: &Slot| {
+            // SAFETY: `see` has found each within a part of these bounds, of a thread's stack, and all of this
+            // part is mapped as all of that was.
+            let word = unsafe { load(self.from.wrapping_add(slot.offset.into())) };
+            word == slot.word
+        };
+        (self.from, self.to) == (seen.from, seen.to) && seen.slots.iter().all(is_there)
+    }
+}
+
+/// A word of the stack, and where it is.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// Counted from where the part begins.
+    offset: u32,
+    word: u64,
+}
+
+/// Words that were seen in the part of a stack that was in use.
+#[derive(Debug)]
+pub(super) struct Seen {
+    from: u64,
+    to: u64,
+    slots: Vec<Slot>,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub(super) fn with_capacity(words: usize) -> Seen {
+        Seen { from: 0, to: 0, slots: Vec::with_capacity(words) }
+    }
+
+    /// Begins anew, in this part.
+    pub(super) fn begin(&mut self, used: Used) {
+        (self.from, self.to) = (used.from, used.to);
+        self.slots.clear();
+    }
+
+    /// Remembers the word at an address of the part. `false`: there is none.
+    pub(super) fn see(&mut self, address: u64) -> bool {
+        let used = Used { from: self.from, to: self.to };
+        let offset = address.checked_sub(self.from).and_then(|offset| u32::try_from(offset).ok());
+        let (Some(offset), Some(word)) = (offset, used.word(address)) else { return false };
+        self.slots.push(Slot { offset, word });
+        true
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes over what the other one has. It allocates only to become larger than ever.
+    pub(super) fn copy(&mut self, other: &Seen) {
+        (self.from, self.to) = (other.from, other.to);
+        self.slots.clear();
+        self.slots.extend_from_slice(&other.slots);
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.from, self.to) = (0, 0);
+        self.slots.clear();
+    }
+}
+
+/// The word at an address.
+///
+/// # Safety
+///
+/// It is mapped, and a multiple of 8.
+#[inline(always)]
+unsafe fn load(address: u64) -> u64 {
+    let word;
+    // SAFETY: as of the caller; the load changes nothing. Other threads may store there at the same time, which
+    // for the processor is no fault.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!(
+            "mov {word}, qword ptr [{address}]",
+            word = lateout(reg) word, address = in(reg) address,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+        #[cfg(target_arch = "aarch64")]
+        asm!(
+            "ldr {word}, [{address}]",
+            word = lateout(reg) word, address = in(reg) address,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    word
 }

@@ -6,27 +6,19 @@ use ticks_format::{Frame, StackEnd};
 use super::cfi::Tables;
 use super::expression;
 use super::modules::Modules;
-use super::registers::{Registers, Used};
+use super::registers::{Registers, Seen, Used};
 use super::rule::{Before, Begin, Program, Register, Rule};
 
 /// How many rules a thread has at hand.
 const RULES: usize = 256;
-
-/// A word of the stack that says where a call returns to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
-    /// Its address, counted from the stack pointer.
-    pub(super) offset: u32,
-    pub(super) word: u64,
-}
 
 /// What unwinding found.
 #[derive(Debug)]
 pub(super) struct Walk {
     /// The frames' words, as a recording has them.
     pub(super) frames: Vec<u64>,
-    /// Where they were read; fewer than there are frames if one was not read from the stack.
-    pub(super) slots: Vec<Slot>,
+    /// The words that they were read from; fewer than there are frames if one was not read from the stack.
+    pub(super) seen: Seen,
     pub(super) end: StackEnd,
 }
 
@@ -40,8 +32,8 @@ pub(super) struct Walker {
 enum Caller {
     Found {
         registers: Registers,
-        /// The word that says so, and its address.
-        word: Option<(u64, u64)>,
+        /// Where the word is that says so.
+        place: Option<u64>,
     },
     /// The thread began here.
     Nobody,
@@ -50,8 +42,8 @@ enum Caller {
 
 impl Walker {
     pub(super) fn new() -> Walker {
-        let (frames, slots) = (Vec::with_capacity(FRAMES_MAX), Vec::with_capacity(FRAMES_MAX));
-        let walk = Walk { frames, slots, end: StackEnd::Unknown };
+        let (frames, seen) = (Vec::with_capacity(FRAMES_MAX), Seen::with_capacity(FRAMES_MAX));
+        let walk = Walk { frames, seen, end: StackEnd::Unknown };
         Walker { rules: Rules::new(), walk }
     }
 
@@ -64,17 +56,18 @@ impl Walker {
     pub(super) fn walk(&mut self, modules: &Modules, registers: &Registers, used: Used) -> &Walk {
         let Walker { rules, walk } = self;
         walk.frames.clear();
-        walk.slots.clear();
+        walk.seen.begin(used);
         let mut at = *registers;
         // Whether the address is of an instruction, and not of the one behind a call.
         let mut is_exact = true;
+        let mut module = modules.of_code(at.pc);
         walk.end = loop {
+            let Some(within) = module else { break StackEnd::Unknown };
+            let Some(tables) = within.tables() else { break StackEnd::Unknown };
             let address = at.pc.wrapping_sub(u64::from(!is_exact));
-            let Some(module) = modules.of_code(address) else { break StackEnd::Unknown };
-            let Some(tables) = module.tables() else { break StackEnd::Unknown };
             let Some(rule) = rules.of(address, &tables) else { break StackEnd::Unknown };
-            let (caller, word) = match caller(&rule, &tables, &at, is_exact, used) {
-                Caller::Found { registers, word } => (registers, word),
+            let (caller, place) = match caller(&rule, &tables, &at, is_exact, used) {
+                Caller::Found { registers, place } => (registers, place),
                 Caller::Nobody => break StackEnd::Whole,
                 Caller::Unknown => break StackEnd::Unknown,
             };
@@ -85,16 +78,16 @@ impl Walker {
             }
             // Where a signal came in between nothing was called: as if the call were before that.
             let behind = at.pc.wrapping_add(u64::from(is_exact));
-            let Some(module) = modules.of_code(behind.wrapping_sub(1)) else {
-                break StackEnd::Unknown;
-            };
+            let called_at = behind.wrapping_sub(1);
+            // Most calls stay within their module.
+            if !within.is_code(called_at) {
+                module = modules.of_code(called_at);
+            }
+            let Some(module) = module else { break StackEnd::Unknown };
             let address =
                 if module.number == 0 { behind } else { behind.wrapping_sub(module.bias) };
             walk.frames.push(Frame { module: module.number, address }.word());
-            if let Some((address, word)) = word {
-                let offset = u32::try_from(address.wrapping_sub(registers.sp));
-                walk.slots.extend(offset.ok().map(|offset| Slot { offset, word }));
-            }
+            place.map(|address| walk.seen.see(address));
         };
         walk
     }
@@ -103,7 +96,7 @@ impl Walker {
 impl Walk {
     /// Whether the stack can be recognised: if all of its return addresses are words of the stack.
     pub(super) fn is_on_stack(&self) -> bool {
-        self.slots.len() == self.frames.len()
+        self.seen.len() == self.frames.len()
     }
 }
 
@@ -151,12 +144,11 @@ fn caller(rule: &Rule, tables: &Tables<'_>, at: &Registers, is_exact: bool, used
     };
     // Nothing is found from one that is not known.
     let fp = fp.unwrap_or(u64::MAX);
-    let word = address_of(rule.to).map(|address| (address, pc));
-    Caller::Found { registers: at.caller(pc, begin, fp), word }
+    Caller::Found { registers: at.caller(pc, begin, fp), place: address_of(rule.to) }
 }
 
-/// The rules that were made of the descriptions lately, by address.
-struct Rules(Box<[Option<Found>]>);
+/// The rules that were made of the descriptions lately, by address: of those that have the same place, two.
+struct Rules(Box<[[Option<Found>; 2]]>);
 
 /// What was found for an address.
 #[derive(Clone, Copy)]
@@ -167,22 +159,22 @@ struct Found {
 
 impl Rules {
     fn new() -> Rules {
-        Rules(vec![None; RULES].into())
+        Rules(vec![[None; 2]; RULES / 2].into())
     }
 
     fn forget(&mut self) {
-        self.0.fill(None);
+        self.0.fill([None; 2]);
     }
 
     fn of(&mut self, address: u64, tables: &Tables<'_>) -> Option<Rule> {
-        let home = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RULES;
-        match &mut self.0[home] {
-            Some(found) if found.address == address => found.rule,
-            entry => {
-                let rule = tables.rule(address);
-                *entry = Some(Found { address, rule });
-                rule
-            }
+        let home = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % (RULES / 2);
+        let both = &mut self.0[home];
+        if let Some(found) = both.iter().flatten().find(|found| found.address == address) {
+            return found.rule;
         }
+        let rule = tables.rule(address);
+        // The one that was found earlier goes.
+        both[1] = both[0].replace(Found { address, rule });
+        rule
     }
 }
