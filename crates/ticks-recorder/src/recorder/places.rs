@@ -21,6 +21,7 @@ thread_local! {
 }
 
 /// Notes from where the wait that may begin next was asked for.
+#[inline]
 pub fn set_place(at: &'static Location<'static>) {
     HERE.with(|here| here.set(Some(at)));
 }

@@ -54,21 +54,25 @@ impl Rate {
     pub const INITIAL: Rate = Rate(false);
 
     /// The counter that is read now.
+    #[inline]
     pub fn current() -> Rate {
         Rate(IS_TSC.load(Ordering::Relaxed))
     }
 }
 
 /// Whether the counter is still the one that it was then.
+#[inline]
 pub fn is_steady_with(then: Rate) -> bool {
     then == Rate::current()
 }
 
 /// From one value of the counter to a later one, nanoseconds.
+#[inline]
 pub fn elapsed_ns(from: u64, to: u64) -> u64 {
     units_to_ns(to.saturating_sub(from))
 }
 
+#[inline]
 fn units_to_ns(units: u64) -> u64 {
     let rate = NS_PER_UNIT.load(Ordering::Relaxed);
     ((u128::from(units) * u128::from(rate)) >> 32) as u64

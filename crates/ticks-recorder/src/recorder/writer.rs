@@ -72,14 +72,15 @@ pub fn now_and_just_now() -> u64 {
 /// Stores a record in this thread's ring.
 #[inline(always)]
 pub fn record<R: Direct>(record: &R, time: u64) {
-    WRITER.with(|writer| match record.narrow(time) {
+    match record.narrow(time) {
+        // Small enough that each hook has it within.
         Some(slot) => {
-            if !writer.push(&slot) {
-                append(writer, &[slot], time);
+            if !WRITER.with(|writer| writer.push(&slot)) {
+                append_narrow(slot, time);
             }
         }
-        None => append_wide(writer, record.clone(), time),
-    });
+        None => append_wide(record.clone(), time),
+    }
     LAST.with(|last| last.set(time));
     if time >= LOOK_AT.with(Cell::get) {
         keep_time(time);
@@ -97,24 +98,30 @@ fn keep_time(time: u64) {
 
 #[cold]
 #[inline(never)]
-fn append_wide<R: Direct>(writer: &RingWriter<'static>, record: R, time: u64) {
-    append(writer, &wide(&record.into(), time), time);
+fn append_narrow(slot: Slot, time: u64) {
+    append(&[slot], time);
 }
 
 #[cold]
 #[inline(never)]
-fn append(writer: &RingWriter<'static>, slots: &[Slot], time: u64) {
+fn append_wide<R: Direct>(record: R, time: u64) {
+    append(&wide(&record.into(), time), time);
+}
+
+fn append(slots: &[Slot], time: u64) {
     let Some(recorder) = current::get() else { return };
-    let mut reserve = |offset, len| recorder.map.reserve(offset, len);
-    if writer.is_idle() && !claim(recorder, writer, time) {
-        return recorder.lost_record();
-    }
-    if !writer.append(slots, &mut reserve) {
-        // Not even a little room: whoever comes when there is some may have the ring.
-        writer.give_back(time);
-        PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
-        recorder.lost_record();
-    }
+    WRITER.with(|writer| {
+        let mut reserve = |offset, len| recorder.map.reserve(offset, len);
+        if writer.is_idle() && !claim(recorder, writer, time) {
+            return recorder.lost_record();
+        }
+        if !writer.append(slots, &mut reserve) {
+            // Not even a little room: whoever comes when there is some may have the ring.
+            writer.give_back(time);
+            PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
+            recorder.lost_record();
+        }
+    });
 }
 
 /// Takes a ring for this thread. `false`: there is none, or it is not the time to look for one.
