@@ -8,4 +8,5 @@ mod end;
 mod files;
 mod records;
 mod rings;
+mod stacks;
 mod who;
