@@ -30,7 +30,7 @@ impl Progress {
     /// One step is done.
     pub fn step(&mut self) {
         self.done += 1;
-        if self.done % STEPS != 0 {
+        if !self.done.is_multiple_of(STEPS) {
             return;
         }
         if !self.shown && self.began.elapsed() > Duration::from_secs(1) {
