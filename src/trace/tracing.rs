@@ -1,7 +1,8 @@
 //! Records as `tracing` events: one call site a kind, made from the list of records.
 
 use ticks_format::{
-    Address, Direction, Key, Op, Reason, Record, SourceKind, Verdict, WakeCause, WakerChange,
+    Address, Direction, Key, Op, Reason, Record, SourceKind, TaskKind, Verdict, WakeCause,
+    WakerChange, WokenBy,
 };
 use tracing::field::{display, DisplayValue};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
@@ -41,6 +42,8 @@ traced! {
     Reason => &'static str: |v| v.name();
     WakerChange => &'static str: |v| v.name();
     WakeCause => &'static str: |v| v.name();
+    WokenBy => &'static str: |v| v.name();
+    TaskKind => &'static str: |v| v.name();
     Op => &'static str: |v| v.name();
     SourceKind => &'static str: |v| v.name();
     Address => Option<DisplayValue<&'a Address>>: |v| (*v != Address::None).then(|| display(v));

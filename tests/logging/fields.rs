@@ -153,6 +153,15 @@ fn documented(kind: Kind) -> &'static str {
         Kind::BlockOnBegin | Kind::ParkBegin | Kind::DriveBegin => "thread",
         Kind::BlockOnEnd | Kind::ParkEnd | Kind::DriveEnd => "thread duration_ns",
         Kind::Unpark | Kind::Handover => "thread target",
+        Kind::TaskSpawn
+        | Kind::TaskPollBegin
+        | Kind::TaskPollEnd
+        | Kind::TaskWait
+        | Kind::TaskWake
+        | Kind::TaskForgotten
+        | Kind::TaskDone
+        | Kind::TaskCancelled
+        | Kind::TaskPanicked => panic!("{kind:?} is for the flight recorder alone"),
     }
 }
 

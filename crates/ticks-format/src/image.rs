@@ -15,6 +15,7 @@ use crate::schema::schema_text;
 use crate::slot::{narrow, wide, Slot, SLOT_WORDS};
 use crate::stacks::{stack_bytes, stack_head, Frame, Module, StackEnd};
 use crate::tables::{ring_name, ring_word, string_bytes, text_words, Source, Waiter};
+use crate::tasks::Task;
 
 /// A recording in memory.
 #[derive(Clone, Debug)]
@@ -201,6 +202,20 @@ impl Image {
             return;
         }
         self.put_entry(SectionKind::Modules, index, &module.words());
+    }
+
+    /// Puts a task into the entry `index`; one beyond the table is left out.
+    pub fn task(&mut self, index: u64, task: &Task) {
+        if index >= self.layout.section(SectionKind::Tasks).entries() {
+            self.words[counter::TASKS_LEFT_OUT] += 1;
+            return;
+        }
+        self.put_entry(SectionKind::Tasks, index, &task.words());
+    }
+
+    /// Clears the entry `index`: that task is done.
+    pub fn task_gone(&mut self, index: u64) {
+        self.put_entry(SectionKind::Tasks, index, &[0, 0]);
     }
 
     /// Odd sequence, content, even sequence.

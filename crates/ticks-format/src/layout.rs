@@ -48,6 +48,8 @@ pub mod counter {
     pub const STACKS_ELSEWHERE: usize = 263;
     /// Modules that found no place in the table.
     pub const MODULES_LEFT_OUT: usize = 264;
+    /// Tasks that found no place in the table.
+    pub const TASKS_LEFT_OUT: usize = 265;
 }
 
 /// A part of the file with one kind of content.
@@ -72,11 +74,13 @@ pub enum SectionKind {
     Stacks = 8,
     /// The program and its libraries.
     Modules = 9,
+    /// One entry a task.
+    Tasks = 10,
 }
 
 impl SectionKind {
     /// Every kind that this build knows.
-    pub const ALL: [SectionKind; 9] = [
+    pub const ALL: [SectionKind; 10] = [
         SectionKind::About,
         SectionKind::Schema,
         SectionKind::Anchors,
@@ -86,6 +90,7 @@ impl SectionKind {
         SectionKind::Strings,
         SectionKind::Stacks,
         SectionKind::Modules,
+        SectionKind::Tasks,
     ];
 
     /// The bytes of an entry; 1 where the section is one text or a heap.
@@ -97,6 +102,7 @@ impl SectionKind {
             SectionKind::Rings => 128,
             SectionKind::Sources => 272,
             SectionKind::Waiters | SectionKind::Modules => 128,
+            SectionKind::Tasks => 256,
         }
     }
 }
@@ -182,7 +188,8 @@ fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
             RINGS.iter().map(|(count, _)| count).sum::<u64>() * SectionKind::Rings.entry_bytes()
         }
         SectionKind::Sources | SectionKind::Waiters => (file_bytes / 32).min(TABLE_BYTES_MAX),
-        SectionKind::Strings => (file_bytes / 256).clamp(16 << 10, 1 << 20),
+        SectionKind::Tasks => (file_bytes / 16).min(TABLE_BYTES_MAX),
+        SectionKind::Strings => (file_bytes / 64).clamp(16 << 10, 16 << 20),
         SectionKind::Stacks => (file_bytes / 32).min(16 << 20),
         SectionKind::Modules => (file_bytes / 512).clamp(16 << 10, 128 << 10),
     };

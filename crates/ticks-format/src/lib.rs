@@ -13,7 +13,7 @@
 //!
 //! The file of the flight recorder (SPEC.md) is made of 64-bit words:
 //!
-//! - [`layout`], [`Header`], [`slot`], [`tables`], [`stacks`] and [`marks`] turn what is to be written into
+//! - [`layout`], [`Header`], [`slot`], [`tables`], [`tasks`], [`stacks`] and [`marks`] turn what is to be written into
 //!   words; storing them is the recorder's affair. [`image::Image`] does it in memory.
 //! - [`Recording`] reads a file, live or left behind, damaged or not.
 
@@ -38,6 +38,7 @@ mod shadow;
 pub mod slot;
 pub mod stacks;
 pub mod tables;
+pub mod tasks;
 mod text;
 mod values;
 mod waiter;
@@ -56,8 +57,9 @@ pub use schema::{schema_text, spec_table, Schema};
 pub use shadow::Shadow;
 pub use stacks::{Frame, Module, Stack, StackEnd};
 pub use tables::{Awaited, Ring, Source, Waiter};
+pub use tasks::{Asked, LastWake, Task, TaskState};
 pub use values::{
-    flag_names, Address, Direction, FieldValue, Key, Op, Reason, SourceKind, Ticks, Verdict,
-    WakeCause, WakerChange,
+    flag_names, Address, Direction, FieldValue, Key, Op, Reason, SourceKind, TaskKind, Ticks,
+    Verdict, WakeCause, WakerChange, WokenBy,
 };
 pub use waiter::WaiterId;

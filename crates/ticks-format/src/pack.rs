@@ -398,7 +398,7 @@ macro_rules! enum_fields {
     };
 }
 
-enum_fields! { Direction Verdict Reason WakerChange WakeCause Op SourceKind }
+enum_fields! { Direction Verdict Reason WakerChange WakeCause Op SourceKind WokenBy TaskKind }
 
 /// One bit says whether there is a value; the bits of an absent one are zero.
 impl<T: Field> Field for Option<T> {

@@ -391,7 +391,7 @@ impl<R: ReadAt> Recording<R> {
         room.checked_div(section.entry_bytes).unwrap_or(0).min(ENTRIES_MAX)
     }
 
-    fn table<T, const N: usize>(
+    pub(crate) fn table<T, const N: usize>(
         &self,
         kind: SectionKind,
         from_words: fn(&[u64; N]) -> Option<T>,

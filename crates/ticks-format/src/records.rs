@@ -501,4 +501,100 @@ records! {
         /// The thread that is to take over.
         target: u64 = 64,
     }
+
+    /// A task begins: its executor has it, or `block_on` was called with it.
+    31 TaskSpawn "Task::spawn:+-" in "async_executor" {
+        /// The task's number, never used again in this process.
+        task: u64 = 40,
+        /// Who polls it.
+        kind: TaskKind = 4,
+        /// The data pointer of its waker, by which wakes and waits name it.
+        waker: u64 = 48,
+        /// The task that began it; 0: none did.
+        parent: u64 = 40,
+        /// Its name: a place in the recording's strings; 0 if there was no room.
+        name: u64 = 24,
+        /// By which calls it was begun: the number of a stack; 0 if it is not known.
+        stack: u64 = 32,
+    }
+
+    /// A poll of a task begins.
+    32 TaskPollBegin "Task::poll:+" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+    }
+
+    /// A poll of a task ends.
+    33 TaskPollEnd "Task::poll:-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// Ready or Pending; Failed: it panicked.
+        result: Verdict = 2,
+        /// How long the poll took, nanoseconds.
+        duration_ns: u64 = 63,
+        /// By which calls what it waits for was asked last in this poll; 0: by none that are known.
+        stack: u64 = 32,
+    }
+
+    /// In its poll a task asks somebody other than the reactor to wake it: a lock, a channel, another task.
+    34 TaskWait "Task::wait:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// By which calls: the number of a stack; 0 if it is not known.
+        stack: u64 = 32,
+    }
+
+    /// A task is woken.
+    35 TaskWake "Task::wake:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 40,
+        /// By whom.
+        by: WokenBy = 4,
+        /// Which: the source's key, the timer's number, the task's number, or the thread's.
+        from: u64 = 64,
+        /// The source's direction.
+        dir: Option<Direction> = 1,
+        /// Whether it was this that had it polled: it was neither woken before, nor is it done.
+        first: bool = 1,
+        /// By which calls; 0 if it was the reactor, or is not known.
+        stack: u64 = 32,
+    }
+
+    /// The last waker of a task was dropped, and nobody has woken it: nobody can any more.
+    36 TaskForgotten "Task::forgotten:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// By which calls it asked last to be woken; 0 if it never did.
+        stack: u64 = 32,
+    }
+
+    /// A task has come to its end.
+    37 TaskDone "Task::done:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// How often it was polled.
+        polls: u64 = 48,
+        /// How long it was there, nanoseconds.
+        age_ns: u64 = 64,
+    }
+
+    /// A task was dropped before its end.
+    38 TaskCancelled "Task::cancelled:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// How often it was polled.
+        polls: u64 = 48,
+        /// How long it was there, nanoseconds.
+        age_ns: u64 = 64,
+    }
+
+    /// A task has panicked.
+    39 TaskPanicked "Task::panicked:+-" in "async_executor" {
+        /// The task.
+        task: u64 = 64,
+        /// How often it was polled.
+        polls: u64 = 48,
+        /// How long it was there, nanoseconds.
+        age_ns: u64 = 64,
+    }
 }

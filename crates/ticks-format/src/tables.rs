@@ -236,6 +236,8 @@ pub struct Waiter {
     pub tid: u64,
     /// By which calls the wait was begun: the number of a stack; 0 if it is not known.
     pub stack: u64,
+    /// The task in whose poll the wait began: its number; 0 if it was in none that is recorded.
+    pub task_id: u64,
 }
 
 /// Words of a waiter's entry that a writer stores alone.
@@ -263,6 +265,7 @@ impl Waiter {
         words[8] = self.place;
         words[9] = self.tid;
         words[12] = self.stack;
+        words[13] = self.task_id;
         match self.awaited {
             Awaited::Source { key, fd, dir, waiter, ticks } => {
                 let has_ticks = u64::from(ticks.is_some());
@@ -305,6 +308,7 @@ impl Waiter {
             place: words[8],
             tid: words[9],
             stack: words[12],
+            task_id: words[13],
         })
     }
 }

@@ -109,6 +109,31 @@ impl Display for Record {
             | Record::Handover(Handover { thread, target }) => {
                 write!(f, "{name} thread={thread} target={target}")
             }
+            Record::TaskSpawn(r) => {
+                write!(f, "{name} task={} kind={} waker={:#x}", r.task, r.kind, r.waker)?;
+                write!(f, " parent={} name={} stack={}", r.parent, r.name, r.stack)
+            }
+            Record::TaskPollBegin(r) => write!(f, "{name} task={}", r.task),
+            Record::TaskPollEnd(r) => {
+                write!(f, "{name} task={} {}", r.task, r.result)?;
+                write!(f, " duration={} stack={}", time(r.duration_ns), r.stack)
+            }
+            Record::TaskWait(TaskWait { task, stack })
+            | Record::TaskForgotten(TaskForgotten { task, stack }) => {
+                write!(f, "{name} task={task} stack={stack}")
+            }
+            Record::TaskWake(r) => {
+                write!(f, "{name} task={} by={} from={}", r.task, r.by, r.from)?;
+                if let Some(dir) = r.dir {
+                    write!(f, " dir={}", dir.code())?;
+                }
+                write!(f, " first={} stack={}", r.first, r.stack)
+            }
+            Record::TaskDone(TaskDone { task, polls, age_ns })
+            | Record::TaskCancelled(TaskCancelled { task, polls, age_ns })
+            | Record::TaskPanicked(TaskPanicked { task, polls, age_ns }) => {
+                write!(f, "{name} task={task} polls={polls} age={}", time(*age_ns))
+            }
         }
     }
 }

@@ -169,6 +169,36 @@ named! {
 }
 
 named! {
+    /// Who woke a task.
+    WokenBy {
+        /// A thread outside of any task, or in one that is not recorded.
+        0 Thread "thread",
+        /// An event of a source.
+        1 Source "source",
+        /// A timer that fired.
+        2 Timer "timer",
+        /// Another task.
+        3 Task "task",
+        /// The task itself, in its poll.
+        4 Itself "itself",
+        /// The reactor, for another reason: its place was taken away, its source can no longer be waited for.
+        5 Reactor "reactor",
+    }
+}
+
+named! {
+    /// Who polls a task.
+    TaskKind {
+        /// An executor.
+        0 Spawned "spawned",
+        /// `block_on`, whose future it is.
+        1 BlockOn "block_on",
+        /// Whoever polls what `async_io::trace::task` made.
+        2 Named "named",
+    }
+}
+
+named! {
     /// An operation on the set of watched file descriptors.
     Op {
         /// Begin to watch.
@@ -333,6 +363,8 @@ visit! {
     Reason: |v| FieldValue::Name(v.name());
     WakerChange: |v| FieldValue::Name(v.name());
     WakeCause: |v| FieldValue::Name(v.name());
+    WokenBy: |v| FieldValue::Name(v.name());
+    TaskKind: |v| FieldValue::Name(v.name());
     Op: |v| FieldValue::Name(v.name());
     SourceKind: |v| FieldValue::Name(v.name());
 }

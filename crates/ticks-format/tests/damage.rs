@@ -24,7 +24,10 @@ fn image() -> Image {
     let place = image.place("src/lib.rs:1:1");
     let awaited = Awaited::Timer { id: 1, deadline_ns: 2 };
     for index in 0..50 {
-        image.waiter(index, &Waiter { awaited, task: 1, since: 1, place, tid: 1, stack: 0 });
+        image.waiter(
+            index,
+            &Waiter { awaited, task: 1, since: 1, place, tid: 1, stack: 0, task_id: 0 },
+        );
     }
     image
 }

@@ -60,10 +60,10 @@ fn a_header() {
     let words = header.words();
     assert_eq!(words[..2], [0x0a0d_534b_4349_5489, 0x7265_6472_6f63_6572]);
     assert_eq!(words[2], u64::from(VERSION) | 128 << 32);
-    assert_eq!(words[3..9], [1 << 20, 4711, 99, 0, 1_000_000_000, 9]);
+    assert_eq!(words[3..9], [1 << 20, 4711, 99, 0, 1_000_000_000, 10]);
     assert_eq!(words[16..20], [1, 4096, 4096, 1]);
     assert_eq!(words[20..24], [2, 8192, 32768, 1]);
-    assert_eq!(words[15], 0x56c7_0282_fc2d_28a8);
+    assert_eq!(words[15], 0xd286_0187_3d07_57a3);
 }
 
 #[test]
@@ -90,13 +90,62 @@ fn entries() {
         waiter: 3,
         ticks: Some(Ticks { a: 5, b: 4 }),
     };
-    let waiter = Waiter { awaited, task: 0xabc, since: 10, place: 8, tid: 11, stack: 12 };
-    let expected = [0, 0x1_0101, 2, 3, 5, 4, 0xabc, 10, 8, 11, 7, 0, 12, 0, 0, 0];
+    let waiter =
+        Waiter { awaited, task: 0xabc, since: 10, place: 8, tid: 11, stack: 12, task_id: 13 };
+    let expected = [0, 0x1_0101, 2, 3, 5, 4, 0xabc, 10, 8, 11, 7, 0, 12, 13, 0, 0];
     assert_eq!(waiter.words(), expected);
     let awaited = Awaited::Timer { id: 6, deadline_ns: 12 };
     let timer = Waiter { awaited, ..waiter };
-    let expected = [0, 2, 6, 0, 0, 0, 0xabc, 10, 8, 11, 0, 12, 12, 0, 0, 0];
+    let expected = [0, 2, 6, 0, 0, 0, 0xabc, 10, 8, 11, 0, 12, 12, 13, 0, 0];
     assert_eq!(timer.words(), expected);
+}
+
+#[test]
+fn a_task() {
+    let task = Task {
+        id: 17,
+        state: TaskState::Waiting,
+        since: 9,
+        waker: 0xabc,
+        name: 8,
+        begun: 5,
+        kind: TaskKind::Named,
+        parent: 2,
+        stack: 33,
+        thread: 4711,
+        polls: 6,
+        polled: 70,
+        longest: 40,
+        longest_stack: 34,
+        wakes: 5,
+        last_wake: Some(LastWake {
+            by: WokenBy::Source,
+            from: 1 << 32 | 4,
+            dir: Some(Direction::Write),
+            stack: 35,
+        }),
+        wakers: 2,
+        asked_count: 7,
+        asked: vec![Asked { stack: 36, poll: 6 }, Asked { stack: 37, poll: 1 }],
+    };
+    let words = task.words();
+    let by = 35 << 32 | 0x201;
+    let expected = [0, 0x904, 17, 0xabc, 8, 5, 2, 2, 33, 4711, 6, 70, 40, 34, 5, by];
+    assert_eq!(words[..16], expected);
+    assert_eq!(words[16..22], [1 << 32 | 4, 2, 7, 6 << 32 | 36, 1 << 32 | 37, 0]);
+    assert_eq!(words[22..], [0; 10]);
+
+    let layout = Layout::new(FILE_BYTES_MIN);
+    let header = Header::new(&layout, 1, 1);
+    let mut image = Image::new(layout, &header, "");
+    image.task(3, &task);
+    let lost = Task { id: 18, state: TaskState::Lost, wakes: 0, last_wake: None, ..task.clone() };
+    image.task(4, &lost);
+    image.task(5, &task);
+    image.task_gone(5);
+    let recording = Recording::open(image).expect("a recording");
+    let tasks: Vec<_> = recording.tasks().map(|task| task.expect("readable")).collect();
+    assert_eq!(tasks, [Entry::Whole(task), Entry::Whole(lost)]);
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn tables_say_who_waits() {
         waiter: 0,
         ticks: Some(Ticks { a: 2, b: 0 }),
     };
-    let waiter = Waiter { awaited, task: 1, since: 2, place, tid: 3, stack: 0 };
+    let waiter = Waiter { awaited, task: 1, since: 2, place, tid: 3, stack: 0, task_id: 0 };
     let awaited = Awaited::Timer { id: 4, deadline_ns: 700 };
     let timer = Waiter { awaited, place: 0, ..waiter };
     image.waiter(0, &timer);
@@ -265,7 +265,7 @@ fn tables_say_who_waits() {
 fn a_torn_entry_is_recognised() {
     let mut image = image();
     let awaited = Awaited::Timer { id: 4, deadline_ns: 700 };
-    let waiter = Waiter { awaited, task: 1, since: 2, place: 0, tid: 3, stack: 0 };
+    let waiter = Waiter { awaited, task: 1, since: 2, place: 0, tid: 3, stack: 0, task_id: 0 };
     image.waiter(0, &waiter);
     image.waiter(1, &waiter);
     let entry = image.layout().section(SectionKind::Waiters).offset as usize / 8;

@@ -173,3 +173,25 @@ fn recordings_from_before_stacks_are_read() {
     assert_eq!(recording.stack(1).expect("readable"), None);
     assert_eq!(recording.module(1).expect("readable"), None);
 }
+
+/// As above: what the recorder wrote when there were stacks and no tasks.
+#[test]
+fn recordings_from_before_tasks_are_read() {
+    let bytes = listed(include_str!("data/before_tasks.words"), 1 << 17);
+    let recording = Recording::open(bytes.as_slice()).expect("a recording");
+    assert_eq!(recording.problems(), [""; 0]);
+    assert_eq!(recording.tasks().count(), 0);
+    let waits: Vec<Waiter> = recording
+        .waiters()
+        .map(|entry| match entry.expect("readable") {
+            Entry::Whole(waiter) => waiter,
+            Entry::Torn => panic!("nobody was at it"),
+        })
+        .collect();
+    assert_eq!(waits.len(), 3);
+    for wait in waits {
+        assert_eq!(wait.task_id, 0);
+        let stack = recording.stack(wait.stack).expect("readable").expect("a stack");
+        assert!(stack.frames.len() > 5, "{stack:?}");
+    }
+}

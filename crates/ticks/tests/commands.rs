@@ -140,7 +140,10 @@ fn who_tells_that_a_waiter_was_woken() {
     let (dir, fd, key) = (Direction::Read, 4, KEY);
     let awaited = Awaited::Source { key, fd, dir, waiter: 0, ticks };
     let since = 10_000_200;
-    image.waiter(0, &Waiter { awaited, task: util::TASK, since, place: 0, tid: 4711, stack: 0 });
+    image.waiter(
+        0,
+        &Waiter { awaited, task: util::TASK, since, place: 0, tid: 4711, stack: 0, task_id: 0 },
+    );
     let shown = |image: &Image| stdout(["who", path(&Sample::new(image).path)]);
     assert!(!shown(&image).contains("WOKEN"), "nobody was");
 
@@ -295,7 +298,7 @@ fn no_text_of_a_recording_reaches_the_terminal_as_a_command() {
         let (key, dir, waiter) = (KEY, Direction::Read, tid);
         let awaited = Awaited::Source { key, fd, dir, waiter, ticks: None };
         let place = image.place(evil);
-        image.waiter(tid, &Waiter { awaited, task: 1, since: 1, place, tid, stack: 0 });
+        image.waiter(tid, &Waiter { awaited, task: 1, since: 1, place, tid, stack: 0, task_id: 0 });
     }
     let (registered, since) = (true, 1);
     let (key, fd, kind, inode) = (KEY, 4, SourceKind::Unix, 1);

@@ -162,7 +162,10 @@ fn a_wait_whose_beginning_was_overwritten() {
     let (dir, fd, key) = (Direction::Write, 9, Key(5));
     let awaited = Awaited::Source { key, fd, dir, waiter: 3, ticks };
     let place = image.place("src/relay.rs:9:5");
-    image.waiter(2, &Waiter { awaited, task: 0x77, since: 4, place, tid: 4720, stack: 0 });
+    image.waiter(
+        2,
+        &Waiter { awaited, task: 0x77, since: 4, place, tid: 4720, stack: 0, task_id: 0 },
+    );
     let events = chrome(&image);
     let expected = [
         ("fd 9".to_owned(), "waited for by task B".to_owned()),

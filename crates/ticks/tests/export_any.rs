@@ -80,7 +80,10 @@ impl Numbers {
         let (key, dir) = (Key(self.below(4)), self.of(Direction::ALL));
         let awaited = Awaited::Source { key, fd: 4, dir, waiter: self.below(3), ticks: None };
         let since = self.below(2 * time);
-        image.waiter(0, &Waiter { awaited, task: 0x10, since, place: 0, tid: 1, stack: 0 });
+        image.waiter(
+            0,
+            &Waiter { awaited, task: 0x10, since, place: 0, tid: 1, stack: 0, task_id: 0 },
+        );
         image
     }
 }

@@ -276,6 +276,7 @@ fn without_stacks() {
         place: 0,
         tid: 3,
         stack,
+        task_id: 0,
     };
     let known = |image: &mut Image, frames: &[(u16, u64)], end| {
         let frames: Vec<_> =

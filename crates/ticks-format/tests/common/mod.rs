@@ -19,6 +19,7 @@ pub fn samples() -> Vec<(Record, &'static str)> {
     all.extend(wakers_and_timers());
     all.extend(poller());
     all.extend(driver());
+    all.extend(tasks());
     all
 }
 
@@ -274,6 +275,48 @@ fn driver() -> Vec<(Record, &'static str)> {
         (DriveBegin { thread }.into(), "drive:+ thread=4711"),
         (DriveEnd { thread, duration_ns }.into(), "drive:- thread=4711 duration=10ms"),
         (Handover { thread, target }.into(), "handover:+- thread=4711 target=4712"),
+    ]
+}
+
+fn tasks() -> Vec<(Record, &'static str)> {
+    let (task, stack) = (17, 33);
+    let wake = TaskWake {
+        task,
+        by: WokenBy::Source,
+        from: 4,
+        dir: Some(Direction::Write),
+        first: true,
+        stack: 0,
+    };
+    let (polls, age_ns) = (3, 1_500);
+    vec![
+        (
+            TaskSpawn { task, kind: TaskKind::Spawned, waker: 0x7f00, parent: 2, name: 8, stack }
+                .into(),
+            "Task::spawn:+- task=17 kind=spawned waker=0x7f00 parent=2 name=8 stack=33",
+        ),
+        (TaskPollBegin { task }.into(), "Task::poll:+ task=17"),
+        (
+            TaskPollEnd { task, result: Verdict::Pending, duration_ns: 1_500, stack }.into(),
+            "Task::poll:- task=17 Pending duration=1.5µs stack=33",
+        ),
+        (TaskWait { task, stack }.into(), "Task::wait:+- task=17 stack=33"),
+        (wake.clone().into(), "Task::wake:+- task=17 by=source from=4 dir=1 first=true stack=0"),
+        (
+            TaskWake { by: WokenBy::Itself, from: 17, dir: None, first: false, stack, ..wake }
+                .into(),
+            "Task::wake:+- task=17 by=itself from=17 first=false stack=33",
+        ),
+        (TaskForgotten { task, stack }.into(), "Task::forgotten:+- task=17 stack=33"),
+        (TaskDone { task, polls, age_ns }.into(), "Task::done:+- task=17 polls=3 age=1.5µs"),
+        (
+            TaskCancelled { task, polls, age_ns }.into(),
+            "Task::cancelled:+- task=17 polls=3 age=1.5µs",
+        ),
+        (
+            TaskPanicked { task, polls, age_ns }.into(),
+            "Task::panicked:+- task=17 polls=3 age=1.5µs",
+        ),
     ]
 }
 

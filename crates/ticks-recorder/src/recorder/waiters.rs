@@ -177,7 +177,7 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
     let stack = stacks::here(recorder, place, time);
-    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack });
+    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack, task_id: 0 });
 }
 
 /// A timer is about to be armed that was made at `at`. Called with nothing locked: by which calls it is armed
@@ -198,7 +198,11 @@ pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
     let awaited = Awaited::Timer { id, deadline_ns };
     let Begun { place, stack, since } = TIMER.with(|timer| timer.replace(Begun::UNKNOWN));
     let tid = thread_number();
-    claim(recorder, Name::of_timer(id), &Waiter { awaited, task, since, place, tid, stack });
+    claim(
+        recorder,
+        Name::of_timer(id),
+        &Waiter { awaited, task, since, place, tid, stack, task_id: 0 },
+    );
 }
 
 /// Another task is to be woken by the timer.

@@ -112,9 +112,12 @@ pub fn accept() -> Image {
     let (dir, fd, key) = (Direction::Read, 4, KEY);
     let awaited = Awaited::Source { key, fd, dir, waiter: 0, ticks };
     let (task, tid) = (TASK, 4711);
-    image.waiter(0, &Waiter { awaited, task, since: ms(1_003), place, tid, stack: 0 });
+    image.waiter(0, &Waiter { awaited, task, since: ms(1_003), place, tid, stack: 0, task_id: 0 });
     let awaited = Awaited::Timer { id: 8, deadline_ns: ms(2_003) };
-    image.waiter(1, &Waiter { awaited, task: 0x10, since: ms(900), place: 0, tid, stack: 0 });
+    image.waiter(
+        1,
+        &Waiter { awaited, task: 0x10, since: ms(900), place: 0, tid, stack: 0, task_id: 0 },
+    );
     image
 }
 
