@@ -73,7 +73,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     trace::refresh();
     trace::block_on_begin();
     let caller = Caller::enter();
-    let mut future = pin!(future);
+    let mut future = pin!(trace::block_on_task(future));
     let mut cx = Context::from_waker(&caller.thread().waker);
     let mut looked: Option<Instant> = None;
     loop {

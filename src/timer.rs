@@ -218,6 +218,7 @@ impl Timer {
 
     /// Waits, or goes on waiting, for the polling task.
     fn wait(&mut self, deadline_ns: Option<u64>, cx: &mut Context<'_>) {
+        let _asks = trace::asks_timer(deadline_ns);
         let same_task = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if !same_task {
             let other = self.waker.replace(cx.waker().clone());

@@ -90,6 +90,7 @@ mod describe;
 mod log;
 mod place;
 mod spans;
+mod task;
 #[cfg(feature = "tracing")]
 mod tracing;
 
@@ -97,6 +98,8 @@ pub(crate) use describe::Descriptor;
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
 pub(crate) use recorder::thread_number;
 use spans::{begun, since};
+pub use task::task;
+pub(crate) use task::{all_woken, asks_reactor, asks_timer, block_on_task};
 
 /// Why a waker is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,7 +350,7 @@ hooks! { now record:
     ) at_once {
         poll_end(key, fd, dir, tick, Some(ticks), waiter, Verdict::Pending, reason)
     } table {
-        recorder::waits(key, fd, dir, record.waiter, ticks, task(waker), now);
+        recorder::waits(key, fd, dir, record.waiter, ticks, waker_number(waker), now);
     }
     /// A poll ends: pending, but the kernel has something left and the task was woken already.
     fn poll_again(key: Key, fd: i64, dir: Direction, tick: u64, waiter: Option<u64>) {
@@ -368,11 +371,13 @@ hooks! { now record:
         waiter: Option<u64>,
         waker: Option<&Waker>,
     ) {
-        let (waiter, task) = (number(waiter), waker.map_or(0, task));
+        let (waiter, task) = (number(waiter), waker.map_or(0, waker_number));
         r::SourceWaker { change, dir, key, fd, waiter, task }
     }
     fn wake(waker: &Waker, by: Cause) {
-        wake_record(task(waker), by)
+        wake_record(waker_number(waker), by)
+    } table {
+        task::woken_by(by);
     }
     fn timer_insert(id: u64, deadline_ns: u64) at_once {
         let now_ns = recorder::clock_ns(now);
@@ -461,7 +466,7 @@ hooks! { now record:
 #[inline(always)]
 pub(crate) fn timer_waits(id: u64, deadline_ns: u64, waker: &Waker) {
     if is_recording() {
-        recorder::timer_waits(id, deadline_ns, task(waker));
+        recorder::timer_waits(id, deadline_ns, waker_number(waker));
     }
 }
 
@@ -469,7 +474,7 @@ pub(crate) fn timer_waits(id: u64, deadline_ns: u64, waker: &Waker) {
 #[inline(always)]
 pub(crate) fn timer_task(id: u64, waker: &Waker) {
     if is_recording() {
-        recorder::timer_task(id, task(waker));
+        recorder::timer_task(id, waker_number(waker));
     }
 }
 
@@ -527,8 +532,8 @@ fn number(waiter: Option<u64>) -> u64 {
     waiter.unwrap_or(ticks_format::WaiterId::NEW)
 }
 
-/// A task, by its waker's data pointer.
-fn task(waker: &Waker) -> u64 {
+/// A waker in records: its data pointer.
+fn waker_number(waker: &Waker) -> u64 {
     // The cfg is set where the standard library has it.
     #[cfg(async_io_waker_data)]
     #[allow(clippy::incompatible_msrv)]

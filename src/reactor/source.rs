@@ -233,6 +233,7 @@ impl Source {
         waiter: &mut WaiterId,
         cx: &mut Context<'_>,
     ) -> Option<WaitStatus> {
+        let _asks = trace::asks_reactor();
         let mut displaced = Displaced::default();
         let status = self.readiness().check(dir, *waiter, cx.waker(), &mut displaced);
         let own = *waiter != WaiterId::SHARED;
@@ -260,6 +261,7 @@ impl Source {
         begun: Begun,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let _asks = trace::asks_reactor();
         let mut displaced = Displaced::default();
         let (waker, outside) = (cx.waker().clone(), self.home.get().demand().count());
         let status = self.readiness().begin(on.dir, waiter, begun, waker, outside, &mut displaced);

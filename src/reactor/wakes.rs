@@ -34,6 +34,7 @@ pub(crate) fn wake_all(wakers: &mut Vec<Woken>) {
             }
         });
     }
+    trace::all_woken();
 }
 
 /// Drops a waker, whose task's destructors may run here and panic.

@@ -112,7 +112,9 @@ fn threads_without_a_ring_are_counted() {
     let rings = recording::rings(&recording);
     let kept: usize = rings.iter().map(|ring| recording::records(ring).count()).sum();
     assert!(rings.len() > 300 && kept > 2 * rings.len(), "{kept} records in {} rings", rings.len());
-    assert_eq!(kept + lost as usize, 2 + 2 * 2 * THREADS, "each is kept or counted");
+    // Its begin and its end, and of its future, which is a task, the spawn, a poll, and the end.
+    let records = (1 + 2 * THREADS) * (2 + 4);
+    assert_eq!(kept + lost as usize, records, "each is kept or counted");
 }
 
 /// The oldest records go, and the reader knows how many.
@@ -138,7 +140,8 @@ fn what_is_overwritten_is_counted() {
     // Each record takes a slot, and the mark of the thread's end a few.
     let kept = recording::records(ring).count() as u64;
     assert!(kept <= kept_slots && kept > kept_slots - RECORD_SLOTS_MAX as u64, "{kept} records");
-    let lines: Vec<String> = recording::records(ring).map(ToString::to_string).collect();
+    let lines = recording::records(ring).map(ToString::to_string);
+    let lines: Vec<String> = lines.filter(|line| line.starts_with("block_on:")).collect();
     for pair in lines.windows(2) {
         let alternate = pair[0].starts_with("block_on:+") != pair[1].starts_with("block_on:+");
         assert!(alternate, "{pair:?}");

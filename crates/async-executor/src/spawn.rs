@@ -24,7 +24,12 @@ pub(crate) unsafe fn tracked<M: Members, F: Future>(
     future: F,
 ) -> Task<F::Output> {
     members.count_spawned();
-    let future = Live::new(members, trace::spawned(future));
+    if trace::is_recording() {
+        let future = Live::new(members, trace::recorded(true, future));
+        // SAFETY: as below.
+        return unsafe { spawn(members, future) };
+    }
+    let future = Live::new(members, future);
     // SAFETY: an executor that is dropped drops the future. The rest is the caller's promise.
     unsafe { spawn(members, future) }
 }
@@ -40,8 +45,12 @@ pub(crate) unsafe fn untracked<M: Members, F: Future>(
     members: &'static M,
     future: F,
 ) -> Task<F::Output> {
+    if trace::is_recording() {
+        // SAFETY: the caller's promise.
+        return unsafe { spawn(members, trace::recorded(false, future)) };
+    }
     // SAFETY: the caller's promise.
-    unsafe { spawn(members, trace::spawned(future)) }
+    unsafe { spawn(members, future) }
 }
 
 /// A panic of the future goes to whoever awaits the task.

@@ -247,6 +247,8 @@ pub mod waiter_word {
     pub const STATE: usize = 1;
     /// The waker's data pointer.
     pub const TASK: usize = 6;
+    /// By which calls the wait was begun.
+    pub const STACK: usize = 12;
     /// Nobody waits.
     pub const NOBODY: u64 = 0;
     /// For a source.
@@ -264,7 +266,7 @@ impl Waiter {
         words[7] = self.since;
         words[8] = self.place;
         words[9] = self.tid;
-        words[12] = self.stack;
+        words[waiter_word::STACK] = self.stack;
         words[13] = self.task_id;
         match self.awaited {
             Awaited::Source { key, fd, dir, waiter, ticks } => {
@@ -307,7 +309,7 @@ impl Waiter {
             since: words[7],
             place: words[8],
             tid: words[9],
-            stack: words[12],
+            stack: words[waiter_word::STACK],
             task_id: words[13],
         })
     }

@@ -9,7 +9,8 @@
 //!
 //! Ask [`listens`] now and then, once a round for example, and keep the answer at hand: it starts the
 //! recorder when it is asked first. While it says yes, read the counter with [`now`], make a record and
-//! hand it to [`record`], and tell the tables who waits. Whatever is called while nothing is recorded,
+//! hand it to [`record`], and tell the tables who waits. A future that is a task goes into a [`Task`]: then
+//! its life is recorded, and who wakes it. Whatever is called while nothing is recorded,
 //! in a forked child for example, does nothing.
 //!
 //! Nothing here blocks, allocates once a thread has made its first record, calls the system but to make
@@ -41,6 +42,20 @@ mod recorder;
 )))]
 #[path = "absent.rs"]
 mod recorder;
+// Where there is no recorder, no task is ever recorded.
+#[cfg_attr(
+    any(
+        loom,
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "freebsd",
+            target_vendor = "apple"
+        ))
+    ),
+    allow(dead_code, unused_imports)
+)]
+mod task;
 mod thread;
 mod warn;
 
@@ -50,4 +65,6 @@ pub use recorder::{
     set_place, source_described, source_gone, stack_here, timer_begins, timer_over, timer_task,
     timer_waits, wait_begins_anew, wait_over, waits, Rate,
 };
+pub use task::{asks_reactor, round_wakes, Cause, Task};
 pub use thread::thread_number;
+pub use ticks_format::TaskKind;

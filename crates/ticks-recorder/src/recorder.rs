@@ -11,6 +11,7 @@
 //! - [`ring`]: claiming a ring, storing into it, giving it back; [`writer`]: the one that this thread has.
 //! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
 //!   read it.
+//! - [`tasks`]: the table of tasks, and the records of their life; [`names`]: what they are called.
 //! - [`stacks`]: by which calls a wait is begun.
 //! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
 //! - [`current`]: the process's recorder, and what becomes of it in a forked child.
@@ -23,6 +24,7 @@ mod anchors;
 mod current;
 mod file;
 mod map;
+mod names;
 mod places;
 mod ring;
 mod settings;
@@ -45,6 +47,7 @@ mod stamp;
 mod start;
 mod strings;
 mod table;
+pub(crate) mod tasks;
 mod waiters;
 mod writer;
 

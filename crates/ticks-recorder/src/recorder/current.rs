@@ -18,6 +18,7 @@ use ticks_format::layout::{counter, Section};
 
 use super::anchors::Anchors;
 use super::map::Map;
+use super::names::Names;
 use super::places::Places;
 use super::stacks::Stacks;
 use super::{stamp, writer};
@@ -29,6 +30,8 @@ pub(super) struct Recorder {
     pub(super) rings: Section,
     pub(super) sources: Section,
     pub(super) waiters: Section,
+    pub(super) tasks: Section,
+    pub(super) names: Names,
     pub(super) anchors: Anchors,
     pub(super) places: Places,
     #[allow(dead_code)] // Where stacks are taken.

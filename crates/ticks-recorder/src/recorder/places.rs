@@ -49,7 +49,6 @@ impl Places {
     }
 
     /// Where the texts of the file are.
-    #[allow(dead_code)] // Where stacks are taken.
     pub(super) fn section(&self) -> &Section {
         &self.section
     }

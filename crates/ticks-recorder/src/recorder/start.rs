@@ -12,6 +12,7 @@ use super::anchors::Anchors;
 use super::current::{self, Recorder, OFF, ON, STARTING, STATE, UNTRIED};
 use super::file::{cannot_fill, make_dir, Unnamed};
 use super::map::Map;
+use super::names::Names;
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::stacks::{self, Stacks};
@@ -103,6 +104,8 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
         rings: section(SectionKind::Rings),
         sources: section(SectionKind::Sources),
         waiters: section(SectionKind::Waiters),
+        tasks: section(SectionKind::Tasks),
+        names: Names::default(),
         anchors,
         places,
     });

@@ -22,6 +22,7 @@ use super::places::set_place;
 use super::stacks;
 use super::table::Writing;
 use super::writer::now_and_just_now;
+use crate::task::{current_id, note_asked};
 use crate::thread::thread_number;
 
 /// How far behind its home an entry is looked for.
@@ -151,7 +152,7 @@ fn is_free(entry: &Entry) -> bool {
     entry[word::STATE].load(Ordering::Relaxed) & 0xff == word::NOBODY
 }
 
-/// A poll begins; `goes_on` if its waiter waits already.
+/// A poll of a source begins; `anew` if its waiter does not wait already.
 #[inline]
 pub fn wait_begins_anew(anew: bool) {
     GOES_ON.with(|goes_on| goes_on.set(!anew));
@@ -170,6 +171,7 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
         let held = home.filter(|entry| name.holds(entry));
         if let Some(entry) = held.or_else(|| name.find_away(recorder)) {
             // While the entry is held, the task may be stored alone.
+            note_asked(entry[word::STACK].load(Ordering::Relaxed));
             return entry[word::TASK].store(task, Ordering::Relaxed);
         }
     }
@@ -177,7 +179,9 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     let place = recorder.places.here(&recorder.map);
     let tid = thread_number();
     let stack = stacks::here(recorder, place, time);
-    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack, task_id: 0 });
+    note_asked(stack);
+    let task_id = current_id();
+    claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack, task_id });
 }
 
 /// A timer is about to be armed that was made at `at`. Called with nothing locked: by which calls it is armed
@@ -188,6 +192,7 @@ pub fn timer_begins(at: &'static Location<'static>) {
     let time = now_and_just_now();
     let place = recorder.places.here(&recorder.map);
     let stack = stacks::here(recorder, place, time);
+    note_asked(stack);
     TIMER.with(|timer| timer.set(Begun { place, stack, since: time }));
 }
 
@@ -197,11 +202,11 @@ pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
     let Some(recorder) = current::get() else { return };
     let awaited = Awaited::Timer { id, deadline_ns };
     let Begun { place, stack, since } = TIMER.with(|timer| timer.replace(Begun::UNKNOWN));
-    let tid = thread_number();
+    let (tid, task_id) = (thread_number(), current_id());
     claim(
         recorder,
         Name::of_timer(id),
-        &Waiter { awaited, task, since, place, tid, stack, task_id: 0 },
+        &Waiter { awaited, task, since, place, tid, stack, task_id },
     );
 }
 

@@ -1,0 +1,87 @@
+//! What a task does, in one word: the state, and since when.
+//!
+//! It is the word of the task's entry in the recording, so that what a reader sees is what is true. It is
+//! changed by compare-and-exchange, `SeqCst`: a task that pauses stores that it waits and looks then
+//! whether there are wakers; whoever drops the last waker counts first and looks then whether the task waits.
+//! One of the two sees the other.
+
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use ticks_format::tasks::task_word as word;
+
+/// The state in the low byte.
+const STATE: u64 = 0xff;
+
+/// The word of a state since a time.
+#[inline]
+pub(crate) fn since(state: u64, time: u64) -> u64 {
+    state | time << 8
+}
+
+/// The state in a word.
+#[inline]
+pub(crate) fn of(word: u64) -> u64 {
+    word & STATE
+}
+
+/// A poll begins.
+#[inline]
+pub(crate) fn run(state: &AtomicU64, time: u64) {
+    state.swap(since(word::RUNNING, time), SeqCst);
+}
+
+/// A poll has returned Pending.
+#[inline]
+pub(crate) fn pause(state: &AtomicU64, time: u64) {
+    change(state, time, |now| match now {
+        word::RUNNING => Some(word::WAITING),
+        word::RUNNING_WOKEN => Some(word::SCHEDULED),
+        _ => None,
+    });
+}
+
+/// The task is woken. Returns whether it is that which has it polled.
+#[inline]
+pub(crate) fn wake(state: &AtomicU64, time: u64) -> bool {
+    change(state, time, |now| match now {
+        word::RUNNING => Some(word::RUNNING_WOKEN),
+        word::WAITING | word::FORGOTTEN => Some(word::SCHEDULED),
+        _ => None,
+    })
+}
+
+/// There are no wakers. Returns whether the task waited for one of them.
+#[inline]
+pub(crate) fn forget(state: &AtomicU64, time: u64) -> bool {
+    change(state, time, |now| (now == word::WAITING).then_some(word::FORGOTTEN))
+}
+
+/// The task ends, or is about to be dropped. Returns what it did until then.
+#[inline]
+pub(crate) fn end(state: &AtomicU64, time: u64) -> u64 {
+    of(state.swap(since(word::ENDED, time), SeqCst))
+}
+
+/// Whether the task is there.
+#[inline]
+pub(crate) fn is_over(state: &AtomicU64) -> bool {
+    of(state.load(SeqCst)) == word::ENDED
+}
+
+/// Goes on to the next state, if there is one.
+#[inline]
+fn change(state: &AtomicU64, time: u64, next: impl Fn(u64) -> Option<u64>) -> bool {
+    let mut now = state.load(SeqCst);
+    while let Some(next) = next(of(now)) {
+        // A poll that goes on has begun when it began.
+        let time = if next == word::RUNNING_WOKEN { now >> 8 } else { time };
+        match state.compare_exchange(now, since(next, time), SeqCst, SeqCst) {
+            Ok(_) => return true,
+            Err(other) => now = other,
+        }
+    }
+    false
+}
