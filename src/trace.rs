@@ -93,6 +93,7 @@ mod spans;
 mod task;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod waits;
 
 pub(crate) use describe::Descriptor;
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
@@ -100,6 +101,7 @@ pub(crate) use recorder::thread_number;
 use spans::{begun, since};
 pub use task::task;
 pub(crate) use task::{all_woken, asks_reactor, asks_timer, block_on_task};
+pub use waits::{waits, Wait, WaitsFor};
 
 /// Why a waker is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

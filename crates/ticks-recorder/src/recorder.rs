@@ -25,6 +25,7 @@ mod current;
 mod file;
 mod map;
 mod names;
+mod own;
 mod places;
 mod ring;
 mod settings;
@@ -53,6 +54,7 @@ mod writer;
 
 pub(crate) use current::forget;
 
+pub use own::own_recording;
 pub use places::set_place;
 pub use sources::{source_described, source_gone};
 pub use stack::stack_here;

@@ -79,6 +79,20 @@ impl Map {
         &self.words[word]
     }
 
+    /// The length in bytes.
+    pub(super) fn len(&self) -> usize {
+        std::mem::size_of_val(self.words)
+    }
+
+    /// The word at `offset`. Where no room was made nothing was stored: it is not looked at, as a system may
+    /// need room for that too.
+    pub(super) fn word(&self, offset: usize) -> u64 {
+        match self.words.get(offset / WORD_BYTES) {
+            Some(word) if self.has_room(offset / PIECE_BYTES) => word.load(Ordering::Acquire),
+            _ => 0,
+        }
+    }
+
     /// Makes room for the bytes at `offset`, up to `len`. Returns for how many there is room now.
     pub(super) fn reserve(&self, offset: usize, len: usize) -> usize {
         let end = offset + len;
