@@ -29,6 +29,34 @@ fn image() -> Image {
             &Waiter { awaited, task: 1, since: 1, place, tid: 1, stack: 0, task_id: 0 },
         );
     }
+    let stack = image.stack(&[Frame { module: 1, address: 2 }], StackEnd::Whole);
+    for id in 1..50 {
+        let asked = vec![Asked { stack, poll: 1 }];
+        image.task(
+            id,
+            &Task {
+                id,
+                state: TaskState::Waiting,
+                since: 3,
+                waker: 0x70,
+                name: place,
+                begun: 1,
+                kind: TaskKind::Spawned,
+                parent: id - 1,
+                stack,
+                thread: 1,
+                polls: 1,
+                polled: 2,
+                longest: 2,
+                longest_stack: stack,
+                wakes: 0,
+                last_wake: None,
+                wakers: 1,
+                asked_count: 1,
+                asked,
+            },
+        );
+    }
     image
 }
 
@@ -48,6 +76,14 @@ fn read_all(bytes: &[u8]) -> Result<usize, Error> {
     for waiter in recording.waiters() {
         if let Entry::Whole(waiter) = waiter? {
             recording.place(waiter.place)?;
+        }
+    }
+    for task in recording.tasks() {
+        if let Entry::Whole(task) = task? {
+            recording.place(task.name)?;
+            for asked in task.asked {
+                recording.stack(asked.stack)?;
+            }
         }
     }
     recording.sources().try_for_each(|source| source.map(|_| ()))?;

@@ -53,6 +53,13 @@ fn read_all(bytes: &[u8]) {
         }
     }
     assert!(count <= bytes.len() / 32);
+    for task in recording.tasks() {
+        let Entry::Whole(task) = task.expect("memory is readable") else { continue };
+        recording.place(task.name).expect("memory is readable");
+        for asked in task.asked {
+            recording.stack(asked.stack).expect("memory is readable");
+        }
+    }
     for waiter in recording.waiters() {
         waiter.expect("memory is readable");
     }
