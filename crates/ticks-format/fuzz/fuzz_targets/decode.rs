@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use ticks_format::image::Image;
 use ticks_format::layout::{Layout, FILE_BYTES_MIN};
 use ticks_format::stacks::{BUILD_ID_MAX, FRAMES_MAX};
-use ticks_format::{Anchor, Header, Recording};
+use ticks_format::{Anchor, Entry, Header, Recording};
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, data)) = data.split_first() else {
