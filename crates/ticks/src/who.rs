@@ -234,7 +234,7 @@ fn write_view(
         has_folded |= Stacks::new(book, frames, args.waits).write(out, view)?;
     }
     if args.tree {
-        has_folded |= tree::write(out, view, accounts, frames)?;
+        has_folded |= tree::write(out, accounts, frames)?;
     }
     if has_folded {
         calls::write_about_folded(out)?;

@@ -71,6 +71,11 @@ const CRATES: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// Whether a crate's calls are left out.
+pub fn is_folded_crate(name: &str) -> bool {
+    CRATES.iter().any(|(_, crates)| crates.contains(&name))
+}
+
 /// How a thread begins and how a program does, in C.
 const FUNCTIONS: [&str; 11] = [
     "__libc_start_call_main",
@@ -115,7 +120,7 @@ impl Roots {
     pub fn judge(&self, call: &mut Call) {
         let of_crate = self.crate_of(call);
         call.is_folded = match &of_crate {
-            Some(name) => CRATES.iter().any(|(_, crates)| crates.contains(&name.as_str())),
+            Some(name) => is_folded_crate(name),
             None => {
                 let library = call.module.rsplit('/').next().unwrap_or_default();
                 let function = call.function.as_deref().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Names of tasks, which are types of futures, as people write them.
 
+use super::fold::is_folded_crate;
 use super::names;
 
 /// How deep types are looked into.
@@ -19,13 +20,56 @@ fn of_type(raw: &str, depth: usize) -> String {
         let path = of_trait.split(['<', '+']).next().unwrap_or_default().trim();
         return format!("dyn {}", last(path));
     }
-    let Some((head, inside)) = wrapped(raw) else { return names::readable(raw) };
-    let own_crate = head.split("::").next().unwrap_or_default();
+    let own_crate = raw.split("::").next().unwrap_or_default();
+    let Some((head, inside)) = wrapped(raw) else {
+        return match is_folded_crate(own_crate) && depth < DEPTH_MAX {
+            true => of_function(raw, depth),
+            false => names::readable(raw),
+        };
+    };
     let is_holder = WRAPPERS.contains(&own_crate) || !head.contains("::");
     match depth < DEPTH_MAX && (is_holder || inside.contains("{{closure}}")) {
-        true => format!("{}<{}>", last(head), of_type(first(inside), depth + 1)),
+        true => format!("{}<{}>", last(head), of_type(arguments(inside).0[0], depth + 1)),
         false => names::readable(raw),
     }
+}
+
+/// An async function of a runtime's or a combinator's: with the future that it was given, if it was.
+fn of_function(raw: &str, depth: usize) -> String {
+    let name = names::readable(raw);
+    let mut rest = raw;
+    let mut given = None;
+    while let Some((_, inside)) = rest.split_once('<') {
+        let (arguments, after) = arguments(inside);
+        given = arguments.into_iter().find(|it| it.ends_with("::{{closure}}")).or(given);
+        rest = after;
+    }
+    let short: Vec<_> = name.rsplitn(3, "::").take(2).collect();
+    match given {
+        Some(given) => {
+            let short: Vec<_> = short.into_iter().rev().collect();
+            format!("{}<{}>", short.join("::"), of_type(given, depth + 1))
+        }
+        None => name,
+    }
+}
+
+/// The arguments up to the bracket that closes, and what comes after it.
+fn arguments(inside: &str) -> (Vec<&str>, &str) {
+    let (mut all, mut from, mut depth) = (Vec::new(), 0, 0_i32);
+    for (at, byte) in inside.bytes().enumerate() {
+        depth += i32::from(matches!(byte, b'<' | b'(' | b'['));
+        depth -= i32::from(matches!(byte, b'>' | b')' | b']'));
+        if depth < 0 || depth == 0 && byte == b',' {
+            all.push(inside[from..at].trim());
+            from = at + 1;
+        }
+        if depth < 0 {
+            return (all, &inside[at + 1..]);
+        }
+    }
+    all.push(inside[from..].trim());
+    (all, "")
 }
 
 /// What is before the brackets that the name ends with, and what is in them.
@@ -39,17 +83,6 @@ fn wrapped(raw: &str) -> Option<(&str, &str)> {
         depth >= 0
     });
     (is_one && !head.is_empty()).then_some((head, inside))
-}
-
-/// The first of several arguments.
-fn first(arguments: &str) -> &str {
-    let mut depth = 0_i32;
-    let end = arguments.bytes().position(|byte| {
-        depth += i32::from(matches!(byte, b'<' | b'(' | b'['));
-        depth -= i32::from(matches!(byte, b'>' | b')' | b']'));
-        depth == 0 && byte == b','
-    });
-    &arguments[..end.unwrap_or(arguments.len())]
 }
 
 fn last(path: &str) -> &str {
@@ -71,6 +104,12 @@ mod tests {
             ("tracing::instrument::Instrumented<shop::serve::{{closure}}>", "Instrumented<shop::serve>"),
             ("alloc::boxed::Box<shop::Serve<u8, u16>>", "Box<shop::Serve>"),
             ("shop::Serve<alloc::vec::Vec<u8>>", "shop::Serve"),
+            (
+                "async_executor::executor::Executor<'_>::run<core::result::Result<(), u8>, \
+                 shop::main::{{closure}}>::{{closure}}",
+                "Executor::run<shop::main>",
+            ),
+            ("async_io::driver::run<u8>::{{closure}}", "async_io::driver::run"),
             ("<", "<"),
             (">", ">"),
             ("a<b>>", "a"),

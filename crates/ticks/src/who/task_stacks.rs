@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use ticks_format::TaskKind;
+
 use super::account::{state_name, Account};
 use super::calls::{write_lines, Frames};
 use super::view::View;
@@ -104,9 +106,11 @@ fn write_group(
     if let Some(spawned) = &first.spawned {
         let calls: Vec<&Call> = frames.of(&spawned.calls).collect();
         if !calls.is_empty() {
-            let begun = match first.live.task.parent {
-                parent if parent > 0 && group.len() == 1 => format!("spawned by task {parent} in"),
-                _ => "spawned in".into(),
+            let task = &first.live.task;
+            let verb = if task.kind == TaskKind::Spawned { "spawned" } else { "begun" };
+            let begun = match task.parent {
+                parent if parent > 0 && group.len() == 1 => format!("{verb} by task {parent} in"),
+                _ => format!("{verb} in"),
             };
             write!(out, "{}", line(&begun))?;
             write_lines(out, &calls, INDENT)?;

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 
 use super::account::{state_name, Account};
 use super::calls::Frames;
-use super::view::View;
 use crate::table::pair;
 use crate::units;
 
@@ -23,12 +22,7 @@ struct Node {
 }
 
 /// Tells it. Returns whether calls are left out.
-pub fn write(
-    out: &mut dyn Write,
-    _view: &View<'_>,
-    accounts: &[Account<'_>],
-    frames: Frames,
-) -> io::Result<bool> {
+pub fn write(out: &mut dyn Write, accounts: &[Account<'_>], frames: Frames) -> io::Result<bool> {
     let mut root = Node::default();
     let mut has_folded = false;
     for account in accounts {
@@ -63,7 +57,10 @@ impl Node {
             node = node.inner.entry(step).or_default();
             node.waits += 1;
         }
-        node.tasks.push(task);
+        // One that waits for several of a kind is named once.
+        if node.tasks.last() != Some(&task) {
+            node.tasks.push(task);
+        }
     }
 
     fn write(&self, out: &mut dyn Write, depth: usize) -> io::Result<()> {
