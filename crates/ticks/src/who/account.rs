@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ticks_format::{Awaited, Direction, LastWake, TaskState, WokenBy};
+use ticks_format::{Awaited, LastWake, TaskState, WokenBy};
 
 use super::tasks::Live;
 use super::view::{View, Wait};
 use crate::input::{addresses, Input};
 use crate::plain::plain;
 use crate::symbols::{Book, Place};
+use crate::task_names::TaskNames;
 use crate::units;
 
 /// A task with all that is told of it.
@@ -78,7 +79,8 @@ pub fn of<'v>(
             *last = live;
         }
     }
-    let names = Names::of(view, full_names);
+    let names = view.tasks.iter().filter(|live| live.name.is_some());
+    let names: TaskNames = names.map(|live| (live.task.id, live.shown_name(full_names))).collect();
     let mut accounts = Vec::with_capacity(view.tasks.len());
     for live in &view.tasks {
         let input = view.input;
@@ -240,25 +242,6 @@ pub fn due(view: &View<'_>, wait: &Wait) -> String {
     }
 }
 
-/// The names of tasks by their numbers.
-pub struct Names(HashMap<u64, String>);
-
-impl Names {
-    /// Those of the table.
-    pub fn of(view: &View<'_>, full: bool) -> Names {
-        let named = view.tasks.iter().map(|live| (live.task.id, live.shown_name(full)));
-        Names(named.filter(|(_, name)| name != "-").collect())
-    }
-
-    /// `task 17 (shop::serve)`.
-    pub fn task(&self, id: u64) -> String {
-        match self.0.get(&id) {
-            Some(name) => format!("task {id} ({name})"),
-            None => format!("task {id}"),
-        }
-    }
-}
-
 fn waker_kind(by: WokenBy) -> &'static str {
     match by {
         WokenBy::Source => "a source",
@@ -271,30 +254,14 @@ fn waker_kind(by: WokenBy) -> &'static str {
 }
 
 /// Who woke a task.
-pub fn waker(
+fn waker(
     view: &View<'_>,
-    names: &Names,
+    names: &TaskNames,
     book: &mut Book,
     wake: &LastWake,
 ) -> anyhow::Result<String> {
-    let who = match wake.by {
-        WokenBy::Source => {
-            let fd = view.sources.get(&ticks_format::Key(wake.from)).map(|source| source.fd);
-            let dir = wake.dir.map_or("", Direction::name);
-            match fd {
-                Some(fd) => format!("fd {fd} {dir}"),
-                None => format!("source {} {dir}", ticks_format::Key(wake.from)),
-            }
-        }
-        WokenBy::Timer => format!("timer {}", wake.from),
-        WokenBy::Task => names.task(wake.from),
-        WokenBy::Itself => "itself".into(),
-        WokenBy::Thread => format!("thread {}", wake.from),
-        WokenBy::Reactor => "the reactor".into(),
-    };
+    let fd = |key| view.sources.get(&key).map(|source| source.fd);
+    let who = names.waker((wake.by, wake.from), wake.dir, fd);
     let place = book.place(view.input, wake.stack)?.and_then(|place| place.own_text());
-    Ok(match place {
-        Some(place) => format!("{} in {place}", who.trim_end()),
-        None => who.trim_end().to_owned(),
-    })
+    Ok(place.map_or(who.clone(), |place| format!("{who} in {place}")))
 }

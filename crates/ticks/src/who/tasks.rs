@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Awaited, Task, TaskKind};
+use ticks_format::{Awaited, Task};
 
 use super::view::Wait;
 use crate::input::Input;
-use crate::symbols;
+use crate::task_names;
 
 /// A task that is there, or was lost.
 pub struct Live {
@@ -27,11 +27,10 @@ pub struct Live {
 impl Live {
     /// Its name for people, or as the compiler makes it.
     pub fn shown_name(&self, full: bool) -> String {
-        match (&self.name, self.task.kind) {
-            (None, _) => "-".into(),
-            (Some(name), TaskKind::Named) => name.clone(),
-            (Some(name), _) if full => name.clone(),
-            (Some(name), _) => symbols::type_name(name),
+        match &self.name {
+            None => "-".into(),
+            Some(name) if full => name.clone(),
+            Some(name) => task_names::readable(name, self.task.kind),
         }
     }
 }
