@@ -202,20 +202,22 @@ fn of_reactor(view: &View<'_>, at: usize, wait: &Wait, book: &mut Book) -> anyho
     let place = book.place(view.input, stack)?;
     let (text, kind) = match wait.waiter.awaited {
         Awaited::Source { fd, dir, key, .. } => {
-            let (kind, address) = match &wait.source {
-                Some(source) => (source.kind.to_string(), addresses(&source.local, &source.peer)),
-                None => (format!("source {key}"), String::new()),
+            let (what, kind) = match &wait.source {
+                Some(source) => {
+                    let addresses = addresses(&source.local, &source.peer);
+                    (format!("{} {addresses}", source.kind), source.kind.name())
+                }
+                None => (format!("source {key}"), "source"),
             };
-            let text = format!("{dir} fd {fd}, {kind} {address}");
-            (text.trim_end().to_owned(), format!("{dir} {kind}"))
+            let text = format!("{dir} fd {fd}, {}", what.trim_end());
+            (text, format!("{dir} {kind}"))
         }
         Awaited::Timer { id, .. } => (format!("timer {id}, {}", due(view, wait)), "timer".into()),
     };
     let mut text = text;
-    if let Some(socket) = &wait.socket {
-        text += &Some(socket.text())
-            .filter(|it| !it.is_empty())
-            .map_or(String::new(), |it| format!(" ({it})"));
+    let socket = wait.socket.as_ref().map(|socket| socket.text());
+    if let Some(socket) = socket.filter(|socket| !socket.is_empty()) {
+        text += &format!(" ({socket})");
     }
     if let Some(woken_ns) = wait.woken_ns {
         let ago = units::duration(view.ago_ns(woken_ns));
