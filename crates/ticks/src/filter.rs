@@ -5,7 +5,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{bail, Context};
 use serde_json::Value as Json;
-use ticks_format::{Address, Direction, Key, Record, Schema, Verdict, WaiterId, WakerChange, What};
+use ticks_format::{
+    Address, Direction, Entry, Key, Kind, Record, Schema, Verdict, WaiterId, WakerChange, What,
+    WokenBy,
+};
 
 use crate::input::Input;
 use crate::line;
@@ -29,7 +32,8 @@ pub struct Filter {
     /// Of this direction: read or write
     #[arg(long, value_name = "read|write", value_parser = direction)]
     dir: Option<Direction>,
-    /// Of this task: the number that `task=` shows, `0x…`; its polls too, while its waker is stored
+    /// Of this task: its number, as `ticks who` shows it, or its waker's, which `task=` shows as `0x…`; its polls of
+    /// sources too, while its waker is stored, and the wakes that it causes
     #[arg(long, value_parser = number)]
     task: Option<u64>,
     /// Of this thread: its number, or a part of its name
@@ -78,6 +82,9 @@ pub struct Ready {
     sources: Vec<Sources>,
     /// Whose wakers are stored: polls name their waiter, and no task.
     waiters: HashMap<(usize, WaiterId), u64>,
+    /// The waker's data pointer of the wanted task in each file, and from when on it is that: another task may
+    /// have had it before.
+    wakers: Vec<Option<(u64, u64)>>,
 }
 
 impl Filter {
@@ -96,8 +103,12 @@ impl Filter {
             let [since, until] = [since_ns, until_ns].map(units::time);
             bail!("--since: expected a time that is not after --until's, {until}, found {since}");
         }
-        let mut sources = Vec::new();
+        let (mut sources, mut wakers) = (Vec::new(), Vec::new());
         for input in inputs {
+            wakers.push(match self.task {
+                Some(task) => waker(input, task).with_context(|| input.place())?,
+                None => None,
+            });
             sources.push(match self.fd.is_some() || self.peer.is_some() {
                 true => Sources::of(input)?,
                 false => Sources::default(),
@@ -110,7 +121,13 @@ impl Filter {
             until_ns,
             sources,
             waiters: HashMap::new(),
+            wakers,
         })
+    }
+
+    /// Whether a task is asked for.
+    pub fn has_task(&self) -> bool {
+        self.task.is_some()
     }
 
     /// A kind with a slip in it would show nothing, as if nothing of the kind had happened.
@@ -140,6 +157,19 @@ impl Filter {
 /// Whether the kind of this name, whose records' text begins with that, is meant.
 fn is_kind(wanted: &str, kind: &str, name: &str) -> bool {
     kind.eq_ignore_ascii_case(wanted) || name.contains(wanted)
+}
+
+/// The waker's data pointer of the task of this number, and when it was begun, if it is in the table.
+fn waker(input: &Input, task: u64) -> anyhow::Result<Option<(u64, u64)>> {
+    for entry in input.recording.tasks() {
+        if let Entry::Whole(found) = entry? {
+            if found.id == task {
+                let begun_ns = input.recording.clock().utc_ns(found.begun);
+                return Ok(Some((found.waker, begun_ns)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
@@ -210,12 +240,16 @@ impl Ready {
         if self.filter.fd.is_some() || self.filter.peer.is_some() {
             self.sources[moment.input].learn(&moment.stamped.what);
         }
+        if self.filter.task.is_some() {
+            self.learn_waker(moment);
+        }
         let passes = (self.since_ns..=self.until_ns).contains(&moment.utc_ns)
             && self.kind_passes(&moment.stamped.what)
             && self.thread_passes(moment)
             && self.fields_pass(moment);
         if self.filter.task.is_some() {
             self.learn_waiter(moment);
+            self.learn_end(moment);
         }
         passes
     }
@@ -239,12 +273,56 @@ impl Ready {
         }
     }
 
-    /// Whether a record that names no task is about a waiter of the wanted one's.
+    /// Learns which waker the wanted task has.
+    fn learn_waker(&mut self, moment: &Moment) {
+        if let What::Record(Record::TaskSpawn(spawn)) = &moment.stamped.what {
+            if Some(spawn.task) == self.filter.task {
+                self.wakers[moment.input] = Some((spawn.waker, moment.utc_ns));
+            }
+        }
+    }
+
+    /// Learns that the wanted task has come to its end: another one may have its waker next.
+    fn learn_end(&mut self, moment: &Moment) {
+        let What::Record(record) = &moment.stamped.what else { return };
+        let ended = match record {
+            Record::TaskDone(end) => end.task,
+            Record::TaskCancelled(end) => end.task,
+            Record::TaskPanicked(end) => end.task,
+            _ => return,
+        };
+        if Some(ended) == self.filter.task {
+            self.wakers[moment.input] = None;
+        }
+    }
+
+    /// Whether a record that names no task is about a waiter of the wanted one's, or of a wake by it.
     fn is_of_task(&self, moment: &Moment) -> bool {
         let What::Record(record) = &moment.stamped.what else { return false };
+        if let Record::TaskWake(wake) = record {
+            if wake.by == WokenBy::Task && Some(wake.from) == self.filter.task {
+                return true;
+            }
+        }
         let waiter = record.waiter_id();
-        let task = waiter.and_then(|waiter| self.waiters.get(&(moment.input, waiter)).copied());
-        task.is_some() && task == self.filter.task
+        let waker = waiter.and_then(|waiter| self.waiters.get(&(moment.input, waiter)).copied());
+        waker.is_some_and(|waker| self.is_waker(moment, waker))
+    }
+
+    /// Whether this is the waker of the wanted task.
+    fn is_waker(&self, moment: &Moment, waker: u64) -> bool {
+        let known = self.wakers[moment.input].filter(|(_, since_ns)| *since_ns <= moment.utc_ns);
+        Some(waker) == self.filter.task || known.is_some_and(|(known, _)| known == waker)
+    }
+
+    /// Whether what a record has as its task, the number or the waker, is the wanted one.
+    fn is_task(&self, moment: &Moment, task: u64) -> bool {
+        match &moment.stamped.what {
+            What::Record(record) if record.kind() >= Kind::TaskSpawn => {
+                Some(task) == self.filter.task
+            }
+            _ => self.is_waker(moment, task),
+        }
     }
 
     fn kind_passes(&self, what: &What) -> bool {
@@ -285,7 +363,7 @@ impl Ready {
             }
             "fd" => fd |= value.as_i64() == filter.fd,
             "dir" => dir |= filter.dir.is_some_and(|dir| is_dir(&value, dir)),
-            "task" => task |= value.as_u64() == filter.task,
+            "task" => task |= value.as_u64().is_some_and(|value| self.is_task(moment, value)),
             "tick" | "ticks_a" | "ticks_b" => tick |= value.as_u64() == filter.tick,
             _ => {}
         });

@@ -103,25 +103,27 @@ fn style(what: &What) -> Style {
         What::Record(Record::PollEnd(poll)) if poll.result == Failed => WRONG,
         What::Record(Record::ReactEvent(_) | Record::TimerFire(_)) => EVENT,
         What::Record(Record::ReactStale(_)) => WRONG,
-        What::Record(Record::Wake(_)) => WAKE,
+        What::Record(Record::Wake(_) | Record::TaskWake(_)) => WAKE,
+        What::Record(Record::TaskForgotten(_) | Record::TaskPanicked(_)) => WRONG,
         What::ThreadBegin(_) | What::ThreadEnd(_) => DIM,
         _ => Style::new(),
     }
 }
 
 /// `[2022-05-03T18:37:52.139518Z TRACE async_io::reactor 0 4711] …`, as the logs of 2022: time,
-/// level, module, line (a recording has none), thread.
+/// level, module, line (a recording has none), thread. With the record's text, or in words.
 pub fn write_text(
     out: &mut dyn Write,
     inputs: &[Input],
     moment: &Moment,
+    words: Option<String>,
     colours: bool,
 ) -> io::Result<()> {
     let what = &moment.stamped.what;
     let time = units::time(moment.utc_ns);
     let tid = moment.stamped.thread.as_ref().map_or(0, |thread| thread.tid);
     let (dim, style) = if colours { (DIM, style(what)) } else { Default::default() };
-    let text = text(what);
+    let text = words.unwrap_or_else(|| text(what));
     let (target, text) = (plain(target(what)), plain(&text));
     // With several processes the thread's number alone would not say whose it is.
     let pid = match inputs.len() {

@@ -16,9 +16,14 @@ use crate::merge::{Merge, Place};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::progress::Progress;
+use crate::story::Story;
+use crate::symbols::Options;
 use crate::units;
 
 /// Show the records as the log's text lines, threads and files merged by time
+///
+/// With --task and a task's number, as `ticks who` shows it, its life is told in words: where it was begun, its polls
+/// and how long they took, what it waited for, who woke it, its end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -31,6 +36,12 @@ pub struct Args {
     /// Go on with what is recorded from now on, until the programs have ended or --until has passed
     #[arg(long, short)]
     follow: bool,
+    /// With --task: show functions' names as the compiler makes them
+    #[arg(long)]
+    full_names: bool,
+    /// With --task: where the program and its libraries are, with their debug information, if not where they ran
+    #[arg(long, value_name = "DIR")]
+    symbols: Vec<PathBuf>,
     #[command(flatten)]
     filter: Filter,
 }
@@ -38,6 +49,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   ticks show 4711.ticks --fd 9 --dir read
+  ticks show 4711.ticks --task 17
   ticks show 4711.ticks --kind PollEnd --since 1.5s --until 1.6s
   ticks show client.ticks server.ticks --peer 127.0.0.1:4001
   ticks show 4711.ticks --json | jq 'select(.record == \"Wake\").fields'
@@ -72,6 +84,9 @@ fn is_over(filter: &Ready) -> bool {
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
     let mut filter = args.filter.ready(&inputs)?;
+    let options = Options { dirs: args.symbols.clone(), full_names: args.full_names };
+    let tells = args.filter.has_task() && !args.json;
+    let mut story = tells.then(|| Story::new(&inputs, &options)).transpose()?;
     let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let mut out: Box<dyn Write> = match colours {
         true => Box::new(BufWriter::with_capacity(OUT_BYTES, anstream::stdout().lock())),
@@ -90,6 +105,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         while let Some(moment) = merge.advance()? {
             progress.iter_mut().for_each(Progress::step);
             read += 1;
+            if let Some(story) = &mut story {
+                story.learn(&inputs, &moment)?;
+            }
             if !filter.passes(&moment) {
                 continue;
             }
@@ -97,7 +115,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             if args.json {
                 line::write_json(&mut out, &inputs, &moment)?;
             } else {
-                line::write_text(&mut out, &inputs, &moment, colours)?;
+                let words = match &mut story {
+                    Some(story) => story.words(&inputs, &moment)?,
+                    None => None,
+                };
+                line::write_text(&mut out, &inputs, &moment, words, colours)?;
             }
         }
         drop(progress);
@@ -116,6 +138,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if shown == 0 && read > 0 {
         // Silence would read as if nothing had happened, though it may be a slip in a filter.
         say!("none of {} records passes the filters", units::count(read));
+    }
+    for note in story.iter().flat_map(Story::notes) {
+        say!("{note}");
     }
     for input in &inputs {
         damaged |= input.report_problems();

@@ -12,12 +12,19 @@ use ticks_format::{Error, Frame, Stack};
 
 use crate::input::Input;
 
+mod book;
+mod causes;
 mod files;
 mod fold;
 mod names;
+mod place;
+mod types;
 
+pub use book::{Book, Told};
 use files::File;
 use fold::Roots;
+pub use place::Place;
+pub use types::readable as type_name;
 
 /// How symbols are looked for and shown.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +52,64 @@ pub struct Call {
     pub is_inlined: bool,
     /// Whether it only passes polls on: code of a runtime, of a combinator, of the standard library.
     pub is_folded: bool,
+    /// The crate that its code is in, if that is known.
+    pub of_crate: Option<String>,
+    /// Whether it is the program's own code: neither folded nor of a crate from a registry.
+    pub is_own: bool,
+}
+
+impl Call {
+    /// Its function's name, or its address where there is none.
+    pub fn name(&self) -> String {
+        match (&self.function, self.module.rsplit('/').next()) {
+            (Some(function), _) => function.clone(),
+            (None, Some(module)) if !module.is_empty() => {
+                format!("{:#x} in {module}", self.address)
+            }
+            (None, _) => format!("{:#x}", self.address),
+        }
+    }
+
+    /// File and line, as far as they are known.
+    pub fn line_text(&self) -> String {
+        let file = self.file.as_deref().map(short);
+        match (file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => file.to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// File and line from the package's directory on, for tables.
+    pub fn compact_line(&self) -> String {
+        let text = self.line_text();
+        let begins = ["/src/", "/examples/", "/tests/", "/benches/"];
+        let begin = begins.iter().filter_map(|part| text.rfind(part)).max();
+        match begin.filter(|_| text.starts_with('/')) {
+            Some(begin) => text[begin + 1..].to_owned(),
+            None => text,
+        }
+    }
+
+    /// Function, file and line in a few words.
+    pub fn text(&self) -> String {
+        let line = self.compact_line();
+        match line.is_empty() {
+            true => self.name(),
+            false => format!("{} {line}", self.name()),
+        }
+    }
+}
+
+/// A place without the machine's part: a dependency's begins with the package's name and version, the
+/// standard library's with the crate's.
+pub fn short(place: &str) -> &str {
+    // `/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smol-2.0.2/src/lib.rs:1:1`.
+    let dependency = || Some(place.split_once("/registry/src/")?.1.split_once('/')?.1);
+    // `/home/x/.cargo/git/checkouts/smol-0123456789abcdef/0123456/src/lib.rs:1:1`.
+    let checkout = || Some(place.split_once("/git/checkouts/")?.1);
+    let std = || Some(place.strip_prefix("/rustc/")?.split_once("/library/")?.1);
+    dependency().or_else(checkout).or_else(std).unwrap_or(place)
 }
 
 /// The symbols of a recording's modules, read as they are needed.
@@ -81,7 +146,7 @@ impl Symbols {
         // Those of the whole stack first: an inner call may be told by an outer one.
         calls.iter().for_each(|call| self.roots.learn(call));
         for call in &mut calls {
-            call.is_folded = self.roots.is_folded(call);
+            self.roots.judge(call);
         }
         Ok(calls)
     }
@@ -113,5 +178,33 @@ impl Symbols {
         // A running program's files are there even when they were replaced, or are in a container.
         let live = input.is_live().then(|| input.pid());
         Ok(File::find(&module, path, &self.options.dirs, live))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_dependencies_are_short() {
+        let registry = "/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let place = format!("{registry}/smol-2.0.2/src/lib.rs:1:1");
+        assert_eq!(short(&place), "smol-2.0.2/src/lib.rs:1:1");
+        let hash = "59807616e1ab0ed5d0d5e1d5d29a0d4d6e3a9e1b";
+        assert_eq!(short(&format!("/rustc/{hash}/library/core/src/a.rs:1:1")), "core/src/a.rs:1:1");
+        assert_eq!(short("src/main.rs:12:5"), "src/main.rs:12:5");
+    }
+
+    #[test]
+    fn lines_begin_in_the_package() {
+        for (file, expected) in [
+            ("/home/x/src/shop/src/till/pay.rs", "src/till/pay.rs:3"),
+            ("/home/x/shop/examples/last_item.rs", "examples/last_item.rs:3"),
+            ("/home/x/.cargo/registry/src/i-1/smol-2.0.2/src/lib.rs", "smol-2.0.2/src/lib.rs:3"),
+            ("build/gen.rs", "build/gen.rs:3"),
+        ] {
+            let call = Call { file: Some(file.into()), line: Some(3), ..Call::default() };
+            assert_eq!(call.compact_line(), expected);
+        }
     }
 }

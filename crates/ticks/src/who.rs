@@ -12,19 +12,38 @@ use crate::outcome::Outcome;
 use crate::symbols;
 use crate::units;
 
+mod account;
+mod calls;
 mod ends;
 mod json;
 mod list;
 mod stacks;
 mod table;
+mod task_json;
+mod task_stacks;
+mod task_table;
+mod tasks;
+mod tree;
 mod view;
 
+use account::Account;
 use stacks::Stacks;
+use symbols::Book;
 use view::View;
 
-/// Show who waits now, or waited when the program ended; without an argument, which processes record
+/// Show the tasks and what they wait for, now or when the program ended; without an argument, which processes
+/// record
 ///
 /// Nothing runs in the program: its recording is read.
+///
+/// A task is what an executor or block_on polls. FOR is what it waits for: sources and timers, and whatever else
+/// has its waker, a lock, a channel, another task, told by the code that asked. IN is the innermost call that is the
+/// program's own. N × are tasks of which the same is told; --all lists each. A task of which nobody has a waker any
+/// more, and which is not woken, is forgotten: nothing can wake it.
+///
+/// Tasks are recorded of a program that is patched with crates/async-executor, of block_on, and where
+/// async_io::trace::task names one. Waits for sources and timers that belong to no such task have a table of their
+/// own, and so have all of them with --waits.
 ///
 /// EVENTS and LAST EVENT are those of the direction that is waited for. SOCKET is what the kernel knows of a
 /// connection while the process is there; B unconfirmed were written, and the peer has not said that it has
@@ -49,9 +68,19 @@ pub struct Args {
     /// Show what each waiter remembers: the reactor's round when it began to wait, and the direction's
     #[arg(long)]
     ticks: bool,
-    /// Show by which calls each wait began, the program's own ones; equal ones are told once, with a count
+    /// Show by which calls each task waits, the innermost first, and where it was spawned: the program's own
+    /// calls; equal ones are told once, with a count
     #[arg(long)]
     stacks: bool,
+    /// Show the same as a tree, the outermost call first, with a count of waits at each
+    #[arg(long)]
+    tree: bool,
+    /// Show each task, also those of which the same is told
+    #[arg(long)]
+    all: bool,
+    /// Show the table of all waits for sources and timers, those of tasks too
+    #[arg(long)]
+    waits: bool,
     /// Show all calls of the stacks, those of runtimes and combinators too
     #[arg(long)]
     all_frames: bool,
@@ -72,18 +101,24 @@ Examples:
   ticks who
   ticks who 4711
   ticks who --stacks 4711
+  ticks who --tree 4711
+  ticks who --all 4711 | grep forgotten
   ticks who --stacks --symbols ./from-the-build-server /tmp/t/4711.ticks
   ticks who --every 10s 4711
   ticks who /tmp/t/*.ticks
-  ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'";
+  ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'
+  ticks who --json 4711 | jq 'select(.kind == \"task\" and .task_state == \"forgotten\")'";
 
 impl Args {
-    /// What is needed to show the stacks of each input; nothing if nobody asks for them.
-    fn stacks_of(&self, inputs: &Inputs) -> Vec<Stacks> {
-        let wanted = self.stacks || self.all_frames || self.full_names || !self.symbols.is_empty();
+    fn wants_stacks(&self) -> bool {
+        let shows = self.stacks || self.all_frames || self.full_names;
+        shows || !self.symbols.is_empty() && !self.tree
+    }
+
+    /// The stacks of each input, of which nothing is read yet.
+    fn books(&self, inputs: &Inputs) -> Vec<Book> {
         let options = symbols::Options { dirs: self.symbols.clone(), full_names: self.full_names };
-        let inputs = inputs.all.iter().filter(|_| wanted);
-        inputs.map(|input| Stacks::new(input, &options, self.all_frames)).collect()
+        inputs.all.iter().map(|_| Book::new(&options)).collect()
     }
 }
 
@@ -119,8 +154,7 @@ fn list_processes(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
 /// Returns whether something could not be read.
 fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
     let mut inputs = Inputs::open(&args.files)?;
-    let options = table::Options { ticks: args.ticks };
-    let mut stacks = args.stacks_of(&inputs);
+    let mut books = args.books(&inputs);
     let mut is_first = true;
     let mut damaged = false;
     loop {
@@ -128,24 +162,19 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
         // Entries that nobody will finish writing, among others.
         damaged |= failed || views.iter().any(|view| view.torn > 0 && !view.state.is_live());
         for view in &views {
-            let mut stacks = stacks.iter_mut().find(|stacks| stacks.are_of(view));
+            let place = inputs.all.iter().position(|input| std::ptr::eq(input, view.input));
+            let Some(book) = place.map(|place| &mut books[place]) else { continue };
+            let accounts = account::of(view, book, args.full_names)?;
             if args.json {
-                for (wait, mut object) in view.waits.iter().zip(json::of(view)) {
-                    if let Some(stacks) = &mut stacks {
-                        stacks.add_json(view, wait, &mut object)?;
-                    }
-                    writeln!(out, "{object}")?;
-                }
+                write_json(out, args, view, &accounts, book)?;
                 continue;
             }
             // Those for whom nobody waits have a line each.
-            if !std::mem::take(&mut is_first) && !view.waits.is_empty() {
+            let has_any = !view.waits.is_empty() || !view.tasks.is_empty();
+            if !std::mem::take(&mut is_first) && has_any {
                 writeln!(out)?;
             }
-            table::write(out, view, &options)?;
-            if let Some(stacks) = stacks {
-                stacks.write(out, view)?;
-            }
+            write_view(out, args, view, &accounts, book)?;
         }
         if !args.json {
             ends::write(out, &views)?;
@@ -165,6 +194,58 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
         damaged |= input.report_problems();
     }
     Ok(damaged)
+}
+
+fn write_json(
+    out: &mut dyn Write,
+    args: &Args,
+    view: &View<'_>,
+    accounts: &[Account<'_>],
+    book: &mut Book,
+) -> anyhow::Result<()> {
+    let with_stacks = args.wants_stacks();
+    for account in accounts {
+        writeln!(out, "{}", task_json::of(view, account, book, with_stacks)?)?;
+    }
+    for (wait, mut object) in view.waits.iter().zip(json::of(view)) {
+        if with_stacks {
+            calls::add_json(book, view.input, wait.waiter.stack, &mut object)?;
+        }
+        writeln!(out, "{object}")?;
+    }
+    Ok(())
+}
+
+fn write_view(
+    out: &mut dyn Write,
+    args: &Args,
+    view: &View<'_>,
+    accounts: &[Account<'_>],
+    book: &mut Book,
+) -> anyhow::Result<()> {
+    let options = table::Options { ticks: args.ticks, waits: args.waits };
+    table::write_head(out, view)?;
+    task_table::write(out, view, accounts, args.all)?;
+    table::write(out, view, &options)?;
+    let frames = calls::Frames { all: args.all_frames };
+    let mut has_folded = false;
+    if args.wants_stacks() {
+        has_folded |= task_stacks::write(out, view, accounts, frames, args.all)?;
+        has_folded |= Stacks::new(book, frames, args.waits).write(out, view)?;
+    }
+    if args.tree {
+        has_folded |= tree::write(out, accounts, frames)?;
+    }
+    if has_folded {
+        calls::write_about_folded(out)?;
+    }
+    for note in book.notes() {
+        write!(out, "{}", crate::table::paragraph(&crate::plain::plain(note)))?;
+    }
+    if args.wants_stacks() {
+        stacks::write_without(out, view, book, args.waits)?;
+    }
+    Ok(())
 }
 
 fn write_total(out: &mut dyn Write, views: &[View<'_>]) -> anyhow::Result<()> {

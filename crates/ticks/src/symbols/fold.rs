@@ -71,6 +71,11 @@ const CRATES: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// Whether a crate's calls are left out.
+pub fn is_folded_crate(name: &str) -> bool {
+    CRATES.iter().any(|(_, crates)| crates.contains(&name))
+}
+
 /// How a thread begins and how a program does, in C.
 const FUNCTIONS: [&str; 11] = [
     "__libc_start_call_main",
@@ -88,6 +93,9 @@ const FUNCTIONS: [&str; 11] = [
 
 /// The system's libraries in which threads and programs begin.
 const LIBRARIES: [&str; 4] = ["ld-linux", "ld-musl", "libc.", "libpthread."];
+
+/// Where cargo and the compiler have the sources of what the program depends on.
+const DEPENDENCIES: [&str; 3] = ["/registry/src/", "/git/checkouts/", "/rustc/"];
 
 /// Where each crate's source is, as far as the names of its functions tell.
 #[derive(Debug, Default)]
@@ -108,17 +116,21 @@ impl Roots {
         of_file.or_else(|| crate_in_name(call)).or_else(of_root).map(|name| name.replace('-', "_"))
     }
 
-    /// Whether the call is left out.
-    pub fn is_folded(&self, call: &Call) -> bool {
-        match self.crate_of(call) {
-            Some(name) => CRATES.iter().any(|(_, crates)| crates.contains(&name.as_str())),
+    /// Says of the call which crate it is of, whether it is left out, and whether it is the program's own.
+    pub fn judge(&self, call: &mut Call) {
+        let of_crate = self.crate_of(call);
+        call.is_folded = match &of_crate {
+            Some(name) => is_folded_crate(name),
             None => {
                 let library = call.module.rsplit('/').next().unwrap_or_default();
                 let function = call.function.as_deref().unwrap_or_default();
                 FUNCTIONS.contains(&function)
                     || LIBRARIES.iter().any(|begin| library.starts_with(begin))
             }
-        }
+        };
+        let is_dependency = |file: &str| DEPENDENCIES.iter().any(|place| file.contains(place));
+        call.is_own = !call.is_folded && !call.file.as_deref().is_some_and(is_dependency);
+        call.of_crate = of_crate;
     }
 }
 
@@ -156,6 +168,13 @@ mod tests {
         Call { function: text(function), file: text(file), ..Call::default() }
     }
 
+    fn is_folded(roots: &Roots, call: &Call) -> bool {
+        let mut call = call.clone();
+        roots.judge(&mut call);
+        assert!(!call.is_folded || !call.is_own);
+        call.is_folded
+    }
+
     #[test]
     fn crates_are_told_by_their_paths_and_names() {
         let roots = Roots::default();
@@ -170,11 +189,11 @@ mod tests {
             ("main", "", true),
             ("", "", false),
         ] {
-            assert_eq!(roots.is_folded(&call(function, file)), folded, "{function} {file}");
+            assert_eq!(is_folded(&roots, &call(function, file)), folded, "{function} {file}");
         }
         let of_libc =
             Call { module: "/lib/x86_64-linux-gnu/libc.so.6".into(), ..call("qsort_r", "") };
-        assert!(roots.is_folded(&of_libc));
+        assert!(is_folded(&roots, &of_libc));
     }
 
     /// A patched crate is built where its checkout is, and an inlined function's name has no crate.
@@ -182,11 +201,11 @@ mod tests {
     fn a_checkout_is_known_by_its_other_functions() {
         let mut roots = Roots::default();
         let inlined = call("settle", "/home/x/async-io/src/reactor/source.rs");
-        assert!(!roots.is_folded(&inlined));
+        assert!(!is_folded(&roots, &inlined));
         roots.learn(&call("async_io::driver::block_on", "/home/x/async-io/src/driver.rs"));
         roots.learn(&call("shop::main", "src/main.rs"));
-        assert!(roots.is_folded(&inlined));
-        assert!(!roots.is_folded(&call("pay", "src/till.rs")));
+        assert!(is_folded(&roots, &inlined));
+        assert!(!is_folded(&roots, &call("pay", "src/till.rs")));
     }
 
     #[test]

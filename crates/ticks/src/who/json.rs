@@ -19,7 +19,7 @@ pub fn of<'a>(view: &'a View<'_>) -> impl Iterator<Item = Json> + 'a {
     })
 }
 
-fn process(view: &View<'_>) -> Json {
+pub(super) fn process(view: &View<'_>) -> Json {
     json!({
         "time": units::time(view.at_ns),
         "file": view.input.path.to_string_lossy(),
@@ -37,6 +37,7 @@ fn about(view: &View<'_>, wait: &Wait) -> Json {
         "waited_is_least": !view.state.has_end(),
         "woken": wait.woken_ns.map(units::time),
         "task": wait.waiter.task,
+        "task_id": Some(wait.waiter.task_id).filter(|id| *id != 0),
         "thread": wait.waiter.tid,
         "place": wait.place,
     })

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use ticks_format::Awaited;
 
+use super::account::due;
 use super::view::{View, Wait};
 use crate::input::addresses;
 use crate::plain::plain;
 use crate::process::State;
+use crate::symbols::short;
 use crate::table::{paragraph, Column, Table};
 use crate::units;
 
@@ -15,13 +17,24 @@ use crate::units;
 pub struct Options {
     /// What each waiter remembers.
     pub ticks: bool,
+    /// The waits of tasks, which are told there.
+    pub waits: bool,
 }
 
-/// One process.
+/// The process.
+pub fn write_head(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    write!(out, "{}", paragraph(&head(view)))
+}
+
+/// The waits, and what is to be said of them and of the tasks.
 pub fn write(out: &mut dyn Write, view: &View<'_>, options: &Options) -> io::Result<()> {
-    write!(out, "{}", paragraph(&head(view)))?;
-    if !view.waits.is_empty() {
-        write!(out, "{}", rows(view, options).text())?;
+    let table = rows(view, options);
+    if !table.is_empty() {
+        if !view.tasks.is_empty() {
+            let of = if options.waits { "all waits for" } else { "waits in no recorded task, for" };
+            write!(out, "\n{}", paragraph(&format!("{of} sources and timers:")))?;
+        }
+        write!(out, "{}", table.text())?;
     }
     if let Some(why) = is_owed(view).then(|| why_owed(view)).flatten() {
         write!(out, "{}", paragraph(&why))?;
@@ -34,6 +47,14 @@ pub fn write(out: &mut dyn Write, view: &View<'_>, options: &Options) -> io::Res
         let left_out = units::count(view.left_out);
         let text =
             format!("{left_out} waits found no place in the table, of whom some may be over");
+        write!(out, "{}", paragraph(&text))?;
+    }
+    if view.tasks_left_out > 0 {
+        let left_out = units::count(view.tasks_left_out);
+        let text = format!(
+            "{left_out} tasks found no place in the table, of whom some may be done; ASYNC_IO_TRACE_MIB \
+             makes room for more"
+        );
         write!(out, "{}", paragraph(&text))?;
     }
     Ok(())
@@ -49,9 +70,12 @@ fn head(view: &View<'_>) -> String {
         state => format!("{state}; as of its last record"),
     };
     let count = units::count(view.waits.len() as u64);
-    let waiting = match view.is_whole {
-        true => format!("{count} waiting"),
-        false => format!("the table of who waits is cut off, of {count} it is known"),
+    let tasks = units::count(view.tasks.len() as u64);
+    let waiting = match (view.is_whole, view.tasks.len()) {
+        (true, 0) => format!("{count} waiting"),
+        (true, 1) => format!("1 task, {count} waits for sources and timers"),
+        (true, _) => format!("{tasks} tasks, {count} waits for sources and timers"),
+        (false, _) => format!("the table of who waits is cut off, of {count} it is known"),
     };
     let last = match view.last_ago_ns {
         Some(ns) => format!("the last record is {} old", units::duration(ns)),
@@ -89,7 +113,7 @@ fn rows(view: &View<'_>, options: &Options) -> Table {
         Some(Column::new("PLACE").wraps()),
     ];
     let mut table = Table::new(columns.into_iter().flatten());
-    for wait in &view.waits {
+    for wait in view.waits.iter().filter(|wait| options.waits || wait.of_task.is_none()) {
         table.add(row(view, wait, &shown));
     }
     table
@@ -138,13 +162,7 @@ fn what(view: &View<'_>, wait: &Wait) -> [String; 4] {
             [fd.to_string(), kind, address.unwrap_or_default(), dir.to_string()]
         }
         Awaited::Timer { id, .. } => {
-            let due = match wait.due_ns {
-                Some(due) if due >= view.at_ns => {
-                    format!("due in {}", units::duration(due - view.at_ns))
-                }
-                Some(due) => format!("overdue by {}", units::duration(view.ago_ns(due))),
-                None => "due at an unknown time".into(),
-            };
+            let due = due(view, wait);
             [String::new(), format!("timer {id}"), due, String::new()]
         }
     }
@@ -184,30 +202,4 @@ fn why_owed(view: &View<'_>) -> Option<String> {
              neither a park nor a wait. It computes, is blocked, or sleeps in an executor of its own."
         )
     })
-}
-
-/// A place without the machine's part: a dependency's begins with the package's name and version, the
-/// standard library's with the crate's.
-pub(super) fn short(place: &str) -> &str {
-    // `/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smol-2.0.2/src/lib.rs:1:1`.
-    let dependency = || Some(place.split_once("/registry/src/")?.1.split_once('/')?.1);
-    // `/home/x/.cargo/git/checkouts/smol-0123456789abcdef/0123456/src/lib.rs:1:1`.
-    let checkout = || Some(place.split_once("/git/checkouts/")?.1);
-    let std = || Some(place.strip_prefix("/rustc/")?.split_once("/library/")?.1);
-    dependency().or_else(checkout).or_else(std).unwrap_or(place)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_of_dependencies_are_short() {
-        let registry = "/home/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
-        let place = format!("{registry}/smol-2.0.2/src/lib.rs:1:1");
-        assert_eq!(short(&place), "smol-2.0.2/src/lib.rs:1:1");
-        let hash = "59807616e1ab0ed5d0d5e1d5d29a0d4d6e3a9e1b";
-        assert_eq!(short(&format!("/rustc/{hash}/library/core/src/a.rs:1:1")), "core/src/a.rs:1:1");
-        assert_eq!(short("src/main.rs:12:5"), "src/main.rs:12:5");
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ticks_format::layout::counter;
 use ticks_format::{Awaited, Entry, Key, Source, SourceKind, Waiter};
 
+use super::tasks::{self, Live};
 use crate::history::{Events, History};
 use crate::input::Input;
 use crate::process::State;
@@ -21,7 +22,9 @@ pub struct View<'a> {
     pub at_ns: u64,
     /// How long ago by now the last record was made, if there is one.
     pub last_ago_ns: Option<u64>,
-    /// Who waits, longest first.
+    /// The tasks, in the order in which they began.
+    pub tasks: Vec<Live>,
+    /// Who waits for a source or a timer, longest first.
     pub waits: Vec<Wait>,
     /// The sources that the file describes.
     pub sources: HashMap<Key, Source>,
@@ -33,6 +36,8 @@ pub struct View<'a> {
     pub torn: u64,
     /// Waits that found no place in the table.
     pub left_out: u64,
+    /// Tasks that found no place in theirs.
+    pub tasks_left_out: u64,
 }
 
 /// One who waits.
@@ -55,6 +60,8 @@ pub struct Wait {
     pub source: Option<Source>,
     /// What the kernel knows of it, while the process is there.
     pub socket: Option<Socket>,
+    /// The task that waits: its place among those of the view, if it is recorded.
+    pub of_task: Option<usize>,
 }
 
 impl<'a> View<'a> {
@@ -65,7 +72,13 @@ impl<'a> View<'a> {
         let state = input.state();
         // Before the table is read: reading it takes a while.
         let now_ns = units::now_ns();
-        let (mut waiters, mut torn) = (Vec::new(), 0);
+        let (mut waiters, mut tasks, mut torn) = (Vec::new(), Vec::new(), 0);
+        for entry in recording.tasks() {
+            match entry? {
+                Entry::Whole(task) => tasks.push(task),
+                Entry::Torn => torn += 1,
+            }
+        }
         for entry in recording.waiters() {
             match entry? {
                 Entry::Whole(waiter) => waiters.push(waiter),
@@ -87,21 +100,24 @@ impl<'a> View<'a> {
             waits.push(Wait::new(input, waiter, &sources, &history, &kernel)?);
         }
         waits.sort_by_key(|wait| wait.since_ns);
+        let tasks = tasks::of(input, tasks, &mut waits)?;
         let at_ns = match state.is_live() {
             true => now_ns,
-            false => end_ns(input, last_ns, &waits),
+            false => end_ns(input, last_ns, &waits, &tasks),
         };
         Ok(View {
             input,
             state,
             at_ns,
             last_ago_ns: last_ns.map(|last_ns| now_ns.saturating_sub(last_ns)),
+            tasks,
             waits,
             sources,
             history,
             is_whole: recording.has_waiters()?,
             torn,
             left_out: recording.counter(counter::WAITERS_LEFT_OUT)?,
+            tasks_left_out: recording.counter(counter::TASKS_LEFT_OUT)?,
         })
     }
 
@@ -119,11 +135,12 @@ fn is_internet(waiter: &Waiter, sources: &HashMap<Key, Source>) -> bool {
 }
 
 /// The end of a recording to which nothing more comes.
-fn end_ns(input: &Input, last_ns: Option<u64>, waits: &[Wait]) -> u64 {
+fn end_ns(input: &Input, last_ns: Option<u64>, waits: &[Wait], tasks: &[Live]) -> u64 {
     let anchors = input.recording.clock().anchors();
     let last_anchor = anchors.last().map(|anchor| anchor.utc_ns);
     let last_wait = waits.iter().map(|wait| wait.since_ns).max();
-    let all = [last_ns, input.ended_ns(), last_anchor, last_wait];
+    let last_task = tasks.iter().map(|task| task.since_ns).max();
+    let all = [last_ns, input.ended_ns(), last_anchor, last_wait, last_task];
     all.into_iter().flatten().max().unwrap_or(0)
 }
 
@@ -151,6 +168,7 @@ impl Wait {
             socket: source.as_ref().and_then(|source| kernel.get(&source.inode)).cloned(),
             source,
             waiter,
+            of_task: None,
         })
     }
 }
