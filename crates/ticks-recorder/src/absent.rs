@@ -125,7 +125,7 @@ pub(crate) mod tasks {
         pub(crate) fn poll_panics(&self) {}
         pub(crate) fn waker_made(&self) {}
         pub(crate) fn waker_gone(&self) {}
-        pub(crate) fn may_be_forgotten(&self) {}
+        pub(crate) fn may_be_forgotten(&self, _: impl Fn() -> bool) {}
         pub(crate) fn wakes(&self) {}
         pub(crate) fn goes(&self) {}
         pub(crate) fn gone(&self) {}

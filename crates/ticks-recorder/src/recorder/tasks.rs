@@ -132,8 +132,14 @@ impl Entry {
         record(&r::TaskSpawn { task, kind, waker, parent, name, stack }, time);
     }
 
+    /// Whether there is something to tell of a poll. A future that is polled again after its end, as one that was
+    /// fused may be, is no task any more.
+    fn goes_on(&self) -> bool {
+        self.is_ours() && !self.has_ended.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn poll_begins(&self) {
-        if !self.is_ours() {
+        if !self.goes_on() {
             return;
         }
         let time = now_and_just_now();
@@ -144,7 +150,7 @@ impl Entry {
     }
 
     pub(crate) fn poll_ends(&self, is_ready: bool) {
-        if !self.is_ours() {
+        if !self.goes_on() {
             return;
         }
         let time = self.poll_over(if is_ready { Verdict::Ready } else { Verdict::Pending });
@@ -155,7 +161,7 @@ impl Entry {
     }
 
     pub(crate) fn poll_panics(&self) {
-        if self.is_ours() {
+        if self.goes_on() {
             let time = self.poll_over(Verdict::Failed);
             self.ends(time, End::Panicked);
         }
@@ -209,13 +215,13 @@ impl Entry {
         }
     }
 
-    /// There are no wakers of it: if it waits, nobody can wake it any more.
-    pub(crate) fn may_be_forgotten(&self) {
+    /// The last waker of it was dropped: if it waits, and there is none by now, nobody can wake it any more.
+    pub(crate) fn may_be_forgotten(&self, has_wakers: impl Fn() -> bool) {
         if !self.is_ours() {
             return;
         }
         let time = now_and_just_now();
-        if state::forget(self.state(), time) {
+        if state::forget(self.state(), time, has_wakers) {
             let words = self.words.map(|words| &words[word::WAIT..][..ASKED_MAX]);
             let stack = words.map_or(0, latest);
             record(&r::TaskForgotten { task: self.id, stack }, time);

@@ -21,6 +21,8 @@ struct Machine {
     wakers: AtomicU64,
     parent: Parent,
     forgotten: AtomicU64,
+    /// The time: it only has to go on, for which no thread waits for another.
+    time: Count,
 }
 
 /// The executor's waker.
@@ -40,7 +42,12 @@ impl Machine {
             wakers: AtomicU64::new(0),
             parent: Parent::new(),
             forgotten: AtomicU64::new(0),
+            time: Count::new(1),
         })
+    }
+
+    fn now(&self) -> u64 {
+        self.time.fetch_add(1, Counted) as u64
     }
 
     fn hold(&self) {
@@ -48,7 +55,7 @@ impl Machine {
     }
 
     fn may_be_forgotten(&self) {
-        if state::forget(&self.state, 0) {
+        if state::forget(&self.state, self.now(), || self.wakers.load(SeqCst) > 0) {
             self.forgotten.fetch_add(1, SeqCst);
         }
     }
@@ -61,16 +68,16 @@ impl Machine {
     }
 
     fn wake(&self) {
-        state::wake(&self.state, 0);
+        state::wake(&self.state, self.now());
         self.parent.wake();
     }
 
     /// A poll that returns Pending.
     fn poll(&self, waker: &Waker, within: impl FnOnce()) {
         self.parent.poll_begins(waker);
-        state::run(&self.state, 0);
+        state::run(&self.state, self.now());
         within();
-        state::pause(&self.state, 0);
+        state::pause(&self.state, self.now());
         if self.wakers.load(SeqCst) == 0 {
             self.may_be_forgotten();
         }
@@ -117,6 +124,27 @@ fn model_one_that_was_woken_is_not_forgotten() {
         assert_eq!(machine.forgotten.load(SeqCst), 0);
         assert_eq!(state::of(machine.state.load(SeqCst)), word::SCHEDULED);
         assert_eq!(woken.0.load(Counted), 1);
+    });
+}
+
+/// A waker is used up: it wakes the task, and is dropped then. In between the task is polled, and another one has
+/// its waker: it is not forgotten. Once it was, by whoever came late with the news that there were no wakers.
+#[test]
+fn model_late_news_of_no_wakers_are_no_news() {
+    loom::model(|| {
+        let (machine, waker) = (Machine::new(), Waker::from(StdArc::new(Woken::default())));
+        machine.poll(&waker, || machine.hold());
+        let other = {
+            let machine = machine.clone();
+            thread::spawn(move || {
+                machine.wake();
+                machine.release();
+            })
+        };
+        machine.poll(&waker, || machine.hold());
+        other.join().unwrap();
+        assert_eq!(machine.forgotten.load(SeqCst), 0);
+        assert_ne!(state::of(machine.state.load(SeqCst)), word::FORGOTTEN);
     });
 }
 

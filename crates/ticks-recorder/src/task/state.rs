@@ -53,10 +53,18 @@ pub(crate) fn wake(state: &AtomicU64, time: u64) -> bool {
     })
 }
 
-/// There are no wakers. Returns whether the task waited for one of them.
+/// The last waker was dropped. Returns whether the task waits for one since then.
+///
+/// Whoever drops it may be late: the task may have been polled meanwhile, and wait for another waker. So it
+/// is looked whether there are wakers after the state was read, and a wait that is not the one that was read,
+/// as its time tells, is left alone. While a task waits and there are no wakers, none is made.
 #[inline]
-pub(crate) fn forget(state: &AtomicU64, time: u64) -> bool {
-    change(state, time, |now| (now == word::WAITING).then_some(word::FORGOTTEN))
+pub(crate) fn forget(state: &AtomicU64, time: u64, has_wakers: impl Fn() -> bool) -> bool {
+    let now = state.load(SeqCst);
+    if of(now) != word::WAITING || has_wakers() {
+        return false;
+    }
+    state.compare_exchange(now, since(word::FORGOTTEN, time), SeqCst, SeqCst).is_ok()
 }
 
 /// The task ends, or is about to be dropped. Returns what it did until then.

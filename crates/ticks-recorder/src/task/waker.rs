@@ -54,7 +54,7 @@ impl Shared {
     fn waker_gone(&self) {
         self.entry.waker_gone();
         if self.wakers.fetch_sub(1, SeqCst) == 1 {
-            self.entry.may_be_forgotten();
+            self.entry.may_be_forgotten(|| self.has_wakers());
             self.parent.waker_gone(|| self.has_wakers());
         }
     }
@@ -96,7 +96,7 @@ impl<'a> Polling<'a> {
         self.has_ended = true;
         self.shared.entry.poll_ends(is_ready);
         if !is_ready && !self.shared.has_wakers() {
-            self.shared.entry.may_be_forgotten();
+            self.shared.entry.may_be_forgotten(|| self.shared.has_wakers());
         }
     }
 }
