@@ -51,7 +51,7 @@ fn a_child_uses_a_source_that_another_thread_was_at_work_on() {
     assert!(ask(&mut parents, &waker).is_pending());
 
     let other_thread = source.readiness().lock();
-    let used = in_a_child(|| {
+    let in_child = || {
         // What a future of the parent's does when it is dropped: it names nobody here.
         source.cancel(Read, parents);
         let ((task, waker), mut own) = (Counter::new(), WaiterId::NONE);
@@ -65,7 +65,9 @@ fn a_child_uses_a_source_that_another_thread_was_at_work_on() {
             }
         }
         ask(&mut own, &waker).is_ready()
-    });
+    };
+    // The other thread is in the midst of an `epoll_ctl` as well.
+    let used = source.arming().call(|| Ok(in_a_child(in_child))).unwrap();
     drop(other_thread);
     assert!(used, "the child hung, or lost its own waiter");
     source.cancel(Read, parents);
