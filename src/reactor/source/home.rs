@@ -37,6 +37,7 @@ impl Source {
             }
             self.start_anew();
             let lost = trace::without_records(|| reactor.register(self))?;
+            self.readiness().recount(reactor.demand());
             self.home.set(reactor);
             lost
         };
