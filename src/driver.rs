@@ -267,6 +267,8 @@ impl Caller {
         // A `block_on` thread drives before the helper does. And whoever let go since the lock was
         // refused did not see this one in line.
         let holder = reactor.lock().holder();
+        // A helper that has begun to wake others may have seen no line.
+        let left = left && handover.is_watched();
         if holder == Holder::Helper {
             reactor.notify();
         }

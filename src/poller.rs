@@ -8,8 +8,9 @@
 //! - `add(source, key, interest)` begins to watch, and `modify` changes what is watched. In
 //!   [`Mode::Edge`] the kernel reports each change of what `interest` names once, and once at the
 //!   call if it is ready then. In [`Mode::OneShot`] one report is due for `interest`, and `modify`
-//!   asks for the next one.
-//! - `delete(source)` stops. A report that is already under way may still come: the reactor drops it
+//!   asks for the next one. Both make their call while the source's [`Arming`] lasts, and fail with
+//!   `NotFound` after it.
+//! - `delete(source)` stops; whoever calls it has ended the arming. A report that is already under way may still come: the reactor drops it
 //!   by its key.
 //! - `wait(events, timeout)` sleeps until there is a report, a notification or the timeout, never
 //!   longer, and fills `events`. Only the thread that holds the driver lock calls it. A signal
@@ -27,8 +28,10 @@ use std::time::Duration;
 
 use ticks_format::{Direction, Key};
 
+use arming::Arming;
 use registration::Registration;
 
+pub(crate) mod arming;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 mod portable;
@@ -196,8 +199,9 @@ impl Poller {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
-        each!(self, poller => poller.add(source, key, interest))
+        each!(self, poller => poller.add(source, key, interest, arming))
     }
 
     pub(crate) fn modify(
@@ -205,8 +209,9 @@ impl Poller {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
-        each!(self, poller => poller.modify(source, key, interest))
+        each!(self, poller => poller.modify(source, key, interest, arming))
     }
 
     pub(crate) fn delete(&self, source: &Registration) -> io::Result<()> {

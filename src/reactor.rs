@@ -236,38 +236,10 @@ impl Reactor {
             return;
         };
         if let Some(source) = to_arm {
-            self.arm(source, wakers, owned);
+            source.arm_again(self, wakers);
+            owned.push(source);
         }
         trace::react_event(tick, key, readable, writable, number, flags, taken);
-    }
-
-    /// Tells the poller, after an event, what a source is to be watched for from now on.
-    #[inline(never)]
-    fn arm(&self, source: Arc<Source>, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
-        source.arm_again(self, wakers);
-        self.arm_successor(&source, wakers, owned);
-        owned.push(source);
-    }
-
-    /// The owner of a source that was armed may have removed it meanwhile, on another thread, and have
-    /// registered another one under its descriptor's number, which that gave the wrong key: arms this one
-    /// as well.
-    fn arm_successor(
-        &self,
-        source: &Arc<Source>,
-        wakers: &mut Vec<Woken>,
-        owned: &mut Vec<Arc<Source>>,
-    ) {
-        let number = source.registration().owned_number();
-        let mut owns = self.owns(source);
-        while !owns {
-            let next = self.registry.owner(number).filter(|next| !Arc::ptr_eq(next, source));
-            let Some(next) = next else { return };
-            next.arm_or_fail(self, wakers);
-            // One that has no key yet is about to be registered with its own.
-            owns = self.owns(&next) || next.key() == NO_KEY;
-            owned.push(next);
-        }
     }
 
     #[inline]
@@ -316,14 +288,15 @@ impl Reactor {
     /// number to this one, if there is one.
     pub(crate) fn register(&self, source: &Arc<Source>) -> io::Result<Option<Arc<Source>>> {
         let poller = self.poller()?;
-        let number = source.registration().owned_number();
+        let (registration, arming) = (source.registration(), source.arming());
+        let number = registration.owned_number();
         let (key, owned) = self.registry.insert(source.clone(), number);
         source.set_key(key);
         let interest = source.interest(self);
-        let added = match poller.add(source.registration(), key, interest) {
+        let added = match poller.add(registration, key, interest, arming) {
             // A poller that was made anew at this moment has it already.
             Err(error) if owned && error.kind() == io::ErrorKind::AlreadyExists => {
-                poller.modify(source.registration(), key, interest)
+                poller.modify(registration, key, interest, arming).map_err(|_| error)
             }
             added => added,
         };
@@ -331,22 +304,26 @@ impl Reactor {
             self.registry.remove(key, number);
             return Err(error);
         }
-        Ok(if owned { None } else { self.registry.claim(key, number) })
-    }
-
-    /// Whether the number of a source's descriptor is still its own.
-    pub(crate) fn owns(&self, source: &Source) -> bool {
-        self.registry.owns(source.key(), source.registration().owned_number())
+        let lost = if owned { None } else { self.registry.claim(key, number) };
+        if let Some(lost) = &lost {
+            // It may have changed this registration by the number. It cannot any longer.
+            lost.arming().end();
+            // An error is met by the next wait, which asks again.
+            let _ = source.arm(self);
+        }
+        Ok(lost)
     }
 
     /// Deregisters a source. An error has no meaning to its owner: the kernel has forgotten it.
     ///
-    /// The kernel comes first. As long as the number is this source's, another one under it is refused
+    /// The arming ends first: no driver uses the number after this, which the owner is about to give away.
+    /// The kernel comes second. As long as the number is this source's, another one under it is refused
     /// by the kernel, and is not taken for one that it knows already.
     pub(crate) fn remove(&self, source: &Source) {
         let key = source.key();
         trace::source_drop(key, source.number(), source.registration().descriptor());
-        if let Some(poller) = self.poller.get().filter(|_| self.owns(source)) {
+        let owns = source.arming().end();
+        if let Some(poller) = self.poller.get().filter(|_| owns) {
             let _ = poller.delete(source.registration());
         }
         self.registry.remove(key, source.registration().owned_number());

@@ -24,6 +24,8 @@ const AWAKE: u8 = 1;
 const ASLEEP: u8 = 2;
 /// It takes a nap that is long for whoever only a close look serves soon.
 const NAPPING: u8 = 3;
+/// It wakes those whom its round made ready. A waker may block it for as long as it likes.
+const WAKING: u8 = 4;
 
 /// How long it takes until a helper thread that could not be started is tried again.
 const START_AGAIN_NS: u64 = 100_000_000;
@@ -132,10 +134,11 @@ impl Handover {
         self.is_watched() && (self.offer() || self.wanted.load(Ordering::Relaxed))
     }
 
-    /// Whether a helper thread watches over the lock: there is one, and it is not the caller, in a waker
-    /// or a logger that calls `block_on`.
-    fn is_watched(&self) -> bool {
-        self.helper.load(Ordering::Relaxed) != ABSENT && !IS_HELPER.with(Cell::get)
+    /// Whether a helper thread watches over the lock: there is one, it is not in a waker, and it is not the
+    /// caller, in a waker or a logger that calls `block_on`.
+    pub(crate) fn is_watched(&self) -> bool {
+        let helper = self.helper.load(Ordering::Relaxed);
+        helper != ABSENT && helper != WAKING && !IS_HELPER.with(Cell::get)
     }
 
     /// This thread is the helper.
@@ -151,12 +154,12 @@ impl Handover {
 
     /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
     ///
-    /// Without a helper, the first in line must see to it that somebody drives.
+    /// Without a helper, and while that is in a waker, the first in line must see to it that somebody drives.
     #[inline]
     pub(crate) fn wake_sleeping(&self) {
         match self.helper.load(Ordering::Relaxed) {
             ASLEEP => self.wake_sleeping_now(),
-            ABSENT => drop(self.offer()),
+            ABSENT | WAKING => drop(self.offer()),
             _ => {}
         }
     }
@@ -191,6 +194,12 @@ impl Handover {
     /// The helper begins a nap during which it is to be called. [`wake_up`](Self::wake_up) follows.
     pub(crate) fn begin_nap(&self) {
         self.helper.store(NAPPING, Ordering::Relaxed);
+    }
+
+    /// The helper is about to wake tasks, whose wakers may block it. The driver lock is let go next, with its
+    /// fence. [`wake_up`](Self::wake_up) follows.
+    pub(crate) fn begin_waking(&self) {
+        self.helper.store(WAKING, Ordering::Relaxed);
     }
 
     fn unpark_helper(&self) {
@@ -235,7 +244,7 @@ impl Handover {
         false
     }
 
-    /// The helper was woken for whatever reason.
+    /// The helper was woken, or is done with waking others.
     pub(crate) fn wake_up(&self) {
         self.helper.store(AWAKE, Ordering::Relaxed);
     }
@@ -291,6 +300,26 @@ mod tests {
         handover.helper_failed();
         handover.want();
         assert!(!handover.leave_to_another());
+    }
+
+    /// A waker blocks the helper for seconds. A driver left the lock to a thread that had come for it and
+    /// was busy by then: nobody offered it again until that waker returned.
+    #[test]
+    fn the_lock_is_left_to_nobody_while_the_helper_wakes() {
+        let (handover, lock) = (Handover::new(), DriverLock::new());
+        assert!(handover.must_start_helper());
+        handover.want();
+        assert!(handover.leave_to_another());
+        handover.begin_waking();
+        drop(lock.try_lock(Holder::Helper));
+        assert!(!handover.leave_to_another(), "the helper is in a waker");
+
+        let (parker, unparker) = parking::pair();
+        handover.enlist(&Arc::new(Signal::new(unparker)));
+        handover.wake_sleeping();
+        assert!(parker.park_timeout(Duration::ZERO), "nobody else offers the lock");
+        handover.wake_up();
+        assert!(handover.leave_to_another(), "it watches again");
     }
 
     /// No helper thread could be started. A driver's timer fired, and it went on to block elsewhere for

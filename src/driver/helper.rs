@@ -44,11 +44,13 @@ impl Driver for Handover {
     fn is_awake(&self) {}
 
     fn unlock(&self, lock: DriverGuard<'_>, woken: usize) {
-        drop(lock);
-        // What it wakes may take long, and nobody watches meanwhile.
-        if woken > 0 {
-            self.offer();
+        if woken == 0 {
+            return;
         }
+        // What it wakes may take long, and nobody watches meanwhile.
+        self.begin_waking();
+        drop(lock);
+        self.offer();
     }
 }
 
@@ -138,9 +140,13 @@ fn drive(reactor: &Reactor, handover: &Handover) -> bool {
             handover.offer();
             break;
         }
-        served |= reactor.react(lock, &mut round, None, handover) > 0;
+        let woken = reactor.react(lock, &mut round, None, handover);
         if reactor.is_inherited() {
             break;
+        }
+        if woken > 0 {
+            handover.wake_up();
+            served = true;
         }
     }
     trace::drive_end();

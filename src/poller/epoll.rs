@@ -19,6 +19,7 @@ use std::time::Duration;
 use ticks_format::{Key, Op};
 
 use super::{flags, slack, Event, Events, Interest, Mode};
+use crate::poller::arming::Arming;
 use crate::poller::registration::Registration;
 use crate::trace;
 
@@ -117,9 +118,10 @@ impl Epoll {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
         let flags = source_flags(interest);
-        ctl(Op::Add, self.epoll_fd(), self.event_fd(), source.raw(), flags, key.0)
+        ctl(Op::Add, self.epoll_fd(), self.event_fd(), source.raw(), flags, key.0, Some(arming))
     }
 
     pub(crate) fn modify(
@@ -127,13 +129,14 @@ impl Epoll {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
         let flags = source_flags(interest);
-        ctl(Op::Mod, self.epoll_fd(), self.event_fd(), source.raw(), flags, key.0)
+        ctl(Op::Mod, self.epoll_fd(), self.event_fd(), source.raw(), flags, key.0, Some(arming))
     }
 
     pub(crate) fn delete(&self, source: &Registration) -> io::Result<()> {
-        ctl(Op::Del, self.epoll_fd(), self.event_fd(), source.raw(), 0, 0)
+        ctl(Op::Del, self.epoll_fd(), self.event_fd(), source.raw(), 0, 0, None)
     }
 
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
@@ -229,9 +232,10 @@ impl Epoll {
 
 /// Has an instance report each notification.
 fn add_notification(epoll_fd: RawFd, event_fd: RawFd) -> io::Result<()> {
-    ctl(Op::Add, epoll_fd, event_fd, event_fd, flags::IN | flags::EDGE, NOTIFY_DATA)
+    ctl(Op::Add, epoll_fd, event_fd, event_fd, flags::IN | flags::EDGE, NOTIFY_DATA, None)
 }
 
+/// One `epoll_ctl`. The records of it are made with nothing locked.
 fn ctl(
     op: Op,
     epoll_fd: RawFd,
@@ -239,6 +243,7 @@ fn ctl(
     fd: RawFd,
     flags: u32,
     data: u64,
+    arming: Option<&Arming>,
 ) -> io::Result<()> {
     trace::ctl_begin(op, epoll_fd, fd, event_fd, flags, data);
     let number = match op {
@@ -248,7 +253,11 @@ fn ctl(
     };
     let mut event = libc::epoll_event { events: flags, u64: data };
     // SAFETY: `event` lives until the call returns; bad numbers give an error.
-    let result = check(unsafe { libc::epoll_ctl(epoll_fd, number, fd, &mut event) }).map(drop);
+    let mut call = || check(unsafe { libc::epoll_ctl(epoll_fd, number, fd, &mut event) }).map(drop);
+    let result = match arming {
+        Some(arming) => arming.call(&mut call),
+        None => call(),
+    };
     trace::ctl_end(op, epoll_fd, fd, event_fd, &result);
     result
 }
@@ -259,6 +268,8 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
+    const BOTH: Interest = Interest { readable: true, writable: true };
+
     /// A kernel without `epoll_pwait2` costs precision, nothing else.
     #[test]
     fn waits_without_pwait2() {
@@ -266,7 +277,7 @@ mod tests {
         epoll.lacks_pwait2.store(true, Ordering::Relaxed);
         let (a, b) = UnixStream::pair().unwrap();
         let source = Registration::from_raw(a.as_raw_fd());
-        epoll.add(&source, Key::new(7, 1), Interest { readable: true, writable: true }).unwrap();
+        epoll.add(&source, Key::new(7, 1), BOTH, &Arming::new()).unwrap();
         let mut events = Events::default();
         epoll.wait(&mut events, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(events.list.len(), 1, "the first report: writable");
@@ -288,11 +299,8 @@ mod tests {
         for (index, (a, b)) in pairs.iter().enumerate() {
             for (fd, generation) in [(a.as_raw_fd(), 0), (b.as_raw_fd(), 1)] {
                 let source = Registration::from_raw(fd);
-                let (key, both) = (
-                    Key::new(index as u32, generation),
-                    Interest { readable: true, writable: true },
-                );
-                epoll.add(&source, key, both).unwrap();
+                let key = Key::new(index as u32, generation);
+                epoll.add(&source, key, BOTH, &Arming::new()).unwrap();
             }
         }
         let (mut events, mut seen) = (Events::default(), std::collections::HashSet::new());

@@ -10,6 +10,7 @@ use polling::PollMode;
 use ticks_format::{Key, Op};
 
 use super::{flags, Event, Events, Interest, Mode};
+use crate::poller::arming::Arming;
 use crate::poller::registration::Registration;
 use crate::trace;
 
@@ -72,8 +73,9 @@ impl Portable {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
-        self.watch(Op::Add, Registration::add, source, key, interest)
+        self.watch(Op::Add, Registration::add, source, key, interest, arming)
     }
 
     pub(crate) fn modify(
@@ -81,8 +83,9 @@ impl Portable {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
-        self.watch(Op::Mod, Registration::modify, source, key, interest)
+        self.watch(Op::Mod, Registration::modify, source, key, interest, arming)
     }
 
     fn watch(
@@ -92,6 +95,7 @@ impl Portable {
         source: &Registration,
         key: Key,
         interest: Interest,
+        arming: &Arming,
     ) -> io::Result<()> {
         let (mode, flag) = match self.mode {
             Mode::Edge => (PollMode::Edge, flags::EDGE),
@@ -102,7 +106,7 @@ impl Portable {
         let number = self.number();
         trace::ctl_begin(op, number, source.number(), -1, read | write | flag, key.0);
         let event = polling::Event::new(token(key), interest.readable, interest.writable);
-        let result = call(source, &self.inner, event, mode);
+        let result = arming.call(|| call(source, &self.inner, event, mode));
         trace::ctl_end(op, number, source.number(), -1, &result);
         result
     }

@@ -1,13 +1,15 @@
 //! A poller whose harvests are written in advance, for tests of the reactor without a kernel.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use ticks_format::{Direction, Key, Op};
 
 use super::{Event, Events, Interest, Level, Mode};
+use crate::poller::arming::Arming;
 use crate::poller::registration::Registration;
 use crate::trace;
 
@@ -25,6 +27,16 @@ pub(crate) struct Scripted {
     /// What was asked for: every `modify`, and whether it is to fail.
     pub(crate) modified: Mutex<Vec<(Key, Interest)>>,
     pub(crate) fails: Mutex<Option<io::ErrorKind>>,
+    /// What happens in the midst of a `modify`.
+    during_modify: OnceLock<During>,
+}
+
+struct During(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for During {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("During").finish_non_exhaustive()
+    }
 }
 
 impl Scripted {
@@ -35,6 +47,7 @@ impl Scripted {
             level: Mutex::new(Level::Idle),
             modified: Mutex::default(),
             fails: Mutex::default(),
+            during_modify: OnceLock::new(),
         }
     }
 
@@ -46,6 +59,10 @@ impl Scripted {
 
     pub(crate) fn set_level(&self, level: Level) {
         *self.level.lock().unwrap() = level;
+    }
+
+    pub(crate) fn during_modify(&self, during: impl Fn() + Send + Sync + 'static) {
+        assert!(self.during_modify.set(During(Box::new(during))).is_ok(), "it is set once");
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -60,27 +77,53 @@ impl Scripted {
         Ok(())
     }
 
-    fn ctl(&self, op: Op, source: &Registration, flags: u32, data: u64) -> io::Result<()> {
+    fn ctl(
+        &self,
+        op: Op,
+        source: &Registration,
+        flags: u32,
+        data: u64,
+        call: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         trace::ctl_begin(op, EPOLL_FD, source.number(), EVENT_FD, flags, data);
-        let result = match *self.fails.lock().unwrap() {
+        let result = call().and_then(|()| match *self.fails.lock().unwrap() {
             Some(kind) => Err(kind.into()),
             None => Ok(()),
-        };
+        });
         trace::ctl_end(op, EPOLL_FD, source.number(), EVENT_FD, &result);
         result
     }
 
-    pub(crate) fn add(&self, source: &Registration, key: Key, _: Interest) -> io::Result<()> {
-        self.ctl(Op::Add, source, super::flags::READ | super::flags::EDGE, key.0)
+    pub(crate) fn add(
+        &self,
+        source: &Registration,
+        key: Key,
+        _: Interest,
+        arming: &Arming,
+    ) -> io::Result<()> {
+        let flags = super::flags::READ | super::flags::EDGE;
+        self.ctl(Op::Add, source, flags, key.0, || arming.call(|| Ok(())))
     }
 
-    pub(crate) fn modify(&self, source: &Registration, key: Key, i: Interest) -> io::Result<()> {
-        self.modified.lock().unwrap().push((key, i));
-        self.ctl(Op::Mod, source, super::flags::READ, key.0)
+    pub(crate) fn modify(
+        &self,
+        source: &Registration,
+        key: Key,
+        interest: Interest,
+        arming: &Arming,
+    ) -> io::Result<()> {
+        let modified = || {
+            self.modified.lock().unwrap().push((key, interest));
+            if let Some(During(during)) = self.during_modify.get() {
+                during();
+            }
+            Ok(())
+        };
+        self.ctl(Op::Mod, source, super::flags::READ, key.0, || arming.call(modified))
     }
 
     pub(crate) fn delete(&self, source: &Registration) -> io::Result<()> {
-        self.ctl(Op::Del, source, 0, 0)
+        self.ctl(Op::Del, source, 0, 0, || Ok(()))
     }
 
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {

@@ -20,7 +20,12 @@ impl Demand {
     /// Counts a wait of this thread for as long as what is returned lives, if the thread does no rounds.
     #[inline]
     pub(crate) fn count(&'static self) -> Option<Outside> {
-        (!is_inside()).then(|| Outside::new(&self.outside))
+        (!is_inside()).then(|| self.count_always())
+    }
+
+    /// Counts a wait that is known to be one of these.
+    pub(crate) fn count_always(&'static self) -> Outside {
+        Outside::new(&self.outside)
     }
 
     /// Whether any such wait is stored.

@@ -13,7 +13,7 @@ use std::task::Waker;
 
 use ticks_format::{Direction, Key, Reason, Ticks};
 
-use super::demand::Outside;
+use super::demand::{Demand, Outside};
 use super::wakes::Woken;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -415,6 +415,14 @@ impl Readiness {
             if let Some(waits) = &mut direction.waits {
                 waits.fail(wakers);
             }
+        }
+    }
+
+    /// The source has moved to another reactor: counts those who wait from outside with its demand.
+    pub(crate) fn recount(&self, demand: &'static Demand) {
+        let directions = &mut self.state.lock().directions;
+        for waits in directions.iter_mut().filter_map(|direction| direction.waits.as_mut()) {
+            waits.recount(demand);
         }
     }
 

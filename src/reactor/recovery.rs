@@ -59,29 +59,19 @@ impl Reactor {
     /// Registers all sources with a poller that was made anew.
     fn register_all(&self, poller: &Poller, wakers: &mut Vec<Woken>, owned: &mut Vec<Arc<Source>>) {
         for source in self.registry.all() {
-            self.register_again(poller, &source, wakers, owned);
+            self.register_again(poller, &source, wakers);
             owned.push(source);
         }
     }
 
-    fn register_again(
-        &self,
-        poller: &Poller,
-        source: &Arc<Source>,
-        wakers: &mut Vec<Woken>,
-        owned: &mut Vec<Arc<Source>>,
-    ) {
+    fn register_again(&self, poller: &Poller, source: &Source, wakers: &mut Vec<Woken>) {
         let interest = source.interest(self);
-        let added =
-            self.owns(source) && poller.add(source.registration(), source.key(), interest).is_ok();
-        if !added {
+        let added = poller.add(source.registration(), source.key(), interest, source.arming());
+        if added.is_err() {
             source.fail(wakers);
-            return;
-        }
-        if source.interest(self) != interest {
+        } else if source.interest(self) != interest {
             // Another thread has changed it meanwhile, and asked the old poller.
             source.arm_or_fail(self, wakers);
         }
-        self.arm_successor(source, wakers, owned);
     }
 }

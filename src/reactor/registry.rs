@@ -100,25 +100,6 @@ impl Registry {
         }
     }
 
-    /// Whether the descriptor `fd` is still this key's.
-    pub(crate) fn owns(&self, key: Key, fd: i64) -> bool {
-        let table = self.table.lock();
-        // An index comes again, for the next source as likely as not.
-        let entry = table.entries.get(key.index() as usize);
-        if entry.map_or(true, |entry| entry.generation != key.generation()) {
-            return false;
-        }
-        let owner = usize::try_from(fd).ok().and_then(|fd| table.owners.get(fd));
-        owner.map_or(!(0..FOLLOWED_MAX).contains(&fd), |&owner| owner == key.index())
-    }
-
-    /// The source whose descriptor `fd` is.
-    pub(crate) fn owner(&self, fd: i64) -> Option<Arc<Source>> {
-        let table = self.table.lock();
-        let &index = usize::try_from(fd).ok().and_then(|fd| table.owners.get(fd))?;
-        table.entries.get(index as usize)?.source.clone()
-    }
-
     /// Calls `deliver` with the source of an event; `None` if it was removed.
     ///
     /// With the table locked, which keeps the source where it is and costs less than to own it for a

@@ -19,13 +19,12 @@ use super::readiness::{Begun, Delivered, Displaced, Harvest, Readiness, WaitStat
 use super::wakes::{self, Woken};
 use super::{Reactor, NO_KEY};
 use crate::fork::Renewable;
+use crate::poller::arming::Arming;
 use crate::poller::registration::Registration;
 use crate::trace::{self, Cause};
 
-pub(crate) mod arming;
+mod arming;
 mod home;
-
-use arming::Arming;
 
 /// A registered source.
 #[derive(Debug)]
@@ -33,9 +32,9 @@ pub(crate) struct Source {
     registration: Registration,
     home: Home,
     key: AtomicU64,
-    /// Renewed where the source moves to a forked child's reactor: see `home`.
+    // These two are renewed where the source moves to a forked child's reactor: see `home`.
     readiness: Renewable<Readiness>,
-    arming: Arming,
+    arming: Renewable<Arming>,
     /// Whether a short read empties it, once that was asked. Relaxed: each thread may ask.
     drains: AtomicU8,
     /// Whether it forgets what it has told whoever asked, once that was looked up. Relaxed: the same.
@@ -75,7 +74,7 @@ impl Source {
             home: Home::new(reactor),
             key: AtomicU64::new(NO_KEY.0),
             readiness: Renewable::new(Readiness::new()),
-            arming: Arming::new(),
+            arming: Renewable::new(Arming::new()),
             drains: AtomicU8::new(UNKNOWN),
             forgets: AtomicU8::new(UNKNOWN),
         });
@@ -108,6 +107,11 @@ impl Source {
     #[inline]
     pub(crate) fn readiness(&self) -> &Readiness {
         self.readiness.get()
+    }
+
+    #[inline]
+    pub(crate) fn arming(&self) -> &Arming {
+        self.arming.get()
     }
 
     /// Deregisters the source. In a forked child an inherited source is its parent's: it is left

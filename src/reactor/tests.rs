@@ -1,6 +1,7 @@
 //! The reactor under a scripted poller: every harvest is written in advance, so that what follows
 //! from it is exact.
 
+mod arming;
 mod fork;
 mod golden;
 mod rounds;

@@ -5,6 +5,7 @@ mod util;
 
 mod block_on;
 mod fork_in_waker;
+mod helper_in_a_waker;
 mod helper_leaves;
 mod idle;
 mod impatient_poll;

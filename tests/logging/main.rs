@@ -5,6 +5,7 @@
 #[path = "../util/mod.rs"]
 mod util;
 
+mod drops;
 mod fields;
 mod log_bridge;
 mod network;

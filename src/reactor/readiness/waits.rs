@@ -6,7 +6,7 @@ use slab::Slab;
 use ticks_format::{Reason, Ticks};
 
 use super::{is_ready, Displaced};
-use crate::reactor::demand::Outside;
+use crate::reactor::demand::{Demand, Outside};
 use crate::reactor::wakes::Woken;
 use crate::trace::Cause;
 
@@ -256,6 +256,16 @@ impl Waits {
         for wait in self.iter_mut() {
             wait.begun = Some(Begun::LONG_AGO);
             wakers.extend(wait.stored.take().map(woken));
+        }
+    }
+
+    /// Counts those who are counted with `demand` from now on.
+    pub(super) fn recount(&mut self, demand: &'static Demand) {
+        for Stored { outside, .. } in &mut self.shared_others {
+            *outside = outside.take().map(|_| demand.count_always());
+        }
+        for Stored { outside, .. } in self.iter_mut().filter_map(|wait| wait.stored.as_mut()) {
+            *outside = outside.take().map(|_| demand.count_always());
         }
     }
 

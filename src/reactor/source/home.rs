@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use super::Source;
+use crate::poller::arming::Arming;
 use crate::reactor::readiness::Readiness;
 use crate::reactor::{current, Reactor};
 use crate::trace;
@@ -36,6 +37,7 @@ impl Source {
             }
             self.start_anew();
             let lost = trace::without_records(|| reactor.register(self))?;
+            self.readiness().recount(reactor.demand());
             self.home.set(reactor);
             lost
         };
@@ -46,11 +48,13 @@ impl Source {
     /// Gives up what a thread that is not in this process may have been at work on at the fork. Who
     /// waits is kept if that was whole.
     fn start_anew(&self) {
-        self.arming.start_anew();
+        // SAFETY: `move_home` holds MOVING and the home is inherited. Whoever uses the arming or the
+        // readiness has seen before that the home is not: `wait` by `reactor`, which waits for MOVING;
+        // `cancel` and `remove` by a look; a round by the child's registry, which does not have the source
+        // yet.
+        unsafe { self.arming.renew(|_| Arming::new()) };
         if !self.readiness().is_whole() {
-            // SAFETY: `move_home` holds MOVING and the home is inherited. Whoever uses the readiness
-            // has seen before that the home is not: `wait` by `reactor`, which waits for MOVING;
-            // `cancel` by a look; a round by the child's registry, which does not have the source yet.
+            // SAFETY: as above.
             unsafe { self.readiness.renew(Readiness::in_place_of) };
         }
         // A new source is watched for reading; who waits to write must be heard of as well.

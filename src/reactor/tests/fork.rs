@@ -51,7 +51,7 @@ fn a_child_uses_a_source_that_another_thread_was_at_work_on() {
     assert!(ask(&mut parents, &waker).is_pending());
 
     let other_thread = source.readiness().lock();
-    let used = in_a_child(|| {
+    let in_child = || {
         // What a future of the parent's does when it is dropped: it names nobody here.
         source.cancel(Read, parents);
         let ((task, waker), mut own) = (Counter::new(), WaiterId::NONE);
@@ -65,9 +65,44 @@ fn a_child_uses_a_source_that_another_thread_was_at_work_on() {
             }
         }
         ask(&mut own, &waker).is_ready()
-    });
+    };
+    // The other thread is in the midst of an `epoll_ctl` as well.
+    let used = source.arming().call(|| Ok(in_a_child(in_child))).unwrap();
     drop(other_thread);
     assert!(used, "the child hung, or lost its own waiter");
     source.cancel(Read, parents);
+    source.remove();
+}
+
+/// A task of another crate's executor waits, and forks. Its wait was counted with the parent's reactor. The
+/// child's helper thread saw no outsider there, and let it wait for ten milliseconds and more, each time
+/// somebody had stopped to drive.
+#[test]
+fn a_wait_that_a_child_inherits_is_counted_there() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let source = source(current::get(), &near);
+    let (_, waker) = Counter::new();
+    let (mut own, mut shared) = (WaiterId::NONE, WaiterId::SHARED);
+    let ask = |waiter: &mut WaiterId| {
+        let mut cx = Context::from_waker(&waker);
+        source.wait(Read, waiter, &mut cx, &mut Question(IoKind::Stream))
+    };
+    assert!(ask(&mut own).is_pending() && ask(&mut shared).is_pending());
+    assert!(current::get().has_outsiders());
+    let mut childs = own;
+    let counted = in_a_child(|| {
+        if current::get().has_outsiders() || ask(&mut childs).is_ready() {
+            return false;
+        }
+        let counted = current::get().has_outsiders();
+        source.cancel(Read, childs);
+        let still = current::get().has_outsiders();
+        source.cancel(Read, WaiterId::SHARED);
+        counted && still && !current::get().has_outsiders()
+    });
+    assert!(counted, "the child's reactor does not know of the wait, or knows of it for ever");
+    source.cancel(Read, own);
+    source.cancel(Read, WaiterId::SHARED);
     source.remove();
 }
