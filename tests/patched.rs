@@ -1,9 +1,10 @@
 //! Whoever hunts a hang in a program has that program, not this crate: its reactor came with smol or
-//! zbus, its lock file names async-io 2.6.0 from crates.io, and nobody wants to change its code to look
-//! at it. Two lines in its manifest must be all: had this crate another version, another name or a
+//! zbus, its lock file names async-io 2.6.0 and async-executor 1.14.1 from crates.io, and nobody wants to change
+//! its code to look at it. A patch in its manifest must be all: had a crate here another version, another name or a
 //! feature less, cargo would leave the patch unused with no more than a warning, or ask for an update of
 //! the lock file first.
-//! Here is such a program, tests/patched, with its lock file. It is copied, gets the two lines, and runs.
+//! Here is such a program, tests/patched, with its lock file. It is copied, gets the patch, and runs; and its
+//! recording has its tasks.
 
 use std::env;
 use std::fs;
@@ -12,7 +13,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 mod util;
-use util::watchdog_for;
+use ticks_format::{Record, TaskKind, What};
+use util::{recording, watchdog_for};
 
 /// The program is built from scratch once, with smol.
 const LIMIT_S: u64 = 900;
@@ -20,8 +22,8 @@ const LIMIT_S: u64 = 900;
 const FILES: [&str; 3] = ["Cargo.toml", "Cargo.lock", "src/main.rs"];
 
 #[test]
-fn two_lines_and_no_other_command() -> io::Result<()> {
-    let _watchdog = watchdog_for("two_lines_and_no_other_command", LIMIT_S);
+fn a_patch_and_no_other_command() -> io::Result<()> {
+    let _watchdog = watchdog_for("a_patch_and_no_other_command", LIMIT_S);
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dir = tempfile::tempdir()?;
     fs::create_dir(dir.path().join("src"))?;
@@ -29,15 +31,20 @@ fn two_lines_and_no_other_command() -> io::Result<()> {
         fs::copy(repository.join("tests/patched").join(file), dir.path().join(file))?;
     }
     let lock = dir.path().join("Cargo.lock");
-    let upstream = "name = \"async-io\"\nversion = \"2.6.0\"\nsource = \"registry+";
-    assert!(fs::read_to_string(&lock)?.contains(upstream), "the program is not as it should be");
+    let of_crates_io =
+        |name, version| format!("name = \"{name}\"\nversion = \"{version}\"\nsource = \"registry+");
+    let upstream = [of_crates_io("async-io", "2.6.0"), of_crates_io("async-executor", "1.14.1")];
+    let before = fs::read_to_string(&lock)?;
+    assert!(upstream.iter().all(|entry| before.contains(entry)), "it is not as it should be");
 
     let mut manifest = fs::OpenOptions::new().append(true).open(dir.path().join("Cargo.toml"))?;
-    write!(manifest, "\n[patch.crates-io]\nasync-io = {{ path = {repository:?} }}\n")?;
+    let executor = repository.join("crates/async-executor");
+    writeln!(manifest, "\n[patch.crates-io]\nasync-io = {{ path = {repository:?} }}")?;
+    writeln!(manifest, "async-executor = {{ path = {executor:?} }}")?;
     drop(manifest);
 
     let Some(run) = run(dir.path())? else {
-        let _ = writeln!(io::stderr(), "two_lines_and_no_other_command: left out: offline");
+        let _ = writeln!(io::stderr(), "a_patch_and_no_other_command: left out: offline");
         return Ok(());
     };
     let (stdout, stderr) = texts(&run);
@@ -55,9 +62,39 @@ fn two_lines_and_no_other_command() -> io::Result<()> {
         assert!(stderr.contains(record), "no record {record:?}: {stderr}");
     }
 
-    only_ours(dir.path(), repository)?;
+    only_ours(dir.path(), "async-io v2.6.0", repository)?;
+    only_ours(dir.path(), "async-executor v1.14.1", &executor)?;
     let lock = fs::read_to_string(&lock)?;
-    assert!(!lock.contains(upstream), "upstream's is still in the lock file");
+    for entry in upstream {
+        assert!(!lock.contains(&entry), "it is still in the lock file: {entry}");
+    }
+    has_its_tasks(dir.path())
+}
+
+/// Runs the program once more, recorded: there are the future of `block_on`, and the server that it spawns.
+fn has_its_tasks(dir: &Path) -> io::Result<()> {
+    let records = dir.join("records");
+    let run = cargo(dir).args(["run", "--offline"]).env("ASYNC_IO_TRACE", &records).output()?;
+    assert!(run.status.success(), "{}: {}", run.status, texts(&run).1);
+    if !cfg!(any(target_os = "linux", target_os = "macos", target_os = "freebsd")) {
+        return Ok(());
+    }
+    let file = fs::read_dir(&records)?.next().expect("a recording")?.path();
+    let recording = recording::open(&file);
+    let mut spawned = Vec::new();
+    for ring in recording::rings(&recording) {
+        for stamped in ring.records {
+            if let What::Record(Record::TaskSpawn(task)) = stamped.what {
+                spawned.push((task.kind, recording.place(task.name).expect("readable")));
+            }
+        }
+    }
+    let has = |kind, name: &str| {
+        let mut named = spawned.iter().filter(|(other, _)| *other == kind);
+        named.any(|(_, other)| other.as_deref().is_some_and(|other| other.contains(name)))
+    };
+    assert!(has(TaskKind::BlockOn, "echo::main"), "{spawned:?}");
+    assert!(has(TaskKind::Spawned, "echo::serve_one"), "{spawned:?}");
     Ok(())
 }
 
@@ -101,13 +138,14 @@ fn lacks_network(output: &Output) -> bool {
         .any(|sign| stderr.contains(sign))
 }
 
-/// Asks cargo who uses async-io: of two packages of that name it would ask back which one is meant.
-fn only_ours(dir: &Path, repository: &Path) -> io::Result<()> {
-    let tree = cargo(dir).args(["tree", "--offline", "--invert", "async-io"]).output()?;
+/// Asks cargo who uses the package: of two of its name it would ask back which one is meant.
+fn only_ours(dir: &Path, package: &str, path: &Path) -> io::Result<()> {
+    let (name, _) = package.split_once(' ').expect("a name and a version");
+    let tree = cargo(dir).args(["tree", "--offline", "--invert", name]).output()?;
     let (stdout, stderr) = texts(&tree);
     assert!(tree.status.success(), "{stderr}");
-    let mut named = stdout.lines().filter(|line| line.contains("async-io v"));
-    let ours = format!("async-io v2.6.0 ({})", repository.display());
+    let mut named = stdout.lines().filter(|line| line.contains(&format!("{name} v")));
+    let ours = format!("{package} ({})", path.display());
     assert_eq!(named.next(), Some(ours.as_str()), "{stdout}");
     assert_eq!(named.next(), None, "{stdout}");
     assert!(stdout.contains("smol v2"), "smol does not use it: {stdout}");
