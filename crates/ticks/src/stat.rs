@@ -5,23 +5,27 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use ticks_format::layout::counter;
-use ticks_format::{Loss, Ring};
+use ticks_format::{Loss, Ring, What};
 
 use crate::input::{Input, Inputs};
 use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::process::State;
 use crate::progress::Progress;
+use crate::symbols::Options;
 use crate::units;
 
 mod durations;
 mod json;
 mod sums;
 mod table;
+mod task_table;
+mod tasks;
 
 use sums::Sums;
+use tasks::{Places, TaskSums};
 
-/// Sum up per thread, source and timer
+/// Sum up per task, place in the program, thread, source and timer
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATION)]
 pub struct Args {
@@ -31,10 +35,17 @@ pub struct Args {
     /// Print one JSON object a recording, each on a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
+    /// Where the program and its libraries are, with their debug information, if not where they ran
+    #[arg(long, value_name = "DIR")]
+    symbols: Vec<PathBuf>,
 }
 
 // A paragraph is a line, which is wrapped as the terminal is wide.
 const EXPLANATION: &str = "\
+Tasks are told by name. A poll's place is where it asked last to be woken, the innermost call that is the program's \
+own. SCHED is how long it took from a wake to the poll that it caused, SELF how often tasks woke themselves in their \
+polls. A long poll keeps all other tasks of its thread waiting.
+
 A wait lasts from the first poll that is Pending to the one that is Ready, or until its waiter goes after a \
 wake, as with smol's streams, which try to read before they ask. Waits that go on are not counted: `ticks who` \
 has them. A wake is spurious if the poll that follows it is Pending. A source with events and without polls has \
@@ -55,6 +66,7 @@ Examples:
 struct Summary<'a> {
     input: &'a Input,
     sums: Sums,
+    tasks: Places,
     state: State,
     now_ns: u64,
     rings: Vec<(Ring, Loss)>,
@@ -66,7 +78,8 @@ struct Summary<'a> {
 /// Sums up.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let inputs = Inputs::open(&args.files)?;
-    let (summaries, mut failed) = inputs.each(Summary::of);
+    let options = Options { dirs: args.symbols.clone(), full_names: false };
+    let (summaries, mut failed) = inputs.each(|input| Summary::of(input, &options));
     let mut out = BufWriter::new(anstream::stdout().lock());
     if args.json {
         for summary in &summaries {
@@ -90,22 +103,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 impl<'a> Summary<'a> {
     /// Reads the whole recording. What is wrong with it is said on stderr.
-    fn of(input: &'a Input) -> anyhow::Result<Summary<'a>> {
+    fn of(input: &'a Input, options: &Options) -> anyhow::Result<Summary<'a>> {
         let mut merge = Merge::new(std::slice::from_ref(input))?;
         let mut sums = Sums::new(input).with_context(|| input.place())?;
+        let mut tasks = TaskSums::new(input).with_context(|| input.place())?;
         let mut progress = Progress::new(merge.slots(), "reading");
         while let Some(moment) = merge.advance()? {
             sums.add(&moment);
+            if let What::Record(record) = &moment.stamped.what {
+                tasks.add(input, record, moment.utc_ns).with_context(|| input.place())?;
+            }
             progress.step();
         }
         drop(progress);
+        let tasks = tasks.places(input, options).with_context(|| input.place())?;
         let state = input.state();
         let now_ns = units::now_ns();
         let rings = merge.losses().map(|(_, ring, loss)| (ring.clone(), loss)).collect();
         let unrecorded =
             input.recording.counter(counter::UNRECORDED).with_context(|| input.place())?;
         let is_damaged = merge.report_damage() | input.report_problems();
-        Ok(Summary { input, sums, state, now_ns, rings, unrecorded, is_damaged })
+        Ok(Summary { input, sums, tasks, state, now_ns, rings, unrecorded, is_damaged })
     }
 
     /// How long ago the last record was made, if there is one.

@@ -321,3 +321,56 @@ fn a_life_is_told_in_words() {
     let shown = stdout(["show", "--task", "0x20", path(&sample.path)]);
     assert_eq!(shown.lines().count(), 2, "{shown}");
 }
+
+#[test]
+fn sums_of_tasks() {
+    let mut image = util::empty(4711, u64::MAX);
+    let ring = image.claim(4711, "main", 0).expect("a ring");
+    let name = image.place("shop::buy::{{closure}}");
+    let stack = image.stack(&[Frame { module: 0, address: 0x1234 }], StackEnd::Whole);
+    let ms = |ms: u64| ms * 1_000_000;
+    for task in 1..=3 {
+        let at = ms(task * 100);
+        let kind = TaskKind::Spawned;
+        let spawn = TaskSpawn { task, kind, waker: 0, parent: 0, name, stack: 0 };
+        util::record(&mut image, ring, at, spawn);
+        for (index, by) in [WokenBy::Itself, WokenBy::Thread].into_iter().enumerate() {
+            let at = at + ms(10 * index as u64 + 1);
+            util::record(&mut image, ring, at, TaskPollBegin { task });
+            let (result, duration_ns) = (Verdict::Pending, ms(task));
+            util::record(&mut image, ring, at, TaskPollEnd { task, result, duration_ns, stack });
+            let wake = TaskWake { task, by, from: 9, dir: None, first: true, stack: 0 };
+            util::record(&mut image, ring, at + ms(7), wake);
+        }
+        util::record(&mut image, ring, at + ms(50), TaskDone { task, polls: 2, age_ns: ms(50) });
+    }
+    // Of this one the records of its beginning are gone, and its longest poll's.
+    let mut old = task(&mut image, 9, "shop::old::{{closure}}");
+    old.longest = ms(70);
+    image.task(0, &old);
+    let sample = Sample::new(&image);
+    let stat: Json =
+        serde_json::from_str(&stdout(["stat", "--json", path(&sample.path)])).expect("JSON");
+    let tasks = stat["tasks"].as_array().expect("an array");
+    assert_eq!(tasks.len(), 2);
+    let buys = &tasks[0];
+    assert_eq!((&buys["name"], &buys["tasks"]), (&"shop::buy".into(), &3.into()));
+    assert_eq!((&buys["done"], &buys["cut_short"]), (&3.into(), &0.into()));
+    assert_eq!((&buys["wakes"], &buys["self_wakes"]), (&6.into(), &3.into()));
+    assert_eq!(buys["polls"]["count"], 6);
+    assert_eq!((&buys["longest_ns"], &buys["longest_task_id"]), (&ms(3).into(), &3.into()));
+    // From the spawn to the first poll, and from the first wake to the second.
+    assert_eq!(buys["scheduled"]["count"], 6);
+    assert_eq!(buys["scheduled"]["max_ns"], ms(3));
+    assert_eq!((&tasks[1]["name"], &tasks[1]["longest_ns"]), (&"shop::old".into(), &ms(70).into()));
+    let place = &stat["places"][0];
+    assert_eq!((&place["polls"]["count"], &place["wakes"]), (&6.into(), &6.into()));
+    assert_eq!(place["scheduled"]["count"], 3);
+    let shown = stdout(["stat", path(&sample.path)]);
+    let buys = row(&shown, "shop::buy ");
+    assert!(buys.contains("  3      6  ") && buys.contains("3.00 ms"), "{shown}");
+    assert!(row(&shown, "shop::old ").contains("70.0 ms"), "{shown}");
+    // A file without tasks has no table of them.
+    let sample = Sample::new(&util::accept());
+    assert!(!stdout(["stat", path(&sample.path)]).contains("TASKS"));
+}

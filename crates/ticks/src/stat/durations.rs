@@ -27,6 +27,18 @@ impl Durations {
         self.max_ns = self.max_ns.max(ns);
     }
 
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Durations) {
+        // It grows as needed.
+        self.histogram.add(&other.histogram).unwrap_or_default();
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
     /// Median, 99th percentile, most; nanoseconds.
     fn values(&self) -> Option<[u64; 3]> {
         let at = |quantile| self.histogram.value_at_quantile(quantile).min(self.max_ns);

@@ -4,6 +4,7 @@ use serde_json::{json, Value as Json};
 use ticks_format::{Loss, Ring};
 
 use super::sums::{Sums, TimerSums};
+use super::tasks::{Counts, NameCounts, PlaceCounts, Places};
 use super::{kept, Summary};
 use crate::units;
 
@@ -27,6 +28,8 @@ pub fn of(summary: &Summary<'_>) -> Json {
         "records": sums.threads.values().map(|thread| thread.records).sum::<u64>(),
         "unrecorded": summary.unrecorded,
         "overwritten": overwritten(&summary.rings),
+        "tasks": tasks(&summary.tasks),
+        "places": places(&summary.tasks),
         "threads": threads(summary),
         "sources": sources(sums),
         "timers": timers(&sums.timers),
@@ -37,6 +40,44 @@ pub fn of(summary: &Summary<'_>) -> Json {
 /// Slots of all rings.
 fn overwritten(rings: &[(Ring, Loss)]) -> u64 {
     rings.iter().map(|(_, loss)| loss.overwritten).fold(0, u64::saturating_add)
+}
+
+fn tasks(tasks: &Places) -> Vec<Json> {
+    let json = |(name, of_name): (&String, &NameCounts)| {
+        let mut object = json!({
+            "name": name,
+            "tasks": of_name.tasks,
+            "done": of_name.done,
+            "cut_short": of_name.cut_short,
+            "forgotten": of_name.forgotten,
+        });
+        add_counts(&mut object, &of_name.counts);
+        let longest = of_name.counts.longest.as_ref();
+        object["longest_place"] = longest.and_then(|longest| tasks.of_longest(longest)).into();
+        object
+    };
+    tasks.names().into_iter().map(json).collect()
+}
+
+fn places(tasks: &Places) -> Vec<Json> {
+    let json = |of_place: &PlaceCounts| {
+        let mut object = json!({
+            "place": of_place.place,
+            "what": Some(&of_place.what).filter(|what| !what.is_empty()),
+        });
+        add_counts(&mut object, &of_place.counts);
+        object
+    };
+    tasks.places.iter().map(json).collect()
+}
+
+fn add_counts(object: &mut Json, counts: &Counts) {
+    object["polls"] = counts.polls.json();
+    object["scheduled"] = counts.scheduled.json();
+    object["wakes"] = counts.wakes.into();
+    object["self_wakes"] = counts.self_wakes.into();
+    object["longest_ns"] = counts.longest.map(|longest| longest.ns).into();
+    object["longest_task_id"] = counts.longest.map(|longest| longest.task).into();
 }
 
 fn threads(summary: &Summary<'_>) -> Vec<Json> {

@@ -44,6 +44,7 @@ pub fn write_overview(out: &mut dyn Write, summaries: &[Summary<'_>]) -> io::Res
 /// One recording.
 pub fn write(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
     write_head(out, summary)?;
+    super::task_table::write(out, &summary.tasks)?;
     write_threads(out, summary)?;
     write_sources(out, summary)?;
     let timers = &summary.sums.timers;

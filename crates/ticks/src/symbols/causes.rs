@@ -23,6 +23,8 @@ const ROWS: &[Row] = &[
     row("async_channel", &["recv", "poll_next"], "Receiver::recv (async-channel)"),
     row("async_channel", &[], "channel (async-channel)"),
     row("async_fs", &[], "file (async-fs)"),
+    row("async_io", &["timer"], "timer"),
+    row("async_io", &["source", "async_io.rs", "net.rs", "async::", "able::"], "source"),
     row("async_lock", &["rwlock", "rawread", "rawwrite", "rawupgrad"], "RwLock (async-lock)"),
     row(
         "async_lock",
