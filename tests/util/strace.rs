@@ -42,7 +42,8 @@ impl fmt::Display for PerOperation {
 /// Runs `role` of the test called `test` with `count` operations and with twice as many, and returns
 /// what one operation costs; or nothing where strace cannot be used.
 ///
-/// The child must do exactly [`child::count`] operations and must call nothing else in proportion.
+/// The child must do exactly [`child::count`] operations and must call nothing else in proportion. One that
+/// was [disturbed] is run again. If all are, the machine is too busy to tell, and the test is left out.
 pub fn per_operation(test: &str, role: &str, count: usize) -> Option<PerOperation> {
     if let Err(reason) = usable() {
         let message = format!("{test}: left out, system calls cannot be counted: {reason}");
@@ -51,8 +52,11 @@ pub fn per_operation(test: &str, role: &str, count: usize) -> Option<PerOperatio
         let _ = writeln!(io::stderr(), "{message}");
         return None;
     }
-    let once = calls(test, role, count);
-    let twice = calls(test, role, 2 * count);
+    let undisturbed = |count| (0..TRIES).find_map(|_| calls(test, role, count));
+    let (Some(once), Some(twice)) = (undisturbed(count), undisturbed(2 * count)) else {
+        let _ = writeln!(io::stderr(), "{test}: left out, other programs disturb it each time");
+        return None;
+    };
     let calls = twice
         .iter()
         .map(|(name, calls)| {
@@ -79,7 +83,18 @@ fn usable() -> Result<(), String> {
     }
 }
 
-fn calls(test: &str, role: &str, count: usize) -> BTreeMap<String, u64> {
+/// In a child: other programs have kept it from running, and it has made calls for that reason.
+pub fn disturbed() {
+    println!("{DISTURBED}");
+}
+
+const DISTURBED: &str = "this run was disturbed";
+
+/// How often a child that was disturbed is run.
+const TRIES: usize = 20;
+
+/// `None`: it was disturbed.
+fn calls(test: &str, role: &str, count: usize) -> Option<BTreeMap<String, u64>> {
     let dir = tempfile::tempdir().expect("a directory for the summary");
     let path = dir.path().join("summary");
     let path = path.to_str().expect("a temporary path is UTF-8");
@@ -90,10 +105,13 @@ fn calls(test: &str, role: &str, count: usize) -> BTreeMap<String, u64> {
         "{role} with {count} operations failed: {}",
         child::shown(&output)
     );
+    if String::from_utf8_lossy(&output.stdout).contains(DISTURBED) {
+        return None;
+    }
     let summary = fs::read_to_string(path).expect("strace wrote its summary");
     let calls: BTreeMap<_, _> = summary.lines().filter_map(row).collect();
     assert!(!calls.is_empty(), "no row in strace's summary:\n{summary}");
-    calls
+    Some(calls)
 }
 
 /// A row of the summary is a number and a name; the heading, the rule and the total are not rows.
