@@ -13,7 +13,7 @@
 
 use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{full_fence, Mutex, Padded};
+use crate::sync::{full_fence, thread_cell, Mutex, Padded};
 
 #[derive(Debug)]
 pub(crate) struct Sleepers {
@@ -26,10 +26,34 @@ pub(crate) struct Sleepers {
 
 #[derive(Debug)]
 struct List {
-    /// Asleep and not notified. The last is woken first: what it had in its cache may still be there.
+    /// Asleep and not notified, in the order in which they fell asleep.
     idle: Vec<&'static Signal>,
     /// One was notified and has not ended its search.
     searching: bool,
+}
+
+thread_cell! {
+    /// The runner that was the last to fall asleep on this thread. It may be gone by now.
+    static RESIDENT: Option<&'static Signal> = None;
+}
+
+impl List {
+    /// The one of this thread, where there is one: a thread that wakes tasks outside a turn looks for I/O
+    /// for it, and polls it next. It is woken without a system call, and if there is more to do than
+    /// that, it wakes the next. Otherwise the last, of whose things most are still in the cache.
+    fn take_one(&mut self) -> Option<&'static Signal> {
+        let resident = RESIDENT.with(|resident| resident.get());
+        match resident {
+            Some(resident) if self.remove(resident) => Some(resident),
+            _ => self.idle.pop(),
+        }
+    }
+
+    /// Returns whether it was there.
+    fn remove(&mut self, signal: &'static Signal) -> bool {
+        let place = self.idle.iter().rposition(|idle| std::ptr::eq(*idle, signal));
+        place.map(|place| self.idle.remove(place)).is_some()
+    }
 }
 
 impl Sleepers {
@@ -58,7 +82,7 @@ impl Sleepers {
     #[cold]
     pub(crate) fn wake_one(&self) {
         let woken = self.change(|list| {
-            let woken = if list.searching { None } else { list.idle.pop() };
+            let woken = if list.searching { None } else { list.take_one() };
             list.searching |= woken.is_some();
             woken
         });
@@ -73,6 +97,7 @@ impl Sleepers {
     /// Whoever was notified before has had its chance, and the next task wakes this one: the other may sit
     /// in a thread that is blocked, below a `block_on` that waits for this runner.
     pub(crate) fn enter(&self, signal: &'static Signal) {
+        RESIDENT.with(|resident| resident.set(Some(signal)));
         self.change(|list| {
             list.searching = false;
             list.idle.push(signal);
@@ -84,10 +109,7 @@ impl Sleepers {
     /// `end_search`.
     #[must_use]
     pub(crate) fn leave(&self, signal: &'static Signal) -> bool {
-        self.change(|list| {
-            let place = list.idle.iter().rposition(|idle| std::ptr::eq(*idle, signal));
-            place.map(|place| list.idle.remove(place)).is_none()
-        })
+        self.change(|list| !list.remove(signal))
     }
 
     /// The one that searched has found something, or nothing. It passes a full fence and looks then, and
