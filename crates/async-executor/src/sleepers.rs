@@ -6,10 +6,10 @@
 //!
 //! # No task is forgotten
 //!
-//! Whoever makes a task findable then looks whether somebody sleeps. Whoever falls asleep says so and
-//! looks for tasks then. There is a full fence between the two steps on both sides, so at least one of
-//! them sees the other. It is the same with the search: who pushes while somebody searches wakes nobody,
-//! and who ends a search says so and looks once more then.
+//! A thread that pushes a task then looks whether a runner sleeps. A runner that falls asleep first says so,
+//! and then looks for tasks. There is a full fence between the two steps on both sides, so at least one of
+//! them sees the other. It is the same with the search: a push while a runner searches wakes nobody, and a
+//! runner that ends its search says so and then looks once more.
 
 use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,21 @@ struct List {
     idle: Vec<&'static Signal>,
     /// One was notified and has not ended its search.
     searching: bool,
+    /// How often somebody fell asleep.
+    naps: usize,
+}
+
+/// Which of all naps it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nap(usize);
+
+/// How a runner gets up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rising {
+    /// It was notified: it is the one that searches, and must `end_search`.
+    pub(crate) notified: bool,
+    /// Nobody has fallen asleep since it has: the others are at work all the time.
+    pub(crate) others_are_awake: bool,
 }
 
 thread_cell! {
@@ -60,7 +75,7 @@ impl Sleepers {
     pub(crate) fn new() -> Sleepers {
         Sleepers {
             awaited: Padded(AtomicBool::new(false)),
-            list: Mutex::new(List { idle: Vec::new(), searching: false }),
+            list: Mutex::new(List { idle: Vec::new(), searching: false, naps: 0 }),
         }
     }
 
@@ -94,22 +109,26 @@ impl Sleepers {
 
     /// Falls asleep. The caller looks for tasks once more after that, and leaves again if there are.
     ///
-    /// Whoever was notified before has had its chance, and the next task wakes this one: the other may sit
-    /// in a thread that is blocked, below a `block_on` that waits for this runner.
-    pub(crate) fn enter(&self, signal: &'static Signal) {
+    /// A runner that was notified before and still searches does not keep the next task from waking this
+    /// one: it may be on a thread that is blocked, below a `block_on` that waits for this runner.
+    pub(crate) fn enter(&self, signal: &'static Signal) -> Nap {
         RESIDENT.with(|resident| resident.set(Some(signal)));
-        self.change(|list| {
+        let nap = self.change(|list| {
             list.searching = false;
             list.idle.push(signal);
+            list.naps = list.naps.wrapping_add(1);
+            Nap(list.naps)
         });
         full_fence();
+        nap
     }
 
-    /// Gets up. Returns whether it was notified: then it is the one that searches, and must
-    /// `end_search`.
-    #[must_use]
-    pub(crate) fn leave(&self, signal: &'static Signal) -> bool {
-        self.change(|list| !list.remove(signal))
+    /// Gets up.
+    pub(crate) fn leave(&self, signal: &'static Signal, nap: Nap) -> Rising {
+        self.change(|list| Rising {
+            notified: !list.remove(signal),
+            others_are_awake: list.naps == nap.0,
+        })
     }
 
     /// The one that searched has found something, or nothing. It passes a full fence and looks then, and
