@@ -1,6 +1,6 @@
 //! Executors: they run tasks on one thread or on several.
 //!
-//! This crate takes the place of `async-executor` 1.14.1: the same names and the same behaviour, for less.
+//! This crate takes the place of `async-executor` 1.14.1: the same names and the same behaviour, at less cost.
 //! A program that uses it through smol, async-std, async-global-executor, zbus or anything else gets it
 //! with a line in its `Cargo.toml`:
 //!
@@ -32,12 +32,14 @@
 //!
 //! Each `run` has a queue of its own, first in, first out. A task that is woken or spawned within it goes
 //! there; one that is woken or spawned elsewhere, by a reactor's thread for instance, goes to a queue that
-//! all share. A `run` whose queue is empty takes from the shared one, then half of another's. One whose
-//! queue is never empty takes a task from the shared one at every 16th step, and one of another's at every
-//! 128th.
+//! all share. A `run` whose queue is empty takes from the shared one, then half of another's. A task that is
+//! alone in another's queue is left there for some microseconds, in which its own `run` mostly comes to it.
+//! A `run` whose queue is never empty takes a task from the shared one at every 16th step, and one of
+//! another's at every 128th.
 //!
-//! A `run` that finds nothing returns Pending. When there is something to do, one at a time of those is
-//! woken; if it finds that there is more, it wakes the next.
+//! A `run` that finds nothing returns Pending: it sleeps. When there is something to do, one of those that
+//! sleep is woken. If it finds that there is more to do, it wakes the next. If it finds nothing, and the
+//! others have been at work all the time, it looks again for some forty microseconds before it sleeps.
 //!
 //! # Panics
 //!

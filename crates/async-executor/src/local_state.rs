@@ -28,7 +28,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::full_fence;
 use crate::thread;
 
-/// Every so-manieth look begins with the injector, see [`State`](crate::state::State).
+/// Every 16th look begins with the injector, see [`State`](crate::state::State).
 const INJECTOR_EVERY: usize = 16;
 
 /// What is taken from the injector at once, at most.
@@ -233,15 +233,13 @@ impl Core for LocalState {
         self.is_behind(&()) || !self.injector.is_empty()
     }
 
-    fn sleepers(&self) -> &Sleepers {
-        &self.sleepers
+    fn linger(&'static self, _: &'static Signal) -> bool {
+        // There are no others: what could bring a task is on this thread.
+        false
     }
 
-    fn share(&'static self) {
-        full_fence();
-        if self.has_tasks() {
-            self.sleepers.notify();
-        }
+    fn sleepers(&self) -> &Sleepers {
+        &self.sleepers
     }
 
     fn run_one(&'static self, task: Runnable) {

@@ -68,7 +68,7 @@ impl Ring {
 
 /// A queue that one runner at a time owns. Indices only grow (and wrap around with the word).
 pub(crate) struct Queue<T: Item> {
-    /// The index of the oldest item. Moved by whoever takes.
+    /// The index of the oldest item. Every thread that takes one moves it.
     head: Padded<AtomicUsize>,
     owned: Padded<Owned>,
     items: PhantomData<T>,
@@ -106,15 +106,29 @@ impl<T: Item> Queue<T> {
         }
     }
 
-    /// How many there are; others may be pushing and taking.
+    /// How many there are, or were a moment ago.
     pub(crate) fn len(&self) -> usize {
-        // `Acquire`, head first: then the tail is not before it.
-        let head = self.head.0.load(Ordering::Acquire);
-        self.tail(Ordering::Acquire).wrapping_sub(head)
+        let mut head = self.head.0.load(Ordering::Acquire);
+        loop {
+            let tail = self.tail(Ordering::Acquire);
+            // If the head has moved, items that were pushed since it was read may stand for ones that
+            // were taken since, and both would count.
+            match self.head.0.load(Ordering::Acquire) {
+                same if same == head => return tail.wrapping_sub(head),
+                now => head = now,
+            }
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.first().is_none()
+    }
+
+    /// The index of the oldest item, if there is one. While it stays the same nobody has taken that item.
+    pub(crate) fn first(&self) -> Option<usize> {
+        // Head first: then the tail is not before it.
+        let head = self.head.0.load(Ordering::Acquire);
+        (head != self.tail(Ordering::Acquire)).then_some(head)
     }
 
     /// Puts an item at the end.
@@ -128,7 +142,7 @@ impl<T: Item> Queue<T> {
         // SAFETY: the caller owns the queue.
         let (tail, ring) = unsafe { self.room(1) };
         ring.slot(tail).store(item.into_raw().as_ptr(), Ordering::Relaxed);
-        // `Release`, for the `Acquire` of whoever takes: it shall see the slot, and the ring.
+        // `Release`, for the `Acquire` in `pop` and `steal_into`: they shall see the slot, and the ring.
         self.owned.0.tail.store(tail.wrapping_add(1), Ordering::Release);
     }
 
@@ -150,7 +164,7 @@ impl<T: Item> Queue<T> {
         }
     }
 
-    /// Takes the older half: returns one, and puts the others at the end of `thief`.
+    /// Takes the older half of two or more: returns one, and puts the others at the end of `thief`.
     ///
     /// # Safety
     ///
@@ -159,7 +173,7 @@ impl<T: Item> Queue<T> {
         let mut head = self.head.0.load(Ordering::Acquire);
         loop {
             let there = self.tail(Ordering::Acquire).wrapping_sub(head);
-            if there == 0 {
+            if there < 2 {
                 return None;
             }
             let wanted = (there - there / 2).min(STOLEN_MAX);
@@ -190,7 +204,7 @@ impl<T: Item> Queue<T> {
     /// Moves the head on, if nobody else has.
     ///
     /// `Release`, for the owner's `Acquire` in `room`: it writes to these slots only after we have read
-    /// them. `SeqCst`: whoever takes looks then whether somebody sleeps, see `Sleepers`.
+    /// them. `SeqCst`: a runner that has taken a task looks then whether another sleeps, see `Sleepers`.
     #[inline]
     fn take(&self, head: usize, count: usize) -> Result<(), usize> {
         let then = head.wrapping_add(count);

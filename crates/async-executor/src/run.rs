@@ -8,10 +8,10 @@ use async_task::Runnable;
 use pin_project_lite::pin_project;
 
 use crate::signal::Signal;
-use crate::sleepers::Sleepers;
+use crate::sleepers::{Nap, Sleepers};
+use crate::sync::full_fence;
 
-/// Tasks that are run in one poll of a `run` future. Then whoever polls it gets to do what else it does:
-/// look for I/O, say.
+/// Tasks that are run in one poll of a `run` future. Then its caller has its turn, to look for I/O, say.
 const TASKS_A_POLL: u32 = 128;
 
 /// Tasks that are run before the main future, which was woken, has its turn. If fewer are in the runner's
@@ -39,11 +39,20 @@ pub(crate) trait Core: 'static {
     /// Takes any task.
     fn take_any(&'static self) -> Option<Runnable>;
 
+    /// Whether there are tasks for a runner that has nothing to do. The caller has passed a full fence.
     fn has_tasks(&'static self) -> bool;
+
+    /// Waits for a moment for tasks, or for the main future of the caller, whose signal it is, to be woken.
+    /// Returns whether it is worth while to look for a task again.
+    fn linger(&'static self, own: &'static Signal) -> bool;
+
     fn sleepers(&self) -> &Sleepers;
 
-    /// Wakes somebody if there is a task: the caller turns to something else.
-    fn share(&'static self);
+    /// There are tasks in the queue of the caller, who turns to something else.
+    fn offer(&self) {
+        full_fence();
+        self.sleepers().notify();
+    }
 
     /// Runs a task for somebody who does not run tasks all the time.
     fn run_one(&'static self, task: Runnable);
@@ -58,10 +67,13 @@ pub(crate) trait Core: 'static {
 /// Whether a runner sleeps.
 struct Sleep<C: Core> {
     core: &'static C,
-    /// Among the sleepers, unless whoever has notified us took us out.
-    asleep: bool,
+    /// We have gone among the sleepers. Who notifies us takes us out.
+    nap: Option<Nap>,
     /// Was notified, and has neither found a task nor given up yet.
     searching: bool,
+    /// May wait for a moment before it gives up: the others are at work all the time, and would wake us again
+    /// at once.
+    may_linger: bool,
 }
 
 impl<C: Core> Sleep<C> {
@@ -70,8 +82,7 @@ impl<C: Core> Sleep<C> {
         if !signal.lie_down(waker) {
             return false;
         }
-        self.core.sleepers().enter(signal);
-        self.asleep = true;
+        self.nap = Some(self.core.sleepers().enter(signal));
         if self.core.has_tasks() {
             self.get_up(signal);
             return false;
@@ -80,10 +91,11 @@ impl<C: Core> Sleep<C> {
     }
 
     fn get_up(&mut self, signal: &'static Signal) {
-        if self.asleep {
-            self.asleep = false;
+        if let Some(nap) = self.nap.take() {
             signal.rise();
-            self.searching = self.core.sleepers().leave(signal);
+            let rising = self.core.sleepers().leave(signal, nap);
+            self.searching = rising.notified;
+            self.may_linger = rising.notified && rising.others_are_awake;
         }
     }
 
@@ -92,7 +104,11 @@ impl<C: Core> Sleep<C> {
         if self.searching {
             self.searching = false;
             self.core.sleepers().end_search();
-            self.core.share();
+            full_fence();
+            // Not if there is nobody to wake: a runner that falls asleep later looks for tasks itself.
+            if self.core.sleepers().is_awaited() && self.core.has_tasks() {
+                self.core.sleepers().wake_one();
+            }
         }
     }
 }
@@ -106,7 +122,7 @@ struct Seat<C: Core> {
 
 impl<C: Core> Seat<C> {
     fn new(core: &'static C) -> Seat<C> {
-        Seat { sleep: Sleep { core, asleep: false, searching: false }, hold: None }
+        Seat { sleep: Sleep { core, nap: None, searching: false, may_linger: false }, hold: None }
     }
 
     fn leave(&mut self) {
@@ -170,19 +186,19 @@ fn in_turn<C: Core, F: Future>(
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
     let main_waker = signal.waker();
-    // It is polled whenever we are: who polls us may know more than its waker.
+    // It is polled whenever we are: the caller may poll us without having been woken.
     let mut main_is_due = true;
     let mut main_yields = false;
     let (mut tasks, mut tasks_since_main) = (0, 0);
     loop {
-        // Who was notified takes the task first; nobody else is notified until then.
+        // If we were notified we look for a task first: nobody else is notified until we have.
         if main_is_due && !sleep.searching {
             if main_yields {
                 break;
             }
             signal.clear();
             if core.is_behind(turn) {
-                core.share();
+                core.offer();
             }
             if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&main_waker)) {
                 return Poll::Ready(value);
@@ -201,7 +217,9 @@ fn in_turn<C: Core, F: Future>(
                 break;
             }
         } else if sleep.searching {
-            sleep.end_search();
+            if !std::mem::take(&mut sleep.may_linger) || !core.linger(signal) {
+                sleep.end_search();
+            }
         } else if signal.is_woken() {
             main_is_due = true;
         } else if sleep.fall_asleep(signal, cx.waker()) {
@@ -210,7 +228,7 @@ fn in_turn<C: Core, F: Future>(
     }
     // We go on when we are polled again, which may take a while.
     if core.is_behind(turn) {
-        core.share();
+        core.offer();
     }
     cx.waker().wake_by_ref();
     Poll::Pending
@@ -246,12 +264,10 @@ impl<C: Core> Future for Tick<C> {
         sleep.get_up(signal);
         loop {
             sleep.end_search();
-            if core.has_tasks() {
-                if let Some(task) = core.take_any() {
-                    self.seat.leave();
-                    core.run_one(task);
-                    return Poll::Ready(());
-                }
+            if let Some(task) = core.take_any() {
+                self.seat.leave();
+                core.run_one(task);
+                return Poll::Ready(());
             }
             // The waker of a main future that had this signal before may have woken us.
             signal.clear();

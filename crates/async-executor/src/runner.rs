@@ -18,9 +18,10 @@ use crate::signal::Signal;
 use crate::state::State;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{thread_cell, Mutex};
+use crate::thread::yield_now;
 
-/// It stays with its executor for good. A `run` future that ends leaves it, with what is in its queue, to
-/// whoever steals and to the next `run`.
+/// It stays with its executor for good. When its `run` future ends, what is in its queue is left to the
+/// other runners, and it to the next `run`.
 #[derive(Debug)]
 pub(crate) struct Runner {
     state: &'static State,
@@ -31,6 +32,26 @@ pub(crate) struct Runner {
     /// How often a task was looked for. Only the thread whose turn it is writes it.
     looks: AtomicUsize,
     next: Link,
+}
+
+/// How often a runner that has nothing to do yields before it takes another one's only task: some ten
+/// microseconds, or one turn of whatever else wants the core. Most tasks are polled in less time than that.
+const PATIENCE: u32 = if cfg!(all(test, loom)) { 1 } else { 30 };
+
+impl Runner {
+    /// Whether the oldest task in the queue stays there for a moment: the runner is in a poll that takes
+    /// long, or its thread is blocked, or it is not in a turn.
+    ///
+    /// A runner that goes from task to task takes it sooner. Then the task is better left to it: to move it
+    /// to another thread costs both threads more than the task waits.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let first = self.queue.first();
+        first.is_some()
+            && (0..PATIENCE).all(|_| {
+                yield_now();
+                self.queue.first() == first
+            })
+    }
 }
 
 // As `State`.
@@ -109,9 +130,7 @@ impl Turn<'_> {
 
     /// Takes half of what is in the other one's queue: one returned, the others in this one's queue.
     pub(crate) fn steal_from(&self, victim: &Runner) -> Option<Runnable> {
-        if ptr::eq(victim, self.runner) {
-            return None;
-        }
+        assert!(!ptr::eq(victim, self.runner));
         // SAFETY: as in `push`; the victim is another one.
         unsafe { victim.queue.steal_into(&self.runner.queue) }
     }
@@ -133,7 +152,7 @@ impl Link {
     }
 
     fn set(&self, runner: &'static Runner) {
-        // `Release`, for the `Acquire` of whoever goes along the list.
+        // `Release`, for the `Acquire` in `get`.
         let runner: *const Runner = runner;
         self.0.store(runner.cast_mut(), Ordering::Release);
     }
@@ -148,7 +167,7 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Runners {
     first: Link,
-    /// Runners in use. Whoever reads it shares out work by it, so it need not be exact.
+    /// Runners in use. It need not be exact: work is shared out by it.
     active: AtomicUsize,
     /// Holding the lock allows to take a runner, give it back, and append one to the list.
     free: Mutex<Free>,

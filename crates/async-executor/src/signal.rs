@@ -54,15 +54,12 @@ impl Signal {
     ///
     /// Only the owner of the runner calls this, while awake.
     pub(crate) fn lie_down(&self, waker: &Waker) -> bool {
-        let outgoing = {
-            let mut outer = self.outer.lock();
-            match &*outer {
-                Some(same) if same.will_wake(waker) => None,
-                _ => outer.replace(waker.clone()),
-            }
-        };
-        // With nothing locked: it is foreign code.
-        drop(outgoing);
+        if !self.outer.lock().as_ref().is_some_and(|outer| outer.will_wake(waker)) {
+            // Cloned and dropped with nothing locked: both are foreign code.
+            let incoming = waker.clone();
+            let outgoing = self.outer.lock().replace(incoming);
+            drop(outgoing);
+        }
         self.bits.compare_exchange(0, ASLEEP, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -94,7 +91,8 @@ impl Signal {
 
     #[cold]
     fn wake_outer(&self) {
-        let outer = self.outer.lock().clone();
+        // Taken and not cloned, as that is foreign code too. Whoever is woken by it comes back with another.
+        let outer = self.outer.lock().take();
         if let Some(waker) = outer {
             waker.wake();
         }

@@ -6,14 +6,14 @@
 //!
 //! # No task is forgotten
 //!
-//! Whoever makes a task findable then looks whether somebody sleeps. Whoever falls asleep says so and
-//! looks for tasks then. There is a full fence between the two steps on both sides, so at least one of
-//! them sees the other. It is the same with the search: who pushes while somebody searches wakes nobody,
-//! and who ends a search says so and looks once more then.
+//! A thread that pushes a task then looks whether a runner sleeps. A runner that falls asleep first says so,
+//! and then looks for tasks. There is a full fence between the two steps on both sides, so at least one of
+//! them sees the other. It is the same with the search: a push while a runner searches wakes nobody, and a
+//! runner that ends its search says so and then looks once more.
 
 use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{full_fence, Mutex, Padded};
+use crate::sync::{full_fence, thread_cell, Mutex, Padded};
 
 #[derive(Debug)]
 pub(crate) struct Sleepers {
@@ -26,17 +26,56 @@ pub(crate) struct Sleepers {
 
 #[derive(Debug)]
 struct List {
-    /// Asleep and not notified. The last is woken first: what it had in its cache may still be there.
+    /// Asleep and not notified, in the order in which they fell asleep.
     idle: Vec<&'static Signal>,
     /// One was notified and has not ended its search.
     searching: bool,
+    /// How often somebody fell asleep.
+    naps: usize,
+}
+
+/// Which of all naps it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nap(usize);
+
+/// How a runner gets up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rising {
+    /// It was notified: it is the one that searches, and must `end_search`.
+    pub(crate) notified: bool,
+    /// Nobody has fallen asleep since it has: the others are at work all the time.
+    pub(crate) others_are_awake: bool,
+}
+
+thread_cell! {
+    /// The runner that was the last to fall asleep on this thread. It may be gone by now.
+    static RESIDENT: Option<&'static Signal> = None;
+}
+
+impl List {
+    /// The one of this thread, where there is one: a thread that wakes tasks outside a turn looks for I/O
+    /// for it, and polls it next. It is woken without a system call, and if there is more to do than
+    /// that, it wakes the next. Otherwise the last, of whose things most are still in the cache.
+    fn take_one(&mut self) -> Option<&'static Signal> {
+        let resident = RESIDENT.with(|resident| resident.get());
+        match resident {
+            Some(resident) if self.remove(resident) => Some(resident),
+            _ => self.idle.pop(),
+        }
+    }
+
+    /// Returns whether it was there.
+    fn remove(&mut self, signal: &'static Signal) -> bool {
+        let place = self.idle.iter().rposition(|idle| std::ptr::eq(*idle, signal));
+        place.map(|place| self.idle.remove(place)).is_some()
+    }
 }
 
 impl Sleepers {
     pub(crate) fn new() -> Sleepers {
         Sleepers {
             awaited: Padded(AtomicBool::new(false)),
-            list: Mutex::new(List { idle: Vec::new(), searching: false }),
+            list: Mutex::new(List { idle: Vec::new(), searching: false, naps: 0 }),
         }
     }
 
@@ -58,7 +97,7 @@ impl Sleepers {
     #[cold]
     pub(crate) fn wake_one(&self) {
         let woken = self.change(|list| {
-            let woken = if list.searching { None } else { list.idle.pop() };
+            let woken = if list.searching { None } else { list.take_one() };
             list.searching |= woken.is_some();
             woken
         });
@@ -70,23 +109,25 @@ impl Sleepers {
 
     /// Falls asleep. The caller looks for tasks once more after that, and leaves again if there are.
     ///
-    /// Whoever was notified before has had its chance, and the next task wakes this one: the other may sit
-    /// in a thread that is blocked, below a `block_on` that waits for this runner.
-    pub(crate) fn enter(&self, signal: &'static Signal) {
-        self.change(|list| {
+    /// A runner that was notified before and still searches does not keep the next task from waking this
+    /// one: it may be on a thread that is blocked, below a `block_on` that waits for this runner.
+    pub(crate) fn enter(&self, signal: &'static Signal) -> Nap {
+        RESIDENT.with(|resident| resident.set(Some(signal)));
+        let nap = self.change(|list| {
             list.searching = false;
             list.idle.push(signal);
+            list.naps = list.naps.wrapping_add(1);
+            Nap(list.naps)
         });
         full_fence();
+        nap
     }
 
-    /// Gets up. Returns whether it was notified: then it is the one that searches, and must
-    /// `end_search`.
-    #[must_use]
-    pub(crate) fn leave(&self, signal: &'static Signal) -> bool {
-        self.change(|list| {
-            let place = list.idle.iter().rposition(|idle| std::ptr::eq(*idle, signal));
-            place.map(|place| list.idle.remove(place)).is_none()
+    /// Gets up.
+    pub(crate) fn leave(&self, signal: &'static Signal, nap: Nap) -> Rising {
+        self.change(|list| Rising {
+            notified: !list.remove(signal),
+            others_are_awake: list.naps == nap.0,
         })
     }
 

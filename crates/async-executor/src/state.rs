@@ -18,7 +18,7 @@ use concurrent_queue::ConcurrentQueue;
 use crate::live::{self, Counts, Members, Shard};
 use crate::pool::Pool;
 use crate::run::Core;
-use crate::runner::{self, Hold, Runners, Turn};
+use crate::runner::{self, Hold, Runner, Runners, Turn};
 use crate::signal::Signal;
 use crate::sleepers::Sleepers;
 use crate::sync::{full_fence, Padded};
@@ -27,12 +27,20 @@ use crate::thread;
 /// Parts of the set of tasks, a power of two. Threads with the same low bits in their number share one.
 const SHARDS: usize = if cfg!(all(test, loom)) { 1 } else { 8 };
 
-/// Every so-manieth look of a runner begins with the injector, so that its own tasks, which may wake each
-/// other for ever, do not keep others from being run.
+/// Every 16th look of a runner begins with the injector. Its own tasks may wake each other for ever, and
+/// shall not keep others from being run.
 const INJECTOR_EVERY: usize = 16;
 
-/// Every so-manieth look begins with the other runners' queues: a runner may be stuck in a long task.
+/// Every 128th look begins with the other runners' queues: a runner may be stuck in a long task.
 const STEAL_EVERY: usize = 128;
+
+/// How often a runner that was woken and found nothing looks again before it sleeps, if the others are at work
+/// all the time: they would wake it again at once. Together some forty microseconds, ten times what it takes
+/// one of them to wake it.
+const LINGERS: u32 = if cfg!(all(test, loom)) { 1 } else { 8 };
+
+/// `yield_now` between two of those looks. Each look takes a cache line away from a runner that is at work.
+const YIELDS_A_LOOK: u32 = if cfg!(all(test, loom)) { 1 } else { 12 };
 
 /// What a runner takes from the injector at once, at most: more than it runs until it looks there again.
 const TAKEN_MAX: usize = 128;
@@ -96,9 +104,7 @@ impl State {
     #[cold]
     fn take_seldom(&self, turn: &Turn<'_>, looks: usize) -> Option<Runnable> {
         let stolen = if looks % STEAL_EVERY == 0 {
-            let others = self.victims(looks / STEAL_EVERY);
-            let mut others = others.filter(|runner| !std::ptr::eq(*runner, turn.runner));
-            others.find_map(|runner| runner.queue.pop())
+            self.others(turn, looks / STEAL_EVERY).find_map(|other| other.queue.pop())
         } else {
             None
         };
@@ -114,24 +120,44 @@ impl State {
             for task in std::iter::from_fn(|| self.injector.pop().ok()).take(share) {
                 turn.push(task);
             }
-            // Whoever fell asleep meanwhile has perhaps not seen what was on its way.
+            // A runner that fell asleep meanwhile has perhaps not seen the tasks that were on their way.
             full_fence();
         }
         Some(task)
     }
 
-    /// From the others' queues, beginning with another one each time.
+    /// From the others' queues, beginning with another one each time: half of the first that has more than
+    /// one task, or else the only task of a runner that is stuck.
     fn steal(&self, turn: &Turn<'_>, first: usize) -> Option<Runnable> {
-        let stolen = self.victims(first).find_map(|victim| turn.steal_from(victim))?;
-        // As in `take_injected`.
-        full_fence();
-        Some(stolen)
+        let stolen = self.others(turn, first).find_map(|other| turn.steal_from(other));
+        if stolen.is_some() {
+            // As in `take_injected`.
+            full_fence();
+            return stolen;
+        }
+        self.others(turn, first)
+            .filter(|other| other.is_stuck())
+            .find_map(|other| other.queue.pop())
     }
 
-    fn victims(&self, first: usize) -> impl Iterator<Item = &'static runner::Runner> {
+    /// The other runners, beginning with another one each time.
+    fn others<'a>(
+        &'a self,
+        turn: &'a Turn<'_>,
+        first: usize,
+    ) -> impl Iterator<Item = &'static Runner> + 'a {
+        self.from(first).filter(|runner| !std::ptr::eq(*runner, turn.runner))
+    }
+
+    fn from(&self, first: usize) -> impl Iterator<Item = &'static Runner> {
         let all = self.runners.all();
         let first = first % all.clone().count().max(1);
         all.clone().skip(first).chain(all.take(first))
+    }
+
+    /// Whether there are tasks which no runner has next.
+    fn has_spare(&self) -> bool {
+        !self.injector.is_empty() || self.runners.all().any(|runner| runner.queue.len() > 1)
     }
 
     /// Drops all tasks. Nobody runs any meanwhile, which the caller's exclusive borrow of the executor
@@ -172,7 +198,7 @@ impl Members for State {
     #[inline]
     fn schedule(&'static self, task: Runnable, woken_while_running: bool) {
         match runner::push(self, task) {
-            // Whoever runs it has just got it back, and sees to what is in the queue next.
+            // The runner's turn goes on after this poll, and the runner looks into its queue.
             Ok(()) if woken_while_running => {}
             // The task that has woken this one may block the thread for long.
             Ok(()) => {
@@ -249,7 +275,7 @@ impl Core for State {
     fn take_any(&'static self) -> Option<Runnable> {
         let injected = || self.injector.pop().ok();
         let looks = thread::look();
-        let queued = || self.victims(looks).find_map(|runner| runner.queue.pop());
+        let queued = || self.from(looks).find_map(|runner| runner.queue.pop());
         match looks % 4 {
             0 => queued().or_else(injected),
             _ => injected().or_else(queued),
@@ -260,12 +286,23 @@ impl Core for State {
         task.run();
         // In a turn it may have gone back to the runner's queue, and the runner has something else to do.
         if runner::has_queued(self) {
-            self.share();
+            self.offer();
         }
     }
 
+    /// The only task of a runner that is not stuck does not count, and is not forgotten either. The caller
+    /// has said that it sleeps and passed a full fence, and that runner takes the task after that. So when it
+    /// has taken it, and finds another one in its queue, it sees that there is a sleeper, see `take`.
     fn has_tasks(&'static self) -> bool {
-        !self.injector.is_empty() || self.runners.all().any(|runner| !runner.queue.is_empty())
+        // First what takes no time. A task in the thread's own queue waits for the caller.
+        runner::has_queued(self) || self.has_spare() || self.runners.all().any(Runner::is_stuck)
+    }
+
+    fn linger(&'static self, own: &'static Signal) -> bool {
+        (0..LINGERS).any(|_| {
+            (0..YIELDS_A_LOOK).for_each(|_| thread::yield_now());
+            own.is_woken() || self.has_spare()
+        })
     }
 
     fn sleepers(&self) -> &Sleepers {
@@ -275,13 +312,6 @@ impl Core for State {
     #[inline]
     fn is_behind(&'static self, turn: &Turn<'_>) -> bool {
         !turn.runner.queue.is_empty()
-    }
-
-    fn share(&'static self) {
-        full_fence();
-        if self.has_tasks() {
-            self.sleepers.notify();
-        }
     }
 }
 

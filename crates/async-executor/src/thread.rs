@@ -30,8 +30,9 @@ pub(crate) fn number() -> usize {
 
 #[cold]
 fn assign() -> usize {
-    // Numbers order nothing. A process that starts a thread each microsecond wraps a 32-bit number
-    // around after an hour; it would take a `LocalExecutor` that has lived through that.
+    // `Relaxed`: numbers order nothing. A process that starts a thread each microsecond comes round to the
+    // same 32-bit number after an hour. Two threads would have to share a number, and one of them a
+    // `LocalExecutor` whose tasks the other wakes.
     static LAST: AtomicUsize = AtomicUsize::new(0);
     let number = loop {
         match LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1) {

@@ -340,3 +340,28 @@ fn sleepers_are_woken_one_at_a_time() {
     assert_eq!(woken(), 2, "there was more than one, so the next is woken");
     assert!(gates.iter().all(|gate| gate.polls() == 1));
 }
+
+/// A thread that looks for I/O and wakes a task wakes its own run, not one on another thread, though that
+/// fell asleep later.
+#[test]
+fn a_thread_wakes_its_own_run_first() {
+    let _watchdog = watchdog("a_thread_wakes_its_own_run_first");
+    let ex = Executor::new();
+    let ((own_wakes, waker), (other_wakes, other_waker)) = (WakeCount::new(), WakeCount::new());
+    let mut own = Box::pin(ex.run(pending::<()>()));
+    let mut other = Box::pin(ex.run(pending::<()>()));
+    let gate = Gate::new();
+    ex.spawn(gate.clone()).detach();
+    assert!(poll_with(&mut own, &waker).is_pending());
+    thread::scope(|scope| {
+        let other = &mut other;
+        scope.spawn(move || assert!(poll_with(other, &other_waker).is_pending()));
+    });
+    gate.nudge();
+    assert_eq!((own_wakes.get(), other_wakes.get()), (1, 0));
+
+    // A thread without one wakes whichever sleeps.
+    assert!(poll_with(&mut own, &waker).is_pending());
+    thread::spawn(move || gate.nudge()).join().unwrap();
+    assert_eq!(own_wakes.get() + other_wakes.get(), 2);
+}

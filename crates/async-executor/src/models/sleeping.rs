@@ -7,7 +7,7 @@ use loom::thread;
 
 use super::{check, leak, Flag};
 use crate::signal::Signal;
-use crate::sleepers::Sleepers;
+use crate::sleepers::{Nap, Sleepers};
 use crate::sync::full_fence;
 
 /// A counter stands for a queue: what is pushed is a task, and whoever takes it has found it.
@@ -42,18 +42,23 @@ impl Machine {
         }
     }
 
-    /// As a `run` future falls asleep. Returns whether it does.
-    fn fall_asleep(&self, signal: &'static Signal, waker: &std::task::Waker) -> bool {
+    /// As a `run` future falls asleep, if it does.
+    fn fall_asleep(&self, signal: &'static Signal, waker: &std::task::Waker) -> Option<Nap> {
         assert!(signal.lie_down(waker));
-        self.sleepers.enter(signal);
+        let nap = self.sleepers.enter(signal);
         if self.has_tasks() {
-            signal.rise();
-            if self.sleepers.leave(signal) {
-                self.end_search();
-            }
-            return false;
+            self.get_up(signal, nap);
+            return None;
         }
-        true
+        Some(nap)
+    }
+
+    /// As it gets up, and has nothing to search for.
+    fn get_up(&self, signal: &'static Signal, nap: Nap) {
+        signal.rise();
+        if self.sleepers.leave(signal, nap).notified {
+            self.end_search();
+        }
     }
 }
 
@@ -66,7 +71,7 @@ fn model_a_task_is_seen_or_wakes() {
         let pusher = thread::spawn(|| machine.push());
         let asleep = machine.fall_asleep(signal, &waker);
         pusher.join().unwrap();
-        assert!(!asleep || flag.get() == 1, "asleep, not woken, and there is a task");
+        assert!(asleep.is_none() || flag.get() == 1, "asleep, not woken, and there is a task");
         signal.reset();
     });
 }
@@ -79,7 +84,7 @@ fn model_a_search_in_vain_hides_no_task() {
         let machine = Machine::new();
         let (flag, waker) = Flag::new();
         let signal = leak(Signal::new());
-        assert!(machine.fall_asleep(signal, &waker));
+        let nap = machine.fall_asleep(signal, &waker).unwrap();
         machine.push();
         assert_eq!(flag.get(), 1);
         machine.tasks.store(0, Ordering::SeqCst);
@@ -87,12 +92,11 @@ fn model_a_search_in_vain_hides_no_task() {
         let pusher = thread::spawn(|| machine.push());
         // Polled: it finds nothing, or the new task, and falls asleep again if it does not.
         signal.rise();
-        let searching = machine.sleepers.leave(signal);
-        assert!(searching);
+        assert!(machine.sleepers.leave(signal, nap).notified);
         let mut found = machine.has_tasks();
         if !found {
             machine.end_search();
-            found = machine.has_tasks() || !machine.fall_asleep(signal, &waker);
+            found = machine.has_tasks() || machine.fall_asleep(signal, &waker).is_none();
         }
         pusher.join().unwrap();
         assert!(found || flag.get() == 2, "asleep, not woken, and there is a task");
@@ -108,15 +112,10 @@ fn model_a_notification_is_passed_on() {
         let (flags, wakers): (Vec<Arc<Flag>>, Vec<_>) =
             [(); 2].map(|()| Flag::new()).into_iter().unzip();
         let signals = [(); 2].map(|()| leak(Signal::new()));
-        for (signal, waker) in signals.iter().zip(&wakers) {
-            assert!(machine.fall_asleep(signal, waker));
-        }
+        let naps = [0, 1].map(|n| machine.fall_asleep(signals[n], &wakers[n]).unwrap());
         let pusher = thread::spawn(|| machine.push());
         // As a `run` future is dropped, the second of them: it may have been notified or not.
-        signals[1].rise();
-        if machine.sleepers.leave(signals[1]) {
-            machine.end_search();
-        }
+        machine.get_up(signals[1], naps[1]);
         pusher.join().unwrap();
         assert_eq!(flags[0].get(), 1, "the first is left, and there is a task");
         signals.iter().for_each(|signal| signal.reset());

@@ -94,6 +94,41 @@ fn model_a_task_that_blocks_is_helped() {
     });
 }
 
+/// A task wakes itself, and the next one in the queue blocks the thread until the first is done. A helper
+/// that saw the next one alone in the queue may have left it to the runner, and fallen asleep: the runner,
+/// when it takes that one, must wake the helper for the other.
+#[test]
+fn model_a_runner_that_takes_its_task_and_blocks_is_helped() {
+    check(|| {
+        let state = leak(State::new());
+        let (done, waiting) = (leak(AtomicUsize::new(0)), leak(Waiting::new(None)));
+        let helper = thread::spawn(|| {
+            loom::future::block_on(Run::new(state, reached(done, waiting, 1)));
+        });
+        let here = thread::current().id();
+        let helper = Arc::new(std::sync::Mutex::new(Some(helper)));
+        let join = move || helper.lock().unwrap().take().map(|helper| helper.join().unwrap());
+        let mut blocking = pin!(Run::new(state, async {
+            spawn(state, async {
+                futures_lite::future::yield_now().await;
+                add(done, waiting);
+            });
+            let join = join.clone();
+            spawn(state, async move {
+                // The helper may run this too, and does not wait for itself.
+                if thread::current().id() == here {
+                    join();
+                }
+            });
+            pending::<()>().await;
+        }));
+        let (_, waker) = Flag::new();
+        assert!(blocking.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        join();
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+    });
+}
+
 /// A `run` that has a task in its queue is dropped while another one falls asleep.
 #[test]
 fn model_a_run_that_goes_leaves_its_task() {
