@@ -183,6 +183,10 @@ fn recorded(dir: &Path) -> HashMap<u64, Vec<ticks_format::Record>> {
     // A ring goes from one thread to another, and holds the records of both in their order.
     for stamped in recording::rings(&recording).into_iter().flat_map(|ring| ring.records) {
         if let (What::Record(record), Some(thread)) = (stamped.what, stamped.thread) {
+            // What is known of tasks is for recordings alone.
+            if record.kind().target() == "async_executor" {
+                continue;
+            }
             threads.entry(thread.tid).or_default().push(record);
         }
     }
