@@ -109,10 +109,17 @@ enum Label {
     TaskPoll,
     /// A recorded task was woken, or is new, and is not polled yet. Its record is the wake or the spawn.
     Scheduled,
-    /// A recorded task waits: it asked last by these calls, for this source if it was one, and so often before.
-    TaskWaits { stack: u64, source: Option<(i64, Direction)>, more: u32 },
+    /// A recorded task waits: it asked last by these calls, or the reactor for this, and so often before.
+    TaskWaits { stack: u64, source: Option<Asked>, more: u32 },
     /// Nothing can wake a recorded task.
     Forgotten,
+}
+
+/// What a task asked the reactor for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Source(i64, Direction),
+    Timer(u64),
 }
 
 /// A task that is recorded.

@@ -139,9 +139,13 @@ fn kill(process: &mut Process) {
     process.child.wait().expect("it was there");
 }
 
+/// Whether this build has debug information. Without it nobody knows what the compiler has put into others, which is
+/// all of a small task.
+const HAS_LINES: bool = cfg!(debug_assertions);
+
 /// Where the line of this file is said to be, if this build has debug information.
 fn line(number: u32) -> String {
-    match cfg!(debug_assertions) {
+    match HAS_LINES {
         true => format!("tests/tasks_live.rs:{number}"),
         false => String::new(),
     }
@@ -157,6 +161,15 @@ fn until(target: &str, shows: impl Fn(&str) -> bool) -> String {
         }
         assert!(Instant::now() < limit, "{shown}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Where a task of this name waits, as far as this build knows.
+fn within(name: &str) -> String {
+    if HAS_LINES {
+        format!(" in tasks_live::{name}")
+    } else {
+        String::new()
     }
 }
 
@@ -203,12 +216,8 @@ fn who_waits_for_what() {
         assert!(row(&shown, "30 ×").contains("tasks_live::pause"), "{shown}");
         assert!(row(&shown, "tasks_live::sell ").contains(&line(SELL)), "{shown}");
         assert!(row(&shown, "tasks_live::redeem ").contains(&line(REDEEM)), "{shown}");
-        // A task that blocks its thread is polled within the one that runs the executor.
-        let blocked = row(&shown, "it computes, or it blocks its thread");
-        assert!(
-            blocked.contains("(LocalExecutor::run<tasks_live::block>) has been polled"),
-            "{shown}"
-        );
+        let block = row(&shown, "LocalExecutor::run<tasks_live::block> ");
+        assert!(block.contains("running") && block.contains("on thread "), "{shown}");
         // Each wait belongs to a task.
         assert!(!shown.contains("waits in no recorded task"), "{shown}");
     }
@@ -219,12 +228,15 @@ fn by_which_calls() {
     let Some(process) = started("by_which_calls") else { return };
     let shown = stdout(["who", "--stacks", &process.pid()]);
     let sells = story(&shown, "(tasks_live::sell)");
-    assert!(sells.contains("  Mutex::lock (async-lock)\n    tasks_live::sell"), "{sells}");
+    assert!(sells.contains("  Mutex::lock (async-lock)\n    "), "{sells}");
+    assert!(sells.contains("\n    tasks_live::sell ") || !HAS_LINES, "{sells}");
     assert!(sells.contains(&line(SELL)) && sells.contains("spawned in\n"), "{sells}");
     let both = story(&shown, "(tasks_live::both)");
-    let (branches, common) = both.split_once("  both in\n").expect("two branches");
-    assert!(branches.contains("Mutex::lock") && branches.contains("timer "), "{both}");
-    assert!(common.contains("tasks_live::both"), "{both}");
+    assert!(both.contains("\n  Mutex::lock") && both.contains("\n  timer "), "{both}");
+    if HAS_LINES {
+        let (_, common) = both.split_once("  both in\n").expect("what they have in common");
+        assert!(common.contains("tasks_live::both"), "{both}");
+    }
     let crowd = story(&shown, "30 × tasks_live::pause: tasks ");
     assert!(crowd.contains(" and 27 more"), "{crowd}");
     // Neither the runtime's nor the compiler's.
@@ -254,7 +266,7 @@ fn the_life_of_one() {
         format!("task {sells} (tasks_live::sell) begins, spawned in "),
         format!("task {sells}: a poll begins, "),
         format!("task {sells} (tasks_live::sell) is woken by itself"),
-        format!("task {sells}: it waits for Mutex::lock (async-lock) in tasks_live::sell"),
+        format!("task {sells}: it waits for Mutex::lock (async-lock){}", within("sell")),
         format!("task {sells}: the poll ends after "),
     ] {
         assert!(shown.contains(&expected), "{expected}: {shown}");
@@ -298,7 +310,8 @@ fn the_picture() {
         let [scheduled, polled, waits] = names[..] else { panic!("{names:?}") };
         assert_eq!(scheduled, "scheduled");
         assert!(polled.starts_with("poll ") && polled.ends_with(" tasks_live::pause"), "{polled}");
-        assert!(waits.starts_with("waits for timer in tasks_live::pause"), "{waits}");
+        assert!(waits.starts_with("waits for timer "), "{waits}");
+        assert!(waits.contains(&within("pause")), "{waits}");
         let arrows = of_track().filter(|event| event["ph"] == "f").count();
         assert_eq!(arrows, 1, "from its spawn");
     }

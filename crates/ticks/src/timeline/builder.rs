@@ -11,7 +11,7 @@ use ticks_format::{
 
 use super::life::Recorded;
 use super::tasks::{FileWaiter, Poll, Tasks};
-use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
+use super::{Asked, Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 use crate::input::{addresses, Input};
 use crate::merge::Moment;
 use crate::symbols::Options;
@@ -109,6 +109,7 @@ impl Builder {
                 self.name_source(input, new.key, new.fd, &what);
             }
             Record::SourceDrop(gone) => self.source_gone(input, gone.key, at),
+            Record::TimerInsert(timer) => self.asks_reactor(place, Asked::Timer(timer.id)),
             Record::TimerFire(timer) => {
                 let slice = self.point(track, at, record, None);
                 self.fires.insert((input, timer.id), slice);
@@ -249,7 +250,7 @@ impl Builder {
         }
         match poll.result {
             Verdict::Pending => {
-                self.waits_for_source((input, tid), poll.fd, poll.dir);
+                self.asks_reactor((input, tid), Asked::Source(poll.fd, poll.dir));
                 self.waits(waiter, task, Some(end), at);
             }
             _ => self.stops_waiting(waiter, at),

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use ticks_format::records::TaskWake;
 use ticks_format::{flag_names, Direction, FieldValue, Key, Record, WakeCause, WokenBy};
 
-use super::{Label, SliceId, TaskId, Timeline, Track, TrackId};
+use super::{Asked, Label, SliceId, TaskId, Timeline, Track, TrackId};
 
 /// `A` to `Z`, then `AA`: letters, because the viewers leave digits out of the names that they make
 /// colours of.
@@ -105,21 +105,16 @@ impl Timeline {
     }
 
     /// What a recorded task waits for.
-    fn waits(
-        &self,
-        input: usize,
-        stack: u64,
-        source: Option<(i64, Direction)>,
-        more: u32,
-    ) -> String {
+    fn waits(&self, input: usize, stack: u64, source: Option<Asked>, more: u32) -> String {
         let place = self.places.get(&(input, stack));
         let what = place.and_then(|place| place.what.as_deref());
-        // The stack of the last wait may be another one's than the source.
-        let is_source = what.is_none_or(|what| what == "source" || !what.contains('('));
-        let mut text = match (what, source) {
-            (_, Some((fd, dir))) if is_source && what != Some("timer") => {
-                format!("waits for fd {fd} {dir}")
-            }
+        // The last stack may be that of another wait than the last one of the reactor's; one that a table knows
+        // says more.
+        let is_vague = place.is_none_or(|place| place.is_executor)
+            || what.is_none_or(|what| !what.contains('('));
+        let mut text = match (what, source.filter(|_| is_vague)) {
+            (_, Some(Asked::Source(fd, dir))) => format!("waits for fd {fd} {dir}"),
+            (_, Some(Asked::Timer(timer))) => format!("waits for timer {timer}"),
             (Some(what), _) => format!("waits for {what}"),
             (None, _) => "waits".to_owned(),
         };

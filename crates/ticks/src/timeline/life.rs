@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context;
 use ticks_format::records::{TaskPollEnd, TaskSpawn, TaskWake};
-use ticks_format::{Direction, Entry, Kind, Record, Task, Verdict, WokenBy};
+use ticks_format::{Entry, Kind, Record, Task, Verdict, WokenBy};
 
 use super::builder::Builder;
-use super::{Known, RecordId, SliceId, TaskId, Track};
+use super::{Asked, Known, RecordId, SliceId, TaskId, Track};
 use crate::input::Input;
 use crate::symbols::{Book, Options};
 use crate::task_names;
@@ -160,13 +160,13 @@ impl Builder {
         }
     }
 
-    /// A source was found empty on this thread, by the task that it polls.
-    pub(super) fn waits_for_source(&mut self, (input, tid): (usize, u64), fd: i64, dir: Direction) {
+    /// The task that this thread polls, if it polls one, asked the reactor for this.
+    pub(super) fn asks_reactor(&mut self, (input, tid): (usize, u64), asked: Asked) {
         let track = self.timeline.id(Track::Thread { input, tid });
         let open = self.open.get(&track).map_or(&[][..], Vec::as_slice);
         let polled = open.iter().rev().find(|(_, end)| *end == Kind::TaskPollEnd);
         if let Some(task) = polled.and_then(|(slice, _)| self.timeline.task(*slice)) {
-            self.tasks.lives.asks(task, Some((fd, dir)));
+            self.tasks.lives.asks(task, Some(asked));
         }
     }
 

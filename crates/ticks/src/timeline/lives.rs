@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Direction, Task, TaskState};
+use ticks_format::{Task, TaskState};
 
-use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track};
+use super::{Asked, Label, RecordId, Slice, SliceId, TaskId, Timeline, Track};
 
 /// What the open slice of a task's track says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ struct Life {
     last_ns: u64,
     /// The wake, or the spawn, that led to no poll yet.
     wake: Option<Wake>,
-    /// How often it asked for a wake in this poll, and for which source last.
+    /// How often it asked for a wake in this poll, and the reactor for what last.
     asked: u32,
-    source: Option<(i64, Direction)>,
+    source: Option<Asked>,
     /// The open poll.
     poll: Option<SliceId>,
 }
@@ -108,8 +108,8 @@ impl Lives {
         }
     }
 
-    /// The task asks to be woken: for a source, or somebody other than the reactor.
-    pub fn asks(&mut self, id: TaskId, source: Option<(i64, Direction)>) {
+    /// The task asks to be woken: the reactor for this, or somebody else.
+    pub fn asks(&mut self, id: TaskId, source: Option<Asked>) {
         if let Some((_, life)) = self.0.get_mut(&id) {
             life.asked = life.asked.saturating_add(1);
             life.source = source.or(life.source);
@@ -202,7 +202,7 @@ fn scheduled(id: TaskId, begin: Option<RecordId>) -> Slice {
 fn waits(
     id: TaskId,
     begin: Option<RecordId>,
-    (stack, source, more): (u64, Option<(i64, Direction)>, u32),
+    (stack, source, more): (u64, Option<Asked>, u32),
 ) -> Slice {
     let label = Label::TaskWaits { stack, source, more };
     Slice { label, begin, end: None, task: Some(id) }
