@@ -134,7 +134,7 @@ fn write_event(
         write!(out, ",\"cname\":\"{}\"", colour(task))?;
     }
     write!(out, ",\"args\":{{")?;
-    for (index, (name, value)) in timeline.args(slice).iter().enumerate() {
+    for (index, (name, value)) in timeline.args(event.track, slice).iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(out, "{comma}{}:{value}", text(name))?;
     }

@@ -20,9 +20,10 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   ticks record -o /tmp/t -- ./server      run a program with the recorder on
-  ticks who 4711                          who waits in process 4711, now
+  ticks who 4711                          the tasks of process 4711, and what they wait for, now
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
-  ticks stat /tmp/t/4711.ticks            rounds, events, wakes and waits
+  ticks show /tmp/t/4711.ticks --task 17  the life of task 17, in words
+  ticks stat /tmp/t/4711.ticks            polls of tasks, rounds, events, wakes and waits
   ticks export --chrome /tmp/t/4711.ticks -o t.json
 
 Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.

@@ -11,15 +11,16 @@ use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::progress::Progress;
+use crate::symbols::Options;
 use crate::timeline::Builder;
 use crate::{chrome, perfetto, units};
 
 /// Make a timeline for a trace viewer
 ///
 /// A track each thread: rounds, waits, polls; wakes as points. A track each direction of a source: the
-/// rounds in which it was ready, and when it was waited for. A track each task: what it waits for, that
-/// it was woken, its polls. Arrows from the kernel's event to the wake, and to the poll that it caused.
-/// Tasks are lettered as they appear: the same file gives them the same letters and colours again.
+/// rounds in which it was ready, and when it was waited for. A track each task: its polls, how long it was scheduled
+/// before each, what it waits for and where in the program. Arrows from the kernel's event to the wake, and from each
+/// wake to the poll that it caused. Tasks are lettered as they appear: the same file gives them the same letters and colours again.
 ///
 /// Memory: about seven times the size of a full recording, 450 MiB for the default 64.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,9 @@ pub struct Args {
     /// the slices' names then
     #[arg(long, group = "format")]
     chrome: bool,
+    /// Where the program and its libraries are, with their debug information, if not where they ran
+    #[arg(long, value_name = "DIR")]
+    symbols: Vec<PathBuf>,
     /// The recordings
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
@@ -63,7 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         progress.step();
     }
     drop(progress);
-    let timeline = builder.finish(&inputs)?;
+    let options = Options { dirs: args.symbols.clone(), full_names: false };
+    let (timeline, notes) = builder.finish(&inputs, &options)?;
+    for note in notes {
+        say!("{note}");
+    }
     let mut damaged = merge.report_losses() | failed;
     for input in &inputs {
         damaged |= input.report_problems();

@@ -139,7 +139,7 @@ fn track_event(timeline: &Timeline, event: &Event, inputs: &[Input]) -> Message 
         // `correlation_id_str`: the viewer gives all slices of a task, on all tracks, one colour.
         message = message.text(53, &timeline.task_name(task));
     }
-    for (name, value) in timeline.args(slice) {
+    for (name, value) in timeline.args(event.track, slice) {
         message = message.message(4, annotation(&name, &value));
     }
     for arrow in timeline.arrows_out(slice) {

@@ -3,7 +3,12 @@
 //! - A track a thread: rounds, waits, polls, `block_on`, parks as nested slices; wakes,
 //!   notifications and timers that fire as slices without length.
 //! - A track a source and direction: how long it was waited for, and in which rounds it was ready.
-//! - A track a task: what it waits for, how long it was woken and not yet polled, its polls.
+//! - A track a task that is recorded: its polls, named by its type or name; how long it was scheduled before
+//!   each; what it waits for, and where in the program; that it is forgotten. Each poll is on its thread's
+//!   track, too, around what it does.
+//! - A track of any other task, known by its waker only: what it waits for, how long it was woken and not yet
+//!   polled, its polls of sources.
+//! - Arrows from each wake, and from the spawn, on their thread's track to the poll that they cause.
 //! - Arrows from the kernel's event on its source's track to the wake on its thread's, and from there
 //!   to the poll on its task's; from a timer that fires to the wake; from a notification to the wait
 //!   that it ended.
@@ -13,11 +18,16 @@
 
 mod builder;
 mod label;
+mod life;
+mod lives;
 mod tasks;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use ticks_format::{Direction, Key, Record};
+use ticks_format::{Direction, Key, Record, TaskKind};
+
+use crate::symbols::Place;
 
 pub use builder::Builder;
 
@@ -95,6 +105,31 @@ enum Label {
     WaitsFor { fd: i64, dir: Direction, more: u32 },
     /// A task was woken and is not polled yet. Its record is the wake.
     Woken,
+    /// A recorded task is polled.
+    TaskPoll,
+    /// A recorded task was woken, or is new, and is not polled yet. Its record is the wake or the spawn.
+    Scheduled,
+    /// A recorded task waits: it asked last by these calls, or the reactor for this, and so often before.
+    TaskWaits { stack: u64, source: Option<Asked>, more: u32 },
+    /// Nothing can wake a recorded task.
+    Forgotten,
+}
+
+/// What a task asked the reactor for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Source(i64, Direction),
+    Timer(u64),
+}
+
+/// A task that is recorded.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Its number.
+    id: u64,
+    /// Its name for people; empty if it is not known.
+    name: String,
+    kind: Option<TaskKind>,
 }
 
 /// Something that lasts.
@@ -129,6 +164,12 @@ pub struct Timeline {
     records: Vec<Record>,
     /// The waker's data pointer, by number of the task.
     tasks: Vec<u64>,
+    /// What is known of the tasks that are recorded.
+    known: HashMap<TaskId, Known>,
+    /// Which they are, by file and number.
+    by_number: HashMap<(usize, u64), TaskId>,
+    /// What stacks say, by file and number.
+    places: HashMap<(usize, u64), Rc<Place>>,
     fds: HashMap<(usize, Key), i64>,
     /// What is known of a slice and in no record.
     notes: HashMap<SliceId, Vec<(&'static str, String)>>,

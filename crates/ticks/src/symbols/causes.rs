@@ -79,10 +79,13 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+/// What an executor waits for that is a task's future itself, beside whatever else that waits for.
+pub const EXECUTOR: &str = "a task to run (async-executor)";
+
 /// What holds futures and gives them wakers of its own, or waits on behalf of somebody: said where no row of
 /// the table above fits.
 const HOLDERS: &[Row] = &[
-    row("async_executor", &[], "a task to run (async-executor)"),
+    row("async_executor", &[], EXECUTOR),
     row("event_listener", &[], "event (event-listener)"),
     row("event_listener_strategy", &[], "event (event-listener)"),
     row("futures_concurrency", &[], "one of several futures (futures-concurrency)"),

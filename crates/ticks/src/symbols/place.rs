@@ -11,6 +11,8 @@ pub struct Place {
     pub what: Option<String>,
     /// Whether that only holds futures, which wait in their turn.
     pub is_holder: bool,
+    /// Whether that is an executor, which waits for any of its tasks.
+    pub is_executor: bool,
     /// Which of the calls is the innermost that is the program's own.
     own: Option<usize>,
 }
@@ -28,7 +30,8 @@ impl Place {
         let holder = causes::holder(leading).filter(|_| specific.is_none());
         let what = specific.or(holder).map(str::to_owned);
         let what = what.or_else(|| asker(&calls, leading));
-        Place { what, is_holder: holder.is_some(), own, calls }
+        let is_executor = what.as_deref() == Some(causes::EXECUTOR);
+        Place { what, is_holder: holder.is_some(), is_executor, own, calls }
     }
 
     /// The innermost call that is the program's own, or else one that only it can have made.

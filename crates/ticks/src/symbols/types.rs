@@ -41,7 +41,7 @@ fn of_function(raw: &str, depth: usize) -> String {
     let mut given = None;
     while let Some((_, inside)) = rest.split_once('<') {
         let (arguments, after) = arguments(inside);
-        given = arguments.into_iter().find(|it| it.ends_with("::{{closure}}")).or(given);
+        given = arguments.into_iter().rfind(|it| it.contains("{{closure}}")).or(given);
         rest = after;
     }
     let short: Vec<_> = name.rsplitn(3, "::").take(2).collect();

@@ -9,10 +9,12 @@ use ticks_format::{
     WakerChange, What,
 };
 
+use super::life::Recorded;
 use super::tasks::{FileWaiter, Poll, Tasks};
-use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
+use super::{Asked, Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 use crate::input::{addresses, Input};
 use crate::merge::Moment;
+use crate::symbols::Options;
 use crate::units;
 
 /// The user data of the poller's notification, which is no source's key.
@@ -35,13 +37,14 @@ struct Waiting {
 /// A timeline under construction.
 #[derive(Default)]
 pub struct Builder {
-    timeline: Timeline,
-    tasks: Tasks,
+    pub(super) timeline: Timeline,
+    pub(super) tasks: Tasks,
+    pub(super) recorded: Recorded,
     /// The open slices of a thread's track, outermost first, each with the kind that ends it.
-    open: BTreeMap<TrackId, Vec<(SliceId, Kind)>>,
+    pub(super) open: BTreeMap<TrackId, Vec<(SliceId, Kind)>>,
     last_ns: u64,
     /// When each file's first and last records were made.
-    spans: BTreeMap<usize, (u64, u64)>,
+    pub(super) spans: BTreeMap<usize, (u64, u64)>,
     /// The last event of a direction, and its round.
     events: HashMap<(usize, Key, Direction), (u64, SliceId)>,
     /// The timers that have fired and not woken yet.
@@ -57,7 +60,7 @@ pub struct Builder {
 impl Builder {
     /// An empty timeline that knows the sources' names.
     pub fn new(inputs: &[Input]) -> anyhow::Result<Builder> {
-        let mut builder = Builder::default();
+        let mut builder = Builder { recorded: Recorded::new(inputs)?, ..Builder::default() };
         for (input, file) in inputs.iter().enumerate() {
             let sources = file.sources().with_context(|| file.path.display().to_string())?;
             for source in sources.into_values() {
@@ -92,6 +95,9 @@ impl Builder {
             return;
         };
         let place = (input, tid);
+        if self.life(place, record, at) {
+            return;
+        }
         match record {
             Record::PollBegin(poll) => self.poll_begins(place, poll, record, at),
             Record::PollEnd(poll) => self.poll_ends(place, poll, record, at),
@@ -103,6 +109,7 @@ impl Builder {
                 self.name_source(input, new.key, new.fd, &what);
             }
             Record::SourceDrop(gone) => self.source_gone(input, gone.key, at),
+            Record::TimerInsert(timer) => self.asks_reactor(place, Asked::Timer(timer.id)),
             Record::TimerFire(timer) => {
                 let slice = self.point(track, at, record, None);
                 self.fires.insert((input, timer.id), slice);
@@ -134,7 +141,7 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, track: TrackId, at: u64, record: &Record, end: Kind) -> SliceId {
+    pub(super) fn begin(&mut self, track: TrackId, at: u64, record: &Record, end: Kind) -> SliceId {
         let begin = Some(self.timeline.keep(record));
         let slice = Slice { label: Label::Record, begin, end: None, task: None };
         let slice = self.timeline.begin(track, at, slice);
@@ -144,7 +151,7 @@ impl Builder {
 
     /// Ends the innermost slice that `record` ends, and what is still open within it: its end was
     /// overwritten. An end whose beginning was overwritten is passed over.
-    fn end(&mut self, track: TrackId, at: u64, record: &Record) -> Option<RecordId> {
+    pub(super) fn end(&mut self, track: TrackId, at: u64, record: &Record) -> Option<RecordId> {
         let open = self.open.entry(track).or_default();
         let place = open.iter().rposition(|(_, end)| *end == record.kind())?;
         let ended = open.split_off(place);
@@ -157,7 +164,13 @@ impl Builder {
     }
 
     /// A slice without length.
-    fn point(&mut self, track: Track, at: u64, record: &Record, task: Option<TaskId>) -> SliceId {
+    pub(super) fn point(
+        &mut self,
+        track: Track,
+        at: u64,
+        record: &Record,
+        task: Option<TaskId>,
+    ) -> SliceId {
         let track = self.timeline.id(track);
         let begin = Some(self.timeline.keep(record));
         let slice = Slice { label: Label::Record, begin, end: None, task };
@@ -179,6 +192,8 @@ impl Builder {
     fn wake(&mut self, (input, tid): (usize, u64), wake: &Wake, record: &Record, at: u64) {
         let task = self.tasks.number(&mut self.timeline, input, wake.task);
         let slice = self.point(Track::Thread { input, tid }, at, record, Some(task));
+        let kept = RecordId(self.timeline.records.len() as u32 - 1);
+        self.recorded.woken((input, tid), wake.task, slice, kept);
         let by = match (wake.by, wake.key, wake.dir) {
             (WakeCause::Source, Some(key), Some(dir)) => Some((key, dir)),
             _ => None,
@@ -234,7 +249,10 @@ impl Builder {
             self.tasks.polled(&mut self.timeline, task, &poll);
         }
         match poll.result {
-            Verdict::Pending => self.waits(waiter, task, Some(end), at),
+            Verdict::Pending => {
+                self.asks_reactor((input, tid), Asked::Source(poll.fd, poll.dir));
+                self.waits(waiter, task, Some(end), at);
+            }
             _ => self.stops_waiting(waiter, at),
         }
     }
@@ -305,7 +323,12 @@ impl Builder {
     }
 
     /// Adds who waits to this day, ends what is still open, and puts all in the order of time.
-    pub fn finish(mut self, inputs: &[Input]) -> anyhow::Result<Timeline> {
+    /// Returns also what was missing to name tasks and places, a sentence each.
+    pub fn finish(
+        mut self,
+        inputs: &[Input],
+        options: &Options,
+    ) -> anyhow::Result<(Timeline, Vec<String>)> {
         let mut ends_ns = Vec::new();
         for (input, file) in inputs.iter().enumerate() {
             let (first_ns, last_ns) = self.spans.get(&input).copied().unwrap_or_default();
@@ -325,6 +348,7 @@ impl Builder {
             ends_ns.push(end_ns);
         }
         self.tasks.finish(&mut self.timeline, &ends_ns);
+        let notes = self.finish_lives(inputs, options, &ends_ns)?;
         for (track, slices) in std::mem::take(&mut self.open) {
             let end_ns = ends_ns[self.timeline.track(track).input()];
             for _ in slices {
@@ -336,7 +360,7 @@ impl Builder {
             self.timeline.end(track, ends_ns[input]);
         }
         self.timeline.sort();
-        Ok(self.timeline)
+        Ok((self.timeline, notes))
     }
 
     /// One whom the table of who waits names: notes the place in the code, and makes slices where the
@@ -385,6 +409,7 @@ fn ended_by(kind: Kind) -> Option<Kind> {
         Kind::BlockOnBegin => Kind::BlockOnEnd,
         Kind::ParkBegin => Kind::ParkEnd,
         Kind::DriveBegin => Kind::DriveEnd,
+        Kind::TaskPollBegin => Kind::TaskPollEnd,
         _ => return None,
     })
 }

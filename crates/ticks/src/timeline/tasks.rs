@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ticks_format::{Direction, Key, Verdict, WaiterId};
 
+use super::lives::Lives;
 use super::{Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 
 /// A waiter of a file's.
@@ -59,9 +60,38 @@ pub struct Poll {
 pub struct Tasks {
     numbers: HashMap<(usize, u64), TaskId>,
     tasks: Vec<(usize, Task)>,
+    /// Those that are recorded. What they wait for is drawn from their own records.
+    pub lives: Lives,
 }
 
 impl Tasks {
+    /// A task that is recorded, with this waker; 0 if that is not known.
+    pub fn recorded(&mut self, timeline: &mut Timeline, input: usize, waker: u64) -> TaskId {
+        timeline.tasks.push(waker);
+        self.tasks.push((input, Task::default()));
+        let id = TaskId(self.tasks.len() as u32 - 1);
+        if waker != 0 {
+            self.numbers.insert((input, waker), id);
+        }
+        self.lives.insert(id, input);
+        id
+    }
+
+    /// The task has this waker from now on, which another one may have had before.
+    pub fn has_waker(&mut self, timeline: &mut Timeline, id: TaskId, waker: u64) {
+        let input = self.tasks[id.0 as usize].0;
+        timeline.tasks[id.0 as usize] = waker;
+        self.numbers.insert((input, waker), id);
+    }
+
+    /// The task has come to its end: another one may have its waker.
+    pub fn is_gone(&mut self, timeline: &Timeline, id: TaskId) {
+        let place = (self.tasks[id.0 as usize].0, timeline.tasks[id.0 as usize]);
+        if self.numbers.get(&place) == Some(&id) {
+            self.numbers.remove(&place);
+        }
+    }
+
     /// The task with this waker's data pointer.
     pub fn number(&mut self, timeline: &mut Timeline, input: usize, task: u64) -> TaskId {
         *self.numbers.entry((input, task)).or_insert_with(|| {
@@ -86,7 +116,7 @@ impl Tasks {
         wake: SliceId,
         at: u64,
     ) {
-        if self.tasks[id.0 as usize].1.waits.is_empty() {
+        if self.lives.has(id) || self.tasks[id.0 as usize].1.waits.is_empty() {
             // Of a task that waits for no source there will be no poll to show.
             return;
         }
@@ -108,6 +138,9 @@ impl Tasks {
 
     /// The task has polled a source.
     pub fn polled(&mut self, timeline: &mut Timeline, id: TaskId, poll: &Poll) {
+        if self.lives.has(id) {
+            return;
+        }
         let (task, track) = self.get(id, timeline);
         // One that was woken during this poll will be polled again.
         if let Some(State::Woken { since_ns }) =
@@ -147,6 +180,9 @@ impl Tasks {
 
     /// The task waits for this: its waker is stored there.
     pub fn waits(&mut self, id: TaskId, waiter: FileWaiter) {
+        if self.lives.has(id) {
+            return;
+        }
         let waits = &mut self.tasks[id.0 as usize].1.waits;
         if !waits.contains(&waiter) {
             waits.push(waiter);
@@ -192,6 +228,9 @@ impl Tasks {
         waiter: FileWaiter,
         at: u64,
     ) {
+        if self.lives.has(id) {
+            return;
+        }
         let (task, track) = self.get(id, timeline);
         task.waits.retain(|other| *other != waiter);
         if task.waits.is_empty() && task.state.take().is_some() {
@@ -211,6 +250,9 @@ impl Tasks {
         waiter: FileWaiter,
         at: u64,
     ) -> Option<SliceId> {
+        if self.lives.has(id) {
+            return None;
+        }
         let (task, track) = self.get(id, timeline);
         if task.waits.contains(&waiter) || task.state.is_some() {
             return None;

@@ -185,6 +185,11 @@ fn waits(view: &View<'_>, live: &Live, book: &mut Book) -> anyhow::Result<(Vec<W
             all.push(asked);
         }
     }
+    // What runs an executor waits for its tasks all the time: what else it waits for says more.
+    let of_executor = |wait: &WaitFor| wait.place.as_ref().is_some_and(|place| place.is_executor);
+    if left == 0 && all.iter().any(|wait| !of_executor(wait)) {
+        all.retain(|wait| !of_executor(wait));
+    }
     all.sort_by(|one, other| one.kind.cmp(&other.kind));
     Ok((all, left))
 }
