@@ -93,7 +93,8 @@ async fn accept(executor: &Executor<'static>, listener: Async<TcpListener>) -> i
     }
 }
 
-fn main() -> io::Result<()> {
+/// Opens the shop, and sends two customers.
+pub fn main() -> io::Result<()> {
     let patience = env::args().nth(1).and_then(|seconds| seconds.parse().ok());
     if let Some(seconds) = patience {
         std::thread::spawn(move || {

@@ -147,7 +147,7 @@ fn sum(counts: impl Iterator<Item = usize>) -> usize {
     counts.fold(0, usize::wrapping_add)
 }
 
-/// A part of the set of tasks, used by every so-manieth thread.
+/// A part of the set of tasks, used by every n-th thread.
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) counts: Counts,

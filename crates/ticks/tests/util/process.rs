@@ -2,9 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -15,6 +15,8 @@ const ROLE: &str = "TICKS_TEST_ROLE";
 pub struct Process {
     pub child: Child,
     pub stdin: Option<ChildStdin>,
+    /// What it writes after it said that it waits.
+    pub stdout: Lines<BufReader<ChildStdout>>,
     pub dir: TempDir,
 }
 
@@ -49,7 +51,7 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let waits = lines.any(|line| line.is_ok_and(|line| line.ends_with("waits")));
         assert!(waits, "{:?}", child.wait());
-        Process { stdin: child.stdin.take(), child, dir }
+        Process { stdin: child.stdin.take(), stdout: lines, child, dir }
     }
 
     pub fn pid(&self) -> String {

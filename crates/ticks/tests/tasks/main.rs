@@ -1,0 +1,20 @@
+//! A service hangs, and the question is where its tasks are. Each file here is one way to hang, or to come to an
+//! end: a program that does it, in a process of its own that records, and what its recording says of its
+//! tasks, while it runs and after it was killed.
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+
+mod blocked_thread;
+mod dropped;
+mod forgotten;
+mod full_channel;
+mod join;
+mod last_item;
+mod look;
+mod lost_message;
+mod nested_block_on;
+mod spawn_blocking;
+mod story;
+mod under_tokio;
+mod unordered;
+#[path = "../util/mod.rs"]
+mod util;
