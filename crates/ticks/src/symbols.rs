@@ -58,7 +58,19 @@ pub struct Call {
     pub is_own: bool,
 }
 
+/// What is shown of a call: two of which that is equal are the same to whoever reads it.
+pub type Shown<'a> = (&'a str, &'a str, Option<u32>, &'a str, u64);
+
 impl Call {
+    /// What is shown of it.
+    pub fn shown(&self) -> Shown<'_> {
+        let (file, line) = (self.file.as_deref().unwrap_or_default(), self.line);
+        match &self.function {
+            Some(function) => (function, file, line, "", 0),
+            None => ("", file, line, &self.module, self.address),
+        }
+    }
+
     /// Its function's name, or its address where there is none.
     pub fn name(&self) -> String {
         match (&self.function, self.module.rsplit('/').next()) {

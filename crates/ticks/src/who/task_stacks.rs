@@ -8,7 +8,7 @@ use ticks_format::TaskKind;
 use super::account::{state_name, Account};
 use super::calls::{write_lines, Frames};
 use super::view::View;
-use crate::symbols::{Call, Place};
+use crate::symbols::{Call, Place, Shown};
 use crate::table::paragraph;
 use crate::units;
 
@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 const INDENT: usize = 4;
 
 /// What is told of a task: what it waits for, and the calls of each wait.
-type Shape<'a> = (&'a str, &'static str, Vec<(&'a str, Vec<&'a Call>)>, Vec<&'a Call>);
+type Shape<'a> = (&'a str, &'static str, Vec<(&'a str, Vec<Shown<'a>>)>, Vec<Shown<'a>>);
 
 /// Tells them, equal ones once. Returns whether calls are left out.
 pub fn write(
@@ -53,7 +53,7 @@ pub fn write(
 
 fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
     let calls = |place: &'a Option<std::rc::Rc<Place>>| match place {
-        Some(place) => frames.of(&place.calls).collect(),
+        Some(place) => frames.of(&place.calls).map(Call::shown).collect(),
         None => Vec::new(),
     };
     let waits = account.waits.iter().map(|wait| (wait.kind.0.as_str(), calls(&wait.place)));
@@ -153,7 +153,9 @@ fn common_end(stacks: &[Vec<&Call>]) -> usize {
     let Some((first, others)) = stacks.split_first() else { return 0 };
     let equal = |at: usize| {
         let call = &first[first.len() - at];
-        others.iter().all(|other| at <= other.len() && &other[other.len() - at] == call)
+        others
+            .iter()
+            .all(|other| at <= other.len() && other[other.len() - at].shown() == call.shown())
     };
     (1..=first.len()).take_while(|at| equal(*at)).count()
 }
