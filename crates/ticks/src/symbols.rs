@@ -159,8 +159,20 @@ impl Symbols {
         calls.iter().for_each(|call| self.roots.learn(call));
         for call in &mut calls {
             self.roots.judge(call);
+            let is_unnamed = call.function.as_deref().is_some_and(names::is_unnamed);
+            if is_unnamed && call.is_own && !self.has_note(&call.module) {
+                self.notes.insert(format!(
+                    "{}: its debug information has lines, and not which async function each is in; \
+                     `debug = \"limited\"` in its Cargo profile has both",
+                    call.module
+                ));
+            }
         }
         Ok(calls)
+    }
+
+    fn has_note(&self, module: &str) -> bool {
+        self.notes.iter().any(|note| note.starts_with(module))
     }
 
     /// What was missing so far, a sentence each.

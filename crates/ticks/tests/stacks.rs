@@ -248,7 +248,7 @@ fn symbols_from_elsewhere() {
     let shown = with_dir();
     let buyers = group(&shown, "timer ");
     assert!(buyers.contains("stacks::buyer\n") && !buyers.contains("stacks.rs:"), "{buyers}");
-    assert_eq!(shown.matches("debug = \"line-tables-only\"").count(), 1, "{shown}");
+    assert_eq!(shown.matches("debug = \"limited\"").count(), 1, "{shown}");
 
     // Damaged: whatever of it is left, the waits are shown.
     let sound = fs::read(symbols.path().join("shop")).unwrap();

@@ -54,7 +54,7 @@ impl File {
             note = is_of_interest(&path).then(|| {
                 format!(
                     "{path} has no debug information, so there are names and no lines; build it with \
-                     `debug = \"line-tables-only\"` in its Cargo profile, or name a directory that has the \
+                     `debug = \"limited\"` in its Cargo profile, or name a directory that has the \
                      same build with it by --symbols DIR"
                 )
             });

@@ -39,14 +39,22 @@ fn shortened(name: &str) -> String {
     segments.join("::")
 }
 
+/// Names that are all the compiler's own, and what is meant by them.
+const UNNAMED: [(&str, &str); 4] = [
+    ("async_fn", "async fn"),
+    ("async_block", "async block"),
+    ("async_closure", "async closure"),
+    ("closure", "closure"),
+];
+
+/// Whether a readable name does not say which function it is.
+pub fn is_unnamed(readable: &str) -> bool {
+    UNNAMED.iter().any(|(_, meaning)| *meaning == readable)
+}
+
 /// What is meant by a name that is all the compiler's own.
 fn of_the_compiler(name: &str) -> &str {
-    for (word, meaning) in [
-        ("async_fn", "async fn"),
-        ("async_block", "async block"),
-        ("async_closure", "async closure"),
-        ("closure", "closure"),
-    ] {
+    for (word, meaning) in UNNAMED {
         if name.trim_start_matches('{').starts_with(word) {
             return meaning;
         }
