@@ -11,7 +11,8 @@
 //! - [`ring`]: claiming a ring, storing into it, giving it back; [`writer`]: the one that this thread has.
 //! - [`sources`], [`waiters`], [`places`]: the tables; [`table`]: how an entry is changed while others
 //!   read it.
-//! - [`tasks`]: the table of tasks, and the records of their life; [`names`]: what they are called.
+//! - [`tasks`]: the table of tasks, and the records of their life; [`vacancies`]: where it has room; [`names`]: what
+//!   they are called.
 //! - [`stacks`]: by which calls a wait is begun.
 //! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
 //! - [`current`]: the process's recorder, and what becomes of it in a forked child.
@@ -49,6 +50,7 @@ mod start;
 mod strings;
 mod table;
 pub(crate) mod tasks;
+mod vacancies;
 mod waiters;
 mod writer;
 

@@ -21,6 +21,7 @@ use super::map::Map;
 use super::names::Names;
 use super::places::Places;
 use super::stacks::Stacks;
+use super::vacancies::Vacancies;
 use super::{stamp, writer};
 
 /// What records.
@@ -31,6 +32,8 @@ pub(super) struct Recorder {
     pub(super) sources: Section,
     pub(super) waiters: Section,
     pub(super) tasks: Section,
+    /// Where the table of tasks has room.
+    pub(super) vacancies: Vacancies,
     pub(super) names: Names,
     pub(super) anchors: Anchors,
     pub(super) places: Places,

@@ -16,6 +16,7 @@ use super::names::Names;
 use super::places::Places;
 use super::settings::{self, Settings};
 use super::stacks::{self, Stacks};
+use super::vacancies::Vacancies;
 use super::{about, admission, stamp};
 use crate::client::Client;
 use crate::forks;
@@ -104,6 +105,7 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
         rings: section(SectionKind::Rings),
         sources: section(SectionKind::Sources),
         waiters: section(SectionKind::Waiters),
+        vacancies: Vacancies::new(section(SectionKind::Tasks).entries() as usize),
         tasks: section(SectionKind::Tasks),
         names: Names::default(),
         anchors,

@@ -19,7 +19,7 @@ use crate::task::current as thread;
 use crate::task::{state, Cause};
 use crate::thread::thread_number;
 
-/// How far behind its home an entry is looked for.
+/// How many entries are looked at for that of a task that was lost.
 const PROBES: u64 = 16;
 
 const ENTRY_BYTES: usize = 8 * TASK_WORDS;
@@ -34,6 +34,13 @@ mod caller {
     pub(super) const WAKES: u64 = u64::MAX - 8;
 }
 
+/// An entry of the table.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: usize,
+    words: &'static Words,
+}
+
 /// What is recorded of a task.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -46,7 +53,7 @@ pub(crate) struct Entry {
     name: u64,
     owned: bool,
     /// Its place in the table, if there was one.
-    words: Option<&'static Words>,
+    place: Option<Place>,
     /// The state of a task without a place.
     state: AtomicU64,
     /// It ended, and the record of that is made.
@@ -69,7 +76,7 @@ impl Entry {
             kind,
             name,
             owned,
-            words: claim(recorder, id),
+            place: claim(recorder, id),
             state: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
@@ -86,23 +93,27 @@ impl Entry {
         current::get().is_some_and(|ours| std::ptr::eq(ours, self.recorder))
     }
 
+    fn words(&self) -> Option<&'static Words> {
+        self.place.map(|place| place.words)
+    }
+
     fn state(&self) -> &AtomicU64 {
-        self.words.map_or(&self.state, |words| &words[word::STATE])
+        self.words().map_or(&self.state, |words| &words[word::STATE])
     }
 
     fn store(&self, at: usize, value: u64) {
-        if let Some(words) = self.words {
+        if let Some(words) = self.words() {
             words[at].store(value, Ordering::Relaxed);
         }
     }
 
     fn load(&self, at: usize) -> u64 {
-        self.words.map_or(0, |words| words[at].load(Ordering::Relaxed))
+        self.words().map_or(0, |words| words[at].load(Ordering::Relaxed))
     }
 
     /// Adds to a word that several threads change.
     fn add(&self, at: usize, count: u64) {
-        if let Some(words) = self.words {
+        if let Some(words) = self.words() {
             words[at].fetch_add(count, Ordering::Relaxed);
         }
     }
@@ -112,7 +123,7 @@ impl Entry {
         let time = now_and_just_now();
         let parent = thread::current_id();
         let stack = stacks::here(self.recorder, caller::BEGINS, time);
-        if let Some(words) = self.words {
+        if let Some(words) = self.words() {
             let begun = [
                 (word::ID, self.id),
                 (word::WAKER, waker),
@@ -202,7 +213,7 @@ impl Entry {
         let stack = stacks::here(self.recorder, caller::ASKS, time);
         thread::note_asked(stack);
         self.store(word::ASKED, self.load(word::ASKED) + 1);
-        if let Some(words) = self.words {
+        if let Some(words) = self.words() {
             keep(&words[word::WAIT..][..ASKED_MAX], stack, self.load(word::POLLS) as u32);
         }
         record(&r::TaskWait { task: self.id, stack }, time);
@@ -222,7 +233,7 @@ impl Entry {
         }
         let time = now_and_just_now();
         if state::forget(self.state(), time, has_wakers) {
-            let words = self.words.map(|words| &words[word::WAIT..][..ASKED_MAX]);
+            let words = self.words().map(|words| &words[word::WAIT..][..ASKED_MAX]);
             let stack = words.map_or(0, latest);
             record(&r::TaskForgotten { task: self.id, stack }, time);
         }
@@ -307,8 +318,9 @@ impl Drop for Entry {
     /// The last that knew the task is gone.
     fn drop(&mut self) {
         if self.is_ours() && !*self.is_lost.get_mut() {
-            if let Some(words) = self.words {
+            if let Some(Place { index, words }) = self.place {
                 Writing::begin_own(words).store(word::STATE, word::NONE);
+                self.recorder.vacancies.give(index);
             }
         }
     }
@@ -323,33 +335,42 @@ enum End {
 }
 
 /// An entry for a task: one that is free, else that of a task that was lost.
-fn claim(recorder: &'static Recorder, id: u64) -> Option<&'static Words> {
-    let section = &recorder.tasks;
-    let entries = section.entries().max(1);
-    for free in [word::NONE, word::LOST] {
+fn claim(recorder: &'static Recorder, id: u64) -> Option<Place> {
+    if let Some(index) = recorder.vacancies.take() {
+        if let Some(words) = change(recorder, index, word::NONE) {
+            return Some(Place { index, words });
+        }
+        recorder.vacancies.give(index);
+    } else {
+        let entries = recorder.tasks.entries().max(1);
         for probe in 0..PROBES {
-            let index = (id + probe) % entries;
-            let offset = section.offset as usize + index as usize * ENTRY_BYTES;
-            if !recorder.map.reserve_all(offset, ENTRY_BYTES) {
-                break;
-            }
-            let words = recorder.map.words(offset, ENTRY_BYTES);
-            let Ok(words) = <&Words>::try_from(words) else { break };
-            // Acquire: the state is of this sequence or a later one, for which the exchange fails.
-            let sequence = words[0].load(Ordering::Acquire);
-            if state::of(words[word::STATE].load(Ordering::Relaxed)) != free {
-                continue;
-            }
-            if let Some(writing) = Writing::begin(words, sequence) {
-                writing.store_all(&[0; TASK_WORDS]);
-                // So that nobody else takes it until it has begun.
-                writing.store(word::STATE, word::ENDED);
-                return Some(words);
+            let index = ((id + probe) % entries) as usize;
+            if let Some(words) = change(recorder, index, word::LOST) {
+                return Some(Place { index, words });
             }
         }
     }
     recorder.count(counter::TASKS_LEFT_OUT);
     None
+}
+
+/// Makes an entry the caller's, if it is in this state.
+fn change(recorder: &'static Recorder, index: usize, from: u64) -> Option<&'static Words> {
+    let offset = recorder.tasks.offset as usize + index * ENTRY_BYTES;
+    if !recorder.map.reserve_all(offset, ENTRY_BYTES) {
+        return None;
+    }
+    let words = <&Words>::try_from(recorder.map.words(offset, ENTRY_BYTES)).ok()?;
+    // Acquire: the state is of this sequence or a later one, for which the exchange fails.
+    let sequence = words[0].load(Ordering::Acquire);
+    if state::of(words[word::STATE].load(Ordering::Relaxed)) != from {
+        return None;
+    }
+    let writing = Writing::begin(words, sequence)?;
+    writing.store_all(&[0; TASK_WORDS]);
+    // So that nobody else takes it until it has begun.
+    writing.store(word::STATE, word::ENDED);
+    Some(words)
 }
 
 /// Keeps a stack among those by which a task asked, each once, in place of that of the oldest poll.

@@ -64,7 +64,11 @@ fn judge(look: &Look) {
 fn a_named_task_under_tokio() {
     let process = started("under_tokio::a_named_task_under_tokio", work);
     let Some(mut process) = process else { return };
-    let waits = |look: &Look| look.waiters.len() == 1 && look.waits("waits for");
+    let waits = |look: &Look| {
+        let asks = look.tasks.iter().find(|task| look.name(task) == "prices");
+        look.waiters.len() == 1
+            && asks.is_some_and(|task| task.polls == 2 && task.state == TaskState::Waiting)
+    };
     judge(&seen(&process, "both wait", waits));
     judge(&killed(&mut process));
 }

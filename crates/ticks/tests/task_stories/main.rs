@@ -3,18 +3,26 @@
 //! tasks, while it runs and after it was killed.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
+mod attacks;
 mod blocked_thread;
 mod dropped;
+mod executors;
 mod forgotten;
+mod forked;
 mod full_channel;
 mod join;
+mod killed;
 mod last_item;
 mod look;
 mod lost_message;
+mod many;
 mod nested_block_on;
+mod panics;
 mod spawn_blocking;
 mod story;
 mod under_tokio;
 mod unordered;
+mod unrecorded;
 #[path = "../util/mod.rs"]
 mod util;
+mod wakes;
