@@ -187,7 +187,8 @@ fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
         SectionKind::Rings => {
             RINGS.iter().map(|(count, _)| count).sum::<u64>() * SectionKind::Rings.entry_bytes()
         }
-        SectionKind::Sources | SectionKind::Waiters => (file_bytes / 32).min(TABLE_BYTES_MAX),
+        // Room for 10,000 connections that wait, and for as many timers, in a file of the usual size.
+        SectionKind::Sources | SectionKind::Waiters => (file_bytes / 16).min(TABLE_BYTES_MAX),
         SectionKind::Tasks => (file_bytes / 16).min(TABLE_BYTES_MAX),
         SectionKind::Strings => (file_bytes / 64).clamp(16 << 10, 16 << 20),
         SectionKind::Stacks => (file_bytes / 32).min(16 << 20),

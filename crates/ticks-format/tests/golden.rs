@@ -63,7 +63,7 @@ fn a_header() {
     assert_eq!(words[3..9], [1 << 20, 4711, 99, 0, 1_000_000_000, 10]);
     assert_eq!(words[16..20], [1, 4096, 4096, 1]);
     assert_eq!(words[20..24], [2, 8192, 32768, 1]);
-    assert_eq!(words[15], 0xd286_0187_3d07_57a3);
+    assert_eq!(words[15], 0x44cf_87e0_298d_d7a3);
 }
 
 #[test]
