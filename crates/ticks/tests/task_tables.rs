@@ -374,3 +374,33 @@ fn sums_of_tasks() {
     let sample = Sample::new(&util::accept());
     assert!(!stdout(["stat", path(&sample.path)]).contains("TASKS"));
 }
+
+/// A recording of the version before there were tasks is shown as it was then.
+#[test]
+fn before_there_were_tasks() {
+    const WORDS: &str = include_str!("../../ticks-format/tests/data/before_tasks.words");
+    let mut bytes = vec![0; 1 << 20];
+    for line in WORDS.lines().filter(|line| !line.starts_with('#')) {
+        let (place, words) = line.split_once(':').expect("a place");
+        let place = usize::from_str_radix(place, 16).expect("a number") * 8;
+        for (index, word) in words.split_whitespace().enumerate() {
+            let word = u64::from_str_radix(word, 16).expect("a word");
+            bytes[place + 8 * index..][..8].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("1.ticks");
+    std::fs::write(&file, bytes).expect("written");
+    let shown = stdout(["who", path(&file)]);
+    assert!(shown.contains(": 3 waiting;") && shown.contains("FD  KIND "), "{shown}");
+    assert!(!shown.contains("STATE"), "{shown}");
+    let shown = stdout(["stat", path(&file)]);
+    assert!(!shown.contains("TASKS") && shown.contains("THREAD "), "{shown}");
+    let object: Json =
+        serde_json::from_str(&stdout(["stat", "--json", path(&file)])).expect("JSON");
+    assert_eq!(object["tasks"], serde_json::json!([]));
+    let shown = stdout(["who", "--json", path(&file)]);
+    assert_eq!(shown.lines().count(), 3, "{shown}");
+    let out = dir.path().join("out.json");
+    stdout(["export", "--chrome", path(&file), "-o", path(&out)]);
+}

@@ -14,6 +14,7 @@ use crate::units;
 struct Row<'a> {
     input: &'a Input,
     state: State,
+    tasks: u64,
     waiting: u64,
     last_ago_ns: Option<u64>,
 }
@@ -21,9 +22,10 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(input: &'a Input) -> anyhow::Result<Row<'a>> {
         let waiting = input.recording.waiters().count() as u64;
+        let tasks = input.recording.tasks().count() as u64;
         let last_ns = input.last_record_ns()?;
         let last_ago_ns = last_ns.map(|last_ns| units::now_ns().saturating_sub(last_ns));
-        Ok(Row { input, state: input.state(), waiting, last_ago_ns })
+        Ok(Row { input, state: input.state(), tasks, waiting, last_ago_ns })
     }
 }
 
@@ -39,6 +41,7 @@ pub fn write(out: &mut dyn Write, as_json: bool) -> anyhow::Result<(usize, bool)
                 "pid": row.input.pid(),
                 "program": row.input.program(),
                 "state": row.state.name(),
+                "tasks": row.tasks,
                 "waiting": row.waiting,
                 "last_ago_ns": row.last_ago_ns,
             });
@@ -69,7 +72,8 @@ fn table(rows: &[Row<'_>]) -> Table {
         Column::number("PID"),
         Column::new("PROGRAM").wraps(),
         Column::new("STATE").wraps(),
-        Column::number("WAITING"),
+        Column::number("TASKS"),
+        Column::number("WAITS"),
         Column::number("LAST RECORD").rank(2),
         Column::new("RECORDING").wraps().rank(1),
     ];
@@ -80,6 +84,7 @@ fn table(rows: &[Row<'_>]) -> Table {
             row.input.pid().to_string(),
             row.input.program_name().unwrap_or_default().to_owned(),
             row.state.to_string(),
+            units::count(row.tasks),
             units::count(row.waiting),
             last,
             row.input.place(),
