@@ -156,7 +156,11 @@ fn forgotten(live: &Live, input: &Input, book: &mut Book) -> anyhow::Result<Stri
             let place = book.place(input, asked.stack)?;
             let what = place.and_then(|place| place.what.clone());
             let what = what.unwrap_or_else(|| "something that is not known".into());
-            format!("{can}: its last waker was dropped; {asked_last} {what}")
+            // The numbers of polls have 32 bits there.
+            match asked.poll == live.task.polls as u32 {
+                true => format!("{can}: its last waker was dropped; {asked_last} {what}"),
+                false => format!("{can}: in its last poll it asked nobody (future::pending?)"),
+            }
         }
         None if live.task.asked_count == 0 => format!("{can}; {never} (future::pending?)"),
         None => format!("{can}: its last waker was dropped"),
