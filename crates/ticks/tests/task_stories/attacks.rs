@@ -126,9 +126,10 @@ fn wakers_that_are_kept_after_the_end() {
         run(executor);
     });
     let Some(process) = process else { return };
-    let look = seen(&process, "it survives", survives);
+    // The tables are read one after the other, so the last of the tasks may be in one of them.
+    let is_settled = |look: &Look| survives(look) && look.tasks.len() == 2;
+    let look = seen(&process, "all are gone but two", is_settled);
     assert_eq!(look.recording.counter(counter::TASKS_LEFT_OUT).unwrap(), 0);
-    assert_eq!(look.tasks.len(), 2, "{}", look.shown());
     assert_eq!(count(&look, Kind::TaskForgotten), 0);
 }
 
