@@ -18,7 +18,8 @@ use ticks_format::layout::counter;
 use ticks_format::{Kind, Record, TaskState, Verdict, WokenBy};
 
 use crate::look::Look;
-use crate::story::{executor, run, seen, started, started_with, Process, FAR};
+use crate::story::{executor, run, seen, started, started_with, FAR};
+use crate::util::process::Process;
 
 /// All went well so far.
 async fn survived() {
