@@ -128,7 +128,9 @@ fn wakers_that_are_kept_after_the_end() {
             }));
             for waker in kept.lock().unwrap().drain(..) {
                 waker.wake_by_ref();
-                waker.clone().wake();
+                let clone = waker.clone();
+                drop(waker);
+                clone.wake();
             }
         }
         executor.spawn(survived()).detach();

@@ -61,7 +61,7 @@ fn those_without_room_are_counted() {
     // All were polled.
     let polled = |look: &Look| {
         look.tasks.iter().all(|task| task.state == TaskState::Waiting)
-            && look.recording.rings().expect("readable").len() > 0
+            && !look.recording.rings().expect("readable").is_empty()
             && left_out(look) as usize == COUNT + 1 - ROOM
     };
     seen(&process, "all wait", polled);

@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_channel::{bounded, Receiver, Sender};
 use async_io::{Async, Timer};
 use futures_lite::{future, AsyncReadExt};
+use ticks_format::records::TaskWake;
 use ticks_format::{Direction, Record, Task, WokenBy};
 
 use crate::look::{calls_have, goes_through, Look};
@@ -144,16 +145,19 @@ fn judge(look: &Look) {
 
     for name in ALL {
         let task = look.task(name);
-        let wakes = records.iter().filter_map(|record| match record {
-            Record::TaskWake(wake) if wake.task == task.id => Some(wake),
-            _ => None,
-        });
-        assert_eq!(wakes.clone().count() as u64, task.wakes, "{name}");
+        let wakes: Vec<_> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::TaskWake(wake) if wake.task == task.id => Some(wake),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(wakes.len() as u64, task.wakes, "{name}");
         let last = task.last_wake.expect("it was woken");
-        let is_last = |wake: &ticks_format::records::TaskWake| {
+        let is_last = |wake: &TaskWake| {
             (wake.by, wake.from, wake.dir, wake.stack) == (last.by, last.from, last.dir, last.stack)
         };
-        assert!(wakes.last().is_some_and(is_last), "{name}");
+        assert!(wakes.last().is_some_and(|wake| is_last(wake)), "{name}");
     }
 }
 
