@@ -101,6 +101,11 @@ async fn block() {
     wait();
 }
 
+fn spawn_block(executor: &LocalExecutor<'_>) -> async_executor::Task<()> {
+    executor.spawn(async { pause().await })
+}
+const BLOCK: u32 = line!() - 2;
+
 /// The process's part.
 fn play() {
     // Recording begins with the first block_on.
@@ -119,6 +124,7 @@ fn play() {
         executor.spawn(gather()),
         executor.spawn(both(&shop)),
     ]);
+    tasks.push(spawn_block(&executor));
     tasks.extend((0..30).map(|_| executor.spawn(pause())));
     block_on(executor.run(block()));
     drop((tasks, never_received, never_sent));
@@ -218,6 +224,9 @@ fn who_waits_for_what() {
         assert!(row(&shown, "tasks_live::redeem ").contains(&line(REDEEM)), "{shown}");
         let block = row(&shown, "LocalExecutor::run<tasks_live::block> ");
         assert!(block.contains("running") && block.contains("on thread "), "{shown}");
+        // An async block is named like the function that it is in, which may have several.
+        let title = format!("tasks_live::spawn_block:{BLOCK} ");
+        assert!(shown.contains(&title) || !HAS_LINES, "{shown}");
         // Each wait belongs to a task.
         assert!(!shown.contains("waits in no recorded task"), "{shown}");
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ticks_format::{Awaited, LastWake, TaskState, WokenBy};
+use ticks_format::{Awaited, LastWake, TaskKind, TaskState, WokenBy};
 
 use super::tasks::Live;
 use super::view::{View, Wait};
@@ -19,6 +19,9 @@ pub struct Account<'v> {
     pub live: &'v Live,
     /// Its name for people.
     pub name: String,
+    /// The same, of an async block with the line at which it is spawned: it is named like the function that it is in,
+    /// as others may be.
+    pub title: String,
     /// What it waits for; of one that does not wait, nothing.
     pub waits: Vec<WaitFor>,
     /// What else is to be said: on which thread it runs, who woke it, why nothing can.
@@ -112,17 +115,28 @@ pub fn of<'v>(
             }
             _ => (Vec::new(), 0),
         };
+        let spawned = book.place(input, live.task.stack)?;
+        let name = live.shown_name(full_names);
         accounts.push(Account {
             live,
-            name: live.shown_name(full_names),
+            title: title(live, &name, spawned.as_deref()),
+            name,
             waits,
             note,
             note_kind,
             unknown,
-            spawned: book.place(input, live.task.stack)?,
+            spawned,
         });
     }
     Ok(accounts)
+}
+
+fn title(live: &Live, name: &str, spawned: Option<&Place>) -> String {
+    let own = spawned.and_then(Place::own).filter(|own| own.function.as_deref() == Some(name));
+    match own.and_then(|own| own.line).filter(|_| live.task.kind == TaskKind::Spawned) {
+        Some(line) => format!("{name}:{line}"),
+        None => name.to_owned(),
+    }
 }
 
 fn is_running(live: &Live) -> bool {

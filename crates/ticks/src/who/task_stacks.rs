@@ -58,7 +58,7 @@ fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
     };
     let waits = account.waits.iter().map(|wait| (wait.kind.0.as_str(), calls(&wait.place)));
     let state = state_name(account.live.task.state);
-    (&account.name, state, waits.collect(), calls(&account.spawned))
+    (&account.title, state, waits.collect(), calls(&account.spawned))
 }
 
 fn write_group(
@@ -125,11 +125,11 @@ fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
     let ids: Vec<_> = group.iter().take(NAMED).map(|it| it.live.task.id.to_string()).collect();
     let (count, named) = (group.len(), ids.join(", "));
     let who = match count - ids.len() {
-        0 if count == 1 => format!("task {named} ({})", first.name),
-        0 => format!("{count} × {}: tasks {named}", first.name),
+        0 if count == 1 => format!("task {named} ({})", first.title),
+        0 => format!("{count} × {}: tasks {named}", first.title),
         more => {
             let [count, more] = [count as u64, more as u64].map(units::count);
-            format!("{count} × {}: tasks {named} and {more} more", first.name)
+            format!("{count} × {}: tasks {named} and {more} more", first.title)
         }
     };
     let longest = group.iter().map(|account| view.ago_ns(account.live.since_ns)).max();

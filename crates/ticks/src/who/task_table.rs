@@ -34,7 +34,7 @@ pub fn crowds(accounts: &[Account<'_>], all: bool) -> Vec<Crowd> {
         let mut waits: Vec<_> = account.waits.iter().map(|wait| &wait.kind).collect();
         waits.dedup();
         let shape =
-            (account.name.as_str(), state, waits, account.note_kind.as_str(), account.unknown);
+            (account.title.as_str(), state, waits, account.note_kind.as_str(), account.unknown);
         let place = *places.entry(shape).or_insert_with(|| {
             crowds.push(Crowd(Vec::new()));
             crowds.len() - 1
@@ -83,7 +83,7 @@ fn add_rows(table: &mut Table, view: &View<'_>, accounts: &[Account<'_>], crowd:
     };
     let state = first.live.task.state;
     let begin =
-        [id, first.name.clone(), state_name(state).to_owned(), since(view, accounts, crowd)];
+        [id, first.title.clone(), state_name(state).to_owned(), since(view, accounts, crowd)];
     for (index, (what, own)) in whats(view, accounts, crowd).into_iter().enumerate() {
         let begin = match index {
             0 => begin.clone(),
@@ -187,7 +187,7 @@ fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
             "task {} ({}) has been polled for {least}{} {}: it computes, or it blocks its thread, and \
              nothing else runs on that",
             live.task.id,
-            account.name,
+            account.title,
             units::duration(ago_ns),
             account.note,
         )

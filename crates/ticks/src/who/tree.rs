@@ -30,14 +30,14 @@ pub fn write(out: &mut dyn Write, accounts: &[Account<'_>], frames: Frames) -> i
         if account.waits.is_empty() {
             let text = format!("{}: {}", state_name(account.live.task.state), account.note_kind);
             let text = text.trim_end_matches(": ").to_owned();
-            root.add([(account.name.clone(), String::new()), (text, String::new())], id);
+            root.add([(account.title.clone(), String::new()), (text, String::new())], id);
         }
         for wait in &account.waits {
             let calls = wait.place.as_ref().map_or(&[][..], |place| &place.calls);
             has_folded |= frames.leave_out_some(calls);
             let shown: Vec<_> = frames.of(calls).map(|it| (it.name(), it.line_text())).collect();
             // What is of no known place is told by the task's name.
-            let begin = shown.is_empty().then(|| (account.name.clone(), String::new()));
+            let begin = shown.is_empty().then(|| (account.title.clone(), String::new()));
             let leaf = (wait.kind.0.clone(), String::new());
             root.add(begin.into_iter().chain(shown.into_iter().rev()).chain([leaf]), id);
         }
