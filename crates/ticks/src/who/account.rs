@@ -28,6 +28,8 @@ pub struct Account<'v> {
     pub note: String,
     /// The same without what differs between the tasks of a crowd.
     pub note_kind: String,
+    /// Whether it runs and polls another task in its poll, as what runs an executor does.
+    pub polls_another: bool,
     /// How many waits there are of which nothing is kept.
     pub unknown: u64,
     /// Where it was spawned.
@@ -87,7 +89,9 @@ pub fn of<'v>(
     let mut accounts = Vec::with_capacity(view.tasks.len());
     for live in &view.tasks {
         let input = view.input;
-        let inner = innermost.get(&live.task.thread).filter(|inner| inner.task.id != live.task.id);
+        let inner = innermost
+            .get(&live.task.thread)
+            .filter(|inner| is_running(live) && inner.task.id != live.task.id);
         let (note, note_kind) = match live.task.state {
             TaskState::Running { .. } => {
                 let name = threads.get(&live.task.thread).map(String::as_str);
@@ -124,6 +128,7 @@ pub fn of<'v>(
             waits,
             note,
             note_kind,
+            polls_another: inner.is_some(),
             unknown,
             spawned,
         });

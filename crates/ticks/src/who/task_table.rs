@@ -178,10 +178,9 @@ fn several(view: &View<'_>, waits: &[&super::account::WaitFor]) -> String {
 /// What is to be said of a task whose poll takes long.
 fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
     let live = account.live;
-    let is_innermost = !account.note.contains("which polls task");
     let is_running = matches!(live.task.state, TaskState::Running { .. });
     let ago_ns = view.ago_ns(live.since_ns);
-    (is_running && is_innermost && ago_ns >= LONG_NS).then(|| {
+    (is_running && !account.polls_another && ago_ns >= LONG_NS).then(|| {
         let least = if view.state.has_end() { "" } else { "≥ " };
         format!(
             "task {} ({}) has been polled for {least}{} {}: it computes, or it blocks its thread, and \
