@@ -23,8 +23,8 @@
 //! # The flight recorder
 //!
 //! With `ASYNC_IO_TRACE=<dir>` in the environment the process makes one file, `<dir>/<pid>.ticks`, when
-//! it first uses the reactor. It holds the latest records of each thread, what each source is, and who
-//! waits now: for what, since when, which task, and where in the code. The file is memory that is
+//! it first uses the reactor, or spawns a task of `async-executor`, if that is patched too. It holds the latest
+//! records of each thread, what each source is, which [tasks](task()) there are, and who waits now: for what, since when, which task, and where in the code. The file is memory that is
 //! shared with the kernel, so it is there however the process ends, by `SIGKILL` too; the tool `ticks`
 //! shows it, of a dead process or of one that goes on.
 //!
