@@ -6,10 +6,12 @@ use std::task::{Context, Poll, Waker};
 
 use async_task::Runnable;
 use pin_project_lite::pin_project;
+use ticks_recorder::Task;
 
 use crate::signal::Signal;
 use crate::sleepers::{Nap, Sleepers};
 use crate::sync::full_fence;
+use crate::trace;
 
 /// Tasks that are run in one poll of a `run` future. Then its caller has its turn, to look for I/O, say.
 const TASKS_A_POLL: u32 = 128;
@@ -144,14 +146,14 @@ pin_project! {
     /// Runs tasks until its main future is done.
     pub(crate) struct Run<C: Core, F> {
         #[pin]
-        main: F,
+        main: Task<F>,
         seat: Seat<C>,
     }
 }
 
-impl<C: Core, F> Run<C, F> {
+impl<C: Core, F: Future> Run<C, F> {
     pub(crate) fn new(core: &'static C, main: F) -> Run<C, F> {
-        Run { main, seat: Seat::new(core) }
+        Run { main: trace::main(main), seat: Seat::new(core) }
     }
 }
 

@@ -22,6 +22,14 @@ pub(crate) fn is_recording() -> bool {
     !cfg!(loom) && ticks_recorder::listens(&CLIENT)
 }
 
+/// The main future of a `run`, which is a task of its own: `run` polls it, and gives it a waker of its own.
+pub(crate) fn main<F: Future>(future: F) -> Task<F> {
+    match is_recording() {
+        true => Task::new(TaskKind::Run, type_name::<F>(), true, future),
+        false => Task::unrecorded(future),
+    }
+}
+
 /// A future that is recorded as a task. It is of one type for all futures of one output, so that an executor's
 /// code is not compiled once more for each.
 ///

@@ -195,6 +195,8 @@ named! {
         1 BlockOn "block_on",
         /// Whoever polls what `async_io::trace::task` made.
         2 Named "named",
+        /// An executor's `run`, whose main future it is.
+        3 Run "run",
     }
 }
 

@@ -112,6 +112,7 @@ impl File {
             TaskKind::Spawned => "spawned",
             TaskKind::BlockOn => "given to block_on",
             TaskKind::Named => "named",
+            TaskKind::Run => "given to an executor's run",
         };
         let parent = match spawn.parent {
             0 => String::new(),

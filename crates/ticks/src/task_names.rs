@@ -86,6 +86,6 @@ impl TaskNames {
 pub fn readable(name: &str, kind: TaskKind) -> String {
     match kind {
         TaskKind::Named => name.to_owned(),
-        TaskKind::Spawned | TaskKind::BlockOn => symbols::type_name(name),
+        TaskKind::Spawned | TaskKind::BlockOn | TaskKind::Run => symbols::type_name(name),
     }
 }

@@ -231,6 +231,10 @@ impl Entry {
         if !self.is_ours() {
             return;
         }
+        // What runs an executor for good is given a main future that waits for nobody.
+        if self.kind == TaskKind::Run && self.load(word::ASKED) == 0 {
+            return;
+        }
         let time = now_and_just_now();
         if state::forget(self.state(), time, has_wakers) {
             let words = self.words().map(|words| &words[word::WAIT..][..ASKED_MAX]);

@@ -52,6 +52,7 @@ const ROWS: &[Row] = &[
     row("futures_util", &["mutex"], "Mutex::lock (futures-util)"),
     row("futures_util", &["bilock"], "BiLock (futures-util)"),
     row("futures_util", &["shared"], "Shared future (futures-util)"),
+    row("ticks_recorder", &["parent"], "the task in it that has a name"),
     row("piper", &["write", "drain", "fill"], "pipe (piper)"),
     row("piper", &[], "pipe (piper)"),
     row("tokio", &["oneshot"], "oneshot (tokio)"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Awaited, Task};
+use ticks_format::{Awaited, Task, TaskKind, TaskState};
 
 use super::view::Wait;
 use crate::input::Input;
@@ -40,7 +40,11 @@ pub fn of(input: &Input, tasks: Vec<Task>, waits: &mut [Wait]) -> anyhow::Result
     let clock = input.recording.clock();
     let mut live = Vec::with_capacity(tasks.len());
     let mut names: HashMap<u64, Option<String>> = HashMap::new();
-    for task in tasks {
+    // A thread that runs an executor for good gives it a main future that waits for nobody.
+    let is_idle_main = |task: &Task| {
+        task.kind == TaskKind::Run && task.state == TaskState::Waiting && task.wakers == 0
+    };
+    for task in tasks.into_iter().filter(|task| !is_idle_main(task)) {
         let name = match names.get(&task.name) {
             Some(name) => name.clone(),
             None => {
