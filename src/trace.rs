@@ -384,6 +384,8 @@ hooks! { now record:
     fn timer_insert(id: u64, deadline_ns: u64) at_once {
         let now_ns = recorder::clock_ns(now);
         r::TimerInsert { id, deadline_ns, in_ns: deadline_ns.saturating_sub(now_ns) }
+    } table {
+        recorder::timer_begun();
     }
     fn timer_remove(id: u64, deadline_ns: u64) {
         r::TimerRemove { id, deadline_ns }

@@ -97,6 +97,7 @@ pub fn wait_begins_anew(_: bool) {}
 pub fn waits(_: Key, _: i64, _: Direction, _: u64, _: Ticks, _: u64, _: u64) {}
 pub fn wait_over(_: Key, _: Direction, _: u64) {}
 pub fn timer_begins(_: &'static Location<'static>) {}
+pub fn timer_begun() {}
 pub fn timer_waits(_: u64, _: u64, _: u64) {}
 pub fn timer_task(_: u64, _: u64) {}
 pub fn timer_over(_: u64) {}

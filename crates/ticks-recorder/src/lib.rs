@@ -63,7 +63,7 @@ pub use client::Client;
 pub use recorder::{
     clock_ns, elapsed_ns, is_steady_with, listens, now, now_and_just_now, now_or_just_now,
     own_recording, record, set_place, source_described, source_gone, stack_here, timer_begins,
-    timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
+    timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
 };
 pub use task::{asks_reactor, round_wakes, Cause, Task};
 pub use thread::thread_number;

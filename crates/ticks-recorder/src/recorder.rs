@@ -63,6 +63,7 @@ pub use stack::stack_here;
 pub use stamp::{clock_ns, elapsed_ns, is_steady_with, now, Rate};
 pub use start::listens;
 pub use waiters::{
-    timer_begins, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits,
+    timer_begins, timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over,
+    waits,
 };
 pub use writer::{now_and_just_now, now_or_just_now, record};

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::ptr;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
@@ -35,6 +35,9 @@ pub(super) struct Map {
     roomy: Box<[AtomicU64]>,
     /// There was no room once: it is not asked for again.
     full: AtomicBool,
+    /// The system's error for it, until the user is told; 0: there is nothing to tell. Relaxed, as `full`:
+    /// neither orders anything.
+    untold: AtomicI32,
 }
 
 impl Map {
@@ -49,7 +52,7 @@ impl Map {
         let words = unsafe { slice::from_raw_parts(start.cast::<AtomicU64>(), len / WORD_BYTES) };
         let pieces = (len + PIECE_BYTES - 1) / PIECE_BYTES;
         let roomy = (0..(pieces + 63) / 64).map(|_| AtomicU64::new(0)).collect();
-        let map = Map { words, roomy, full: AtomicBool::new(false) };
+        let map = Map { words, roomy, full: AtomicBool::new(false), untold: AtomicI32::new(0) };
         map.make_first_room(file, len)?;
         Ok(map)
     }
@@ -101,7 +104,11 @@ impl Map {
             let piece = reserved / PIECE_BYTES;
             if !self.has_room(piece) {
                 // One piece at a time: whoever asks for much comes again.
-                if reserved > offset || !self.make_room(piece) {
+                if reserved > offset {
+                    break;
+                }
+                if !self.make_room(piece) {
+                    self.tell_if_full();
                     break;
                 }
             }
@@ -112,6 +119,16 @@ impl Map {
 
     /// Makes room for all of the bytes at `offset`.
     pub(super) fn reserve_all(&self, offset: usize, len: usize) -> bool {
+        let roomy = self.reserve_all_silently(offset, len);
+        if !roomy {
+            self.tell_if_full();
+        }
+        roomy
+    }
+
+    /// The same, for a caller that may hold a lock. Once it holds none, [`tell_if_full`](Self::tell_if_full) is due.
+    #[inline]
+    pub(super) fn reserve_all_silently(&self, offset: usize, len: usize) -> bool {
         let (first, last) = (offset / PIECE_BYTES, (offset + len.max(1) - 1) / PIECE_BYTES);
         (first..=last).all(|piece| self.has_room(piece) || self.make_room(piece))
     }
@@ -129,6 +146,28 @@ impl Map {
         }
         let Err(error) = self.populate(piece) else { return true };
         self.full.store(true, Ordering::Relaxed);
+        let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
+        self.untold.store(errno, Ordering::Relaxed);
+        false
+    }
+
+    /// Tells the user that the file cannot grow, if that has just turned out. Called with nothing locked:
+    /// standard error may be a pipe that nobody reads, and then the write to it waits.
+    #[inline]
+    pub(super) fn tell_if_full(&self) {
+        if self.untold.load(Ordering::Relaxed) != 0 {
+            self.tell_full();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_full(&self) {
+        let errno = self.untold.swap(0, Ordering::Relaxed);
+        if errno == 0 {
+            return; // Another thread tells it.
+        }
+        let error = io::Error::from_raw_os_error(errno);
         warn_once(
             Warning::Full,
             format_args!(
@@ -137,7 +176,6 @@ impl Map {
                  elsewhere"
             ),
         );
-        false
     }
 
     /// Has the kernel find the memory and the place on the disk of a piece, and map it for stores.

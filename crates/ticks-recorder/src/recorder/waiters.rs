@@ -103,7 +103,8 @@ impl Name {
     }
 
     /// The entries where this may be, in this order, as far as there is room for them. A few timers
-    /// keep to the few entries that the processor has at hand.
+    /// keep to the few entries that the processor has at hand. It says nothing of a full disk: the
+    /// timers' lock may be held.
     #[inline]
     fn entries(self, recorder: &'static Recorder) -> impl Iterator<Item = &'static Entry> {
         let half = recorder.waiters.entries() / 2;
@@ -118,7 +119,7 @@ impl Name {
                 (false, _) => return None,
             };
             let offset = begin + (first + index) as usize * ENTRY_BYTES;
-            let roomy = recorder.map.reserve_all(offset, ENTRY_BYTES);
+            let roomy = recorder.map.reserve_all_silently(offset, ENTRY_BYTES);
             let entry = recorder.map.words(offset, ENTRY_BYTES);
             entry.try_into().ok().filter(|_| roomy)
         })
@@ -182,6 +183,7 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     note_asked(stack);
     let task_id = current_id();
     claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack, task_id });
+    recorder.map.tell_if_full();
 }
 
 /// A timer is about to be armed that was made at `at`. Called with nothing locked: by which calls it is armed
@@ -208,6 +210,14 @@ pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
         Name::of_timer(id),
         &Waiter { awaited, task, since, place, tid, stack, task_id },
     );
+}
+
+/// A timer is armed, and its lock released: now the user can be told of a full disk.
+#[inline]
+pub fn timer_begun() {
+    if let Some(recorder) = current::get() {
+        recorder.map.tell_if_full();
+    }
 }
 
 /// Another task is to be woken by the timer.
