@@ -1,6 +1,6 @@
 //! Who takes the driver lock next: the `block_on` threads in line for it, and the helper thread.
 //!
-//! **Somebody watches while the lock is free.** A thread that releases the lock and goes on to other
+//! **Nobody sleeps while the lock is free.** A thread that releases the lock and goes on to other
 //! work wakes the helper if it sleeps. The helper first stores that it sleeps, then looks at the lock
 //! once more, and only then sleeps.
 
