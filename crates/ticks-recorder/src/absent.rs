@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::warn::{warn_once, Warning};
 
-/// Nobody records; who asked for it is told so.
+/// Nothing is recorded. A user who asked for it is told so.
 pub fn listens(_: &'static Client) -> bool {
     static LOOKED: std::sync::Once = std::sync::Once::new();
     LOOKED.call_once(|| {
