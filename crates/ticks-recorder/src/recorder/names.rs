@@ -32,6 +32,8 @@ impl Names {
         if place != 0 {
             known.insert(name.into(), place);
         }
+        drop(known);
+        map.tell_if_full();
         place
     }
 }

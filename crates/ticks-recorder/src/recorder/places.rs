@@ -94,7 +94,9 @@ impl Places {
         if says_nothing(location) {
             return 0;
         }
-        strings::append(&self.section, map, &location.to_string())
+        let place = strings::append(&self.section, map, &location.to_string());
+        map.tell_if_full();
+        place
     }
 }
 
