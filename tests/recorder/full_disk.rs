@@ -1,7 +1,8 @@
 //! The recorder says on standard error that the disk is full. It said so with the timers' lock held, where it
 //! looks for a timer's entry in the table of waiters. Standard error is often a pipe to a log collector. A
 //! collector that hangs reads no more, and the pipe is full: then the thread that says something waits. With
-//! it waited every other thread that armed a timer, and none fired.
+//! it waited every other thread that armed a timer, and none fired. The same was true of the lock of the tasks'
+//! names: no other task could begin.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -16,7 +17,7 @@ use std::task::Context;
 use std::thread;
 use std::time::Duration;
 
-use async_io::Timer;
+use async_io::{trace, Timer};
 
 use crate::files::{disks_are_allowed, on_a_disk_of};
 use crate::util::{bounded, child, counting_waker, recording, watchdog};
@@ -35,11 +36,27 @@ const FLOOD: usize = 4_000;
 const FILLER: u8 = b'~';
 
 #[test]
-fn a_full_disk_is_reported_with_nothing_locked() {
-    let test = "a_full_disk_is_reported_with_nothing_locked";
+fn timers_go_on_while_a_full_disk_is_reported() {
+    let test = "timers_go_on_while_a_full_disk_is_reported";
+    goes_on_beside_the_report(test, arm_many, || {
+        bounded::finish("a timer beside the report", Timer::after(Duration::from_millis(1)));
+    });
+}
+
+#[test]
+fn tasks_begin_while_a_full_disk_is_reported() {
+    let test = "tasks_begin_while_a_full_disk_is_reported";
+    goes_on_beside_the_report(test, begin_many, || {
+        bounded::finish("a task beside the report", trace::task("another", async {}));
+    });
+}
+
+/// One thread does `many` things until it reports that the disk is full, and is blocked by that. Another
+/// thread does `one` of the same kind meanwhile.
+fn goes_on_beside_the_report(test: &str, many: fn(&Barrier), one: fn()) {
     let _watchdog = watchdog(test);
     if child::role().is_some() {
-        return fill_the_disk_and_arm();
+        return fill_the_disk(many, one);
     }
     if !disks_are_allowed() {
         println!("skipped: this user may not mount a file system");
@@ -50,7 +67,7 @@ fn a_full_disk_is_reported_with_nothing_locked() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut command = child::command(test, "arms", 0);
+    let mut command = child::command(test, "reports", 0);
     recording::into(&mut command, dir.path());
     command.env("ASYNC_IO_TRACE_MIB", "16");
     on_a_disk_of(&mut command, dir.path(), 32 << 20);
@@ -69,12 +86,12 @@ fn a_full_disk_is_reported_with_nothing_locked() {
     let shown = child::shown(&output);
     assert!(output.status.success(), "{stdout}{shown}");
     assert_eq!(child::value(&stdout, "blocked"), Some("true"), "{stdout}{shown}");
-    assert_eq!(child::value(&stdout, "fired"), Some("true"), "{stdout}{shown}");
+    assert_eq!(child::value(&stdout, "goes_on"), Some("true"), "{stdout}{shown}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.matches("the disk is full").count(), 1, "{said}");
 }
 
-fn fill_the_disk_and_arm() {
+fn fill_the_disk(many: fn(&Barrier), one: fn()) {
     // The reactor's next deadline: timers that are due later notify nobody, so that the driver sleeps on.
     let (waker, _) = counting_waker();
     let mut first = pin!(Timer::after(HOUR));
@@ -82,12 +99,12 @@ fn fill_the_disk_and_arm() {
 
     let (tid, is_done) = (Arc::new(AtomicI32::new(0)), Arc::new(AtomicBool::new(false)));
     let at_full_disk = Arc::new(Barrier::new(2));
-    let arms = {
+    let reports = {
         let (tid, is_done, at_full_disk) = (tid.clone(), is_done.clone(), at_full_disk.clone());
         thread::spawn(move || {
             // SAFETY: it touches no memory.
             tid.store(unsafe { libc::gettid() }, Ordering::SeqCst);
-            arm_many(&at_full_disk);
+            many(&at_full_disk);
             is_done.store(true, Ordering::SeqCst);
         })
     };
@@ -101,16 +118,16 @@ fn fill_the_disk_and_arm() {
     });
     let blocked = !is_done.load(Ordering::SeqCst);
 
-    let (fired, fires) = mpsc::channel();
+    let (done, is_done) = mpsc::channel();
     let other = thread::spawn(move || {
-        bounded::finish("a timer beside the report", Timer::after(Duration::from_millis(1)));
-        let _ = fired.send(());
+        one();
+        let _ = done.send(());
     });
     // Said on standard output: nobody would hear a panic.
-    let fired = fires.recv_timeout(Duration::from_secs(bounded::LOST_AFTER_S / 4)).is_ok();
-    println!("\nblocked={blocked} fired={fired}\nseen");
+    let goes_on = is_done.recv_timeout(Duration::from_secs(bounded::LOST_AFTER_S / 4)).is_ok();
+    println!("\nblocked={blocked} goes_on={goes_on}\nseen");
     other.join().unwrap();
-    arms.join().unwrap();
+    reports.join().unwrap();
 }
 
 /// Arms timers, by the same calls each time: one by one, and many at once when the disk is full.
@@ -127,6 +144,22 @@ fn arm_many(at_full_disk: &Barrier) {
         if count >= WARM {
             armed.push(timer);
         }
+    }
+}
+
+/// Begins and ends tasks, by the same calls each time: all of one name, and each of its own when the disk is
+/// full.
+fn begin_many(at_full_disk: &Barrier) {
+    for count in 0..WARM + FLOOD {
+        let mut name = String::from("a task");
+        if count == WARM {
+            at_full_disk.wait();
+            at_full_disk.wait();
+        }
+        if count >= WARM {
+            name = format!("{count} {}", "long ".repeat(10));
+        }
+        bounded::finish("a task that is ready", trace::task(&name, async {}));
     }
 }
 
