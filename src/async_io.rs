@@ -149,7 +149,7 @@ impl<T> Async<T> {
         self.inner.parts_mut().1
     }
 
-    /// Who is told about readiness.
+    /// The source, which knows who waits.
     #[inline]
     pub(crate) fn source(&self) -> &Arc<Source> {
         self.inner.source()
@@ -191,7 +191,7 @@ impl<T> Async<T> {
     /// # Cancel safety
     ///
     /// The future can be dropped at any time. An event that was delivered to it and not seen is left
-    /// for the next one who waits.
+    /// for the next task that waits.
     ///
     /// # Examples
     ///

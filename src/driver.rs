@@ -45,9 +45,10 @@ const LINE_SPAN: Duration = watch::CLOSE;
 /// destructor, in a forked child.
 ///
 /// While the future computes, this thread serves nobody. If other threads wait meanwhile, the helper
-/// thread `async-io` does it within a millisecond. If only the future's own tasks do, it does so after
-/// ten milliseconds: what they poll may block elsewhere, in another crate's `block_on` for example.
-/// When it has woken one of those, it looks closely for the next 40 milliseconds.
+/// thread `async-io` drives the reactor within a millisecond. If only this future's own tasks wait, the
+/// helper thread drives after ten milliseconds: one of those tasks may block the thread, in another
+/// crate's `block_on` for example. After it has woken such a task, the helper thread drives within a
+/// millisecond for the next 40 milliseconds.
 ///
 /// # Panics
 ///
@@ -94,7 +95,7 @@ struct Thread {
     parker: Parker,
     signal: Arc<Signal>,
     waker: Waker,
-    /// Borrowed for the rounds of one `block_on`; one inside it has a `Thread` of its own.
+    /// One `block_on` borrows it for its rounds. A nested `block_on` has a `Thread` of its own.
     round: RefCell<Round>,
     /// Where the thread is known.
     known: Cell<&'static Handover>,
@@ -113,7 +114,7 @@ impl Thread {
         Thread { parker, signal, waker, round: RefCell::default(), known: Cell::new(handover) }
     }
 
-    /// This process's. A forked child has another one than its parent: there the thread is told of.
+    /// The handover of this process. A forked child has its own, and the thread registers there again.
     fn handover(&self) -> &'static Handover {
         let handover = handover::get();
         if !ptr::eq(self.known.replace(handover), handover) {
@@ -149,7 +150,7 @@ impl Driver for Thread {
     #[inline]
     fn unlock(&self, lock: DriverGuard<'_>, woken: usize) {
         drop(lock);
-        // Without a wake it takes the lock again at once, or sees to the helper itself.
+        // If nobody is woken, this thread takes the lock again at once, or sees to the helper itself.
         if woken > 0 {
             handover::get().wake_sleeping();
         }
@@ -159,8 +160,8 @@ impl Driver for Thread {
 impl Caller {
     fn enter() -> Caller {
         let handover = handover::get();
-        // Nothing spare: the first call of this thread, a call within a call, or a call while the
-        // thread's locals are being destroyed. What a child has inherited is its parent's.
+        // None is spare in the first call of this thread, in a nested call, and while the thread's
+        // locals are destroyed. A forked child does not use the one of its parent.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let spare = spare.filter(|thread| ptr::eq(thread.known.get(), handover));
         let thread = spare.unwrap_or_else(|| Thread::new(handover));
@@ -174,7 +175,7 @@ impl Caller {
         self.thread.as_ref().expect("it is there until the end of `drop`")
     }
 
-    /// The future woke itself: harvests what is there, if the last look is a while ago.
+    /// The future woke itself. Harvests the events that are there, if the last look was some time ago.
     #[inline]
     fn look_at_the_poller(&self, looked: &mut Option<Instant>) {
         let now = Instant::now();
@@ -194,8 +195,8 @@ impl Caller {
             if reactor.is_inherited() {
                 return;
             }
-            // Nothing says when this thread comes back: a helper that fell asleep meanwhile, because
-            // it saw the lock held, must watch.
+            // Nobody knows when this thread drives again. The helper may have fallen asleep because it
+            // saw the lock held: now it must watch.
             thread.handover().wake_sleeping();
         } else {
             thread.handover().want();
@@ -224,10 +225,10 @@ impl Caller {
         }
     }
 
-    /// Does rounds until the future is woken or somebody else got hold of the lock. Returns whether
-    /// it was left to another thread: when a round's events were for others, and one of them is likely
-    /// to be that of a thread in line, or of one that came for the lock meanwhile, that thread had
-    /// better wait for its events itself.
+    /// Does rounds until the future is woken or another thread has the lock. Returns whether the lock
+    /// was left to another thread. That happens after a round whose events were for others, if a thread
+    /// is in line or came for the lock during the round: one of the events is likely its own, and it
+    /// had better wait for its events itself.
     fn drive(&self, reactor: &Reactor, lock: DriverGuard<'_>) -> bool {
         let thread = self.thread();
         let (handover, signal) = (thread.handover(), &thread.signal);
@@ -239,7 +240,7 @@ impl Caller {
             if !signal.start_driving() {
                 break;
             }
-            // One that holds the lock twice cannot leave it to others.
+            // A nested guard does not release the lock, so it cannot leave it to others.
             let may_leave = !lock.is_nested();
             handover.round_begins();
             let woken = reactor.react(lock, round, None, thread);
@@ -259,15 +260,15 @@ impl Caller {
     }
 
     /// Sleeps until the future is woken or the lock is offered. `left`: the lock may be free, but
-    /// it is another thread's to take; should that one not, the helper offers it again.
+    /// another thread is to take it. If that thread does not, the helper offers the lock again.
     fn park(&self, reactor: &Reactor, left: bool) {
         let Thread { parker, signal, .. } = self.thread();
         let handover = self.thread().handover();
         handover.enlist(signal);
-        // A `block_on` thread drives before the helper does. And whoever let go since the lock was
-        // refused did not see this one in line.
+        // A `block_on` thread drives before the helper does. And a thread that released the lock before
+        // this one got in line has not seen it there.
         let holder = reactor.lock().holder();
-        // A helper that has begun to wake others may have seen no line.
+        // The helper may have begun to wake tasks before this thread got in line.
         let left = left && handover.is_watched();
         if holder == Holder::Helper {
             reactor.notify();
@@ -294,7 +295,7 @@ impl Drop for Caller {
         thread.signal.set_inside(false);
         demand::leave();
         trace::block_on_end();
-        // During the destruction of the thread's locals there is nowhere to keep it.
+        // While the thread's locals are destroyed, there is no place to keep it.
         let _ = SPARE.try_with(|spare| spare.set(Some(thread)));
     }
 }

@@ -1,8 +1,8 @@
-//! Forks: how many lie behind this process, and values of which each process makes its own.
+//! Forks: how many led to this process, and values that each process makes for itself.
 //!
-//! A forked child has a copy of its parent's memory and one of its threads. What the other threads had
-//! locked stays locked there for ever, and the parent's epoll instance is shared with it. So a child
-//! leaves such values alone, locks and all, and makes its own.
+//! A forked child has a copy of its parent's memory and one of its threads. A lock that another thread
+//! held stays locked in the child for ever, and the child shares the parent's epoll instance. So a
+//! child never touches such values, nor their locks. It makes its own.
 //!
 //! This file may contain `unsafe`: it follows pointers to leaked values.
 
@@ -76,8 +76,8 @@ impl<T: 'static> PerProcess<T> {
     }
 }
 
-/// A value that a forked child may put another one in the place of, because a thread that the child
-/// does not have was at work on it.
+/// A value that a forked child may replace: a thread that does not exist in the child may have been
+/// changing it at the fork.
 #[derive(Debug)]
 pub(crate) struct Renewable<T>(UnsafeCell<T>);
 
@@ -102,7 +102,7 @@ impl<T> Renewable<T> {
         self.0.get_mut()
     }
 
-    /// Puts `make`'s value in the place of the one that is there, which is forgotten without a drop.
+    /// Replaces the value by the one that `make` returns. The old value is forgotten and not dropped.
     ///
     /// # Safety
     ///

@@ -6,12 +6,12 @@
 //! the same words:
 //!
 //! - `add(source, key, interest)` begins to watch, and `modify` changes what is watched. In
-//!   [`Mode::Edge`] the kernel reports each change of what `interest` names once, and once at the
-//!   call if it is ready then. In [`Mode::OneShot`] one report is due for `interest`, and `modify`
-//!   asks for the next one. Both make their call while the source's [`Arming`] lasts, and fail with
-//!   `NotFound` after it.
-//! - `delete(source)` stops; whoever calls it has ended the arming. A report that is already under way may still come: the reactor drops it
-//!   by its key.
+//!   [`Mode::Edge`] the kernel reports each change of the directions in `interest` once, and once at
+//!   the call if they are ready then. In [`Mode::OneShot`] one report is due for `interest`, and
+//!   `modify` asks for the next one. Both make their call while the source's [`Arming`] lasts, and fail
+//!   with `NotFound` after it.
+//! - `delete(source)` stops. Its caller has ended the arming before. A report that is already under way may still
+//!   come; the reactor recognises it by its key and drops it.
 //! - `wait(events, timeout)` sleeps until there is a report, a notification or the timeout, never
 //!   longer, and fills `events`. Only the thread that holds the driver lock calls it. A signal
 //!   that interrupts it is no error, but a wait without events.
@@ -21,7 +21,7 @@
 //!   error alone is told apart: a socket's error queue would keep it up for ever.
 //! - `fd()` is a descriptor that another poll loop can watch in our place.
 //!
-//! All of them may be called from several threads at once, but for `wait`.
+//! All of them except `wait` may be called from several threads at once.
 
 use std::io;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Ready,
-    /// Nothing but an error, which an operation may or may not report.
+    /// Only an error. An operation may report it or not.
     ErrorAlone,
     Idle,
 }
@@ -136,7 +136,7 @@ const CHOICES: &str = if cfg!(any(target_os = "linux", target_os = "android")) {
     "polling or polling-oneshot"
 };
 
-/// Calls the same method of whichever mechanism is in use.
+/// Calls the same method of the mechanism in use.
 macro_rules! each {
     ($self:ident, $poller:ident => $call:expr) => {
         match $self {
@@ -187,8 +187,8 @@ impl Poller {
         each!(self, poller => poller.mode())
     }
 
-    /// Whether the end of a stream is told apart from data, so that a short read proves that nothing
-    /// is left. `polling` does not tell.
+    /// Whether the end of a stream is reported apart from data. Only then does a short read prove that
+    /// nothing is left. `polling` does not report it.
     #[inline]
     pub(crate) fn tells_the_end(&self) -> bool {
         !matches!(self, Poller::Portable(_))
@@ -236,7 +236,7 @@ impl Poller {
         }
     }
 
-    /// Gives back what a poller holds that was made in vain.
+    /// Releases a poller that nobody uses: another thread was faster.
     pub(crate) fn discard(self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Poller::Epoll(poller) = self {

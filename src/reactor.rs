@@ -67,8 +67,8 @@ pub(crate) struct Round {
     events: Events,
     wakers: Vec<Woken>,
     due: Due,
-    /// Sources that the round has owned for a moment, until nothing is held: with the last owner a
-    /// source's wakers go.
+    /// Sources that the round owned for a moment. They are dropped once no lock is held, because the
+    /// last owner of a source drops its wakers.
     owned: Vec<Arc<Source>>,
 }
 
@@ -90,7 +90,7 @@ impl Reactor {
     /// go of the driver lock, wakes.
     ///
     /// Waits until `timeout`, or without bound, for events, the earliest timer or a notification.
-    /// `driver` hears when the wait is over, and lets go of the lock. Nothing is locked while wakers
+    /// `driver` is told when the wait is over, and releases the lock. Nothing is locked while wakers
     /// run. Returns how many were woken.
     pub(crate) fn react(
         &self,
@@ -132,8 +132,9 @@ impl Reactor {
         self.ticker.load(Ordering::Acquire)
     }
 
-    /// Counts the round. Whoever holds the lock is alone here (a fork lets go of what its thread held)
-    /// and has seen what the holder before stored, so this need not be an atomic addition, which locks.
+    /// Counts the round. Only the holder of the driver lock comes here, also after a fork, and it sees
+    /// what the holder before it stored. So a load and a store do, which cost less than an atomic
+    /// addition.
     #[inline]
     fn count_round(&self, _: &DriverGuard<'_>) -> u64 {
         let tick = self.ticker.load(Ordering::Relaxed) + 1;
@@ -147,8 +148,7 @@ impl Reactor {
         &self.ticker
     }
 
-    /// Whether this process was forked from the one that made this reactor, which must then not be
-    /// touched.
+    /// Whether this reactor was made by a parent of this process. Then nobody may touch it.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.forks != fork::count()
@@ -294,7 +294,7 @@ impl Reactor {
         source.set_key(key);
         let interest = source.interest(self);
         let added = match poller.add(registration, key, interest, arming) {
-            // A poller that was made anew at this moment has it already.
+            // If the poller was rebuilt just now, it has the source already.
             Err(error) if owned && error.kind() == io::ErrorKind::AlreadyExists => {
                 poller.modify(registration, key, interest, arming).map_err(|_| error)
             }
@@ -306,19 +306,21 @@ impl Reactor {
         }
         let lost = if owned { None } else { self.registry.claim(key, number) };
         if let Some(lost) = &lost {
-            // It may have changed this registration by the number. It cannot any longer.
+            // Until now the other source may have changed this registration, by the descriptor's
+            // number. From now on it cannot.
             lost.arming().end();
-            // An error is met by the next wait, which asks again.
+            // If it fails, the next wait asks again and meets the error.
             let _ = source.arm(self);
         }
         Ok(lost)
     }
 
-    /// Deregisters a source. An error has no meaning to its owner: the kernel has forgotten it.
+    /// Deregisters a source. The owner need not know of an error: the kernel has forgotten the source.
     ///
-    /// The arming ends first: no driver uses the number after this, which the owner is about to give away.
-    /// The kernel comes second. As long as the number is this source's, another one under it is refused
-    /// by the kernel, and is not taken for one that it knows already.
+    /// First the arming ends, so that no driver uses the descriptor's number any more: the owner is about
+    /// to close it. Then the kernel is asked to delete it. Only then does the registry give the number up:
+    /// until then the kernel refuses another source of this descriptor, and does not take it for a
+    /// registration that it knows already.
     pub(crate) fn remove(&self, source: &Source) {
         let key = source.key();
         trace::source_drop(key, source.number(), source.registration().descriptor());
@@ -341,7 +343,7 @@ impl Reactor {
         self.poller.get().is_some_and(Poller::tells_the_end)
     }
 
-    /// Arms a timer and wakes the thread that would sleep past it.
+    /// Arms a timer, and notifies the thread that would sleep past its deadline.
     #[inline]
     pub(crate) fn insert_timer(&self, deadline_ns: u64, waker: std::task::Waker) -> TimerKey {
         let inserted = self.timers.insert(deadline_ns, waker);
@@ -360,13 +362,13 @@ impl Reactor {
         &self.demand
     }
 
-    /// The lock of those who do rounds.
+    /// The driver lock.
     #[inline]
     pub(crate) fn lock(&self) -> &DriverLock {
         &self.lock
     }
 
-    /// Whether anybody waits who never does a round.
+    /// Whether anybody waits on a thread that never does a round.
     pub(crate) fn has_outsiders(&self) -> bool {
         self.demand.is_outside() || self.timers.is_outside()
     }

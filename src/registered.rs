@@ -1,4 +1,4 @@
-//! [`Registered`]: what the reactor watches, with its value. It is under `Async` and its like.
+//! [`Registered`]: a value with its source. `Async`, `Filter` and `Waitable` are made of it.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl<T> Registered<T> {
         Ok(Registered { source: Source::new(registration)?, value: Some(value) })
     }
 
-    /// Who is told about readiness.
+    /// The source, which knows who waits.
     #[inline]
     pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source
@@ -49,7 +49,7 @@ impl<T> Registered<T> {
 impl<T> Drop for Registered<T> {
     fn drop(&mut self) {
         if self.value.is_some() {
-            // While the descriptor is still open, and before its number can come again.
+            // Deregister before the descriptor is closed: after that its number may be reused.
             self.source.remove();
         }
     }

@@ -17,9 +17,10 @@ use crate::reactor::source::Source;
 use crate::waiting::poll_shared;
 use crate::{Async, IoSafe};
 
-/// A read of so many bytes says nothing about what is left, however short: its own acknowledgement
-/// lets a busy peer's next bytes in before it returns. Who waited for their event instead would keep
-/// TCP's receive window small: the kernel sizes it by how fast the queue is read.
+/// A read of this many bytes or more proves nothing about what is left, even if it was short: the
+/// kernel acknowledges the bytes, and a busy peer's next bytes arrive before the read returns. A task
+/// that waited for their event would keep TCP's receive window small, because the kernel sizes the
+/// window by how fast the queue is read.
 const LONG_READ: usize = 32 * 1024;
 
 /// Whether a read into `len` bytes was a short one. No bytes is the end of the stream, which the next read
@@ -28,8 +29,8 @@ fn is_short(read: usize, len: usize) -> bool {
     0 < read && read < len.min(LONG_READ)
 }
 
-/// An operation that needs nothing to be there, and no room: it is done at once. One that blocks all the
-/// same waits as somebody else's code does.
+/// An operation that needs neither data nor room, so that it is done at once. If it blocks all the same,
+/// it waits as an operation of foreign code does.
 #[track_caller]
 fn poll_needless<R>(
     source: &Arc<Source>,
@@ -59,8 +60,8 @@ fn poll_read<T>(
     }
     if is_unix_stream(typeid::of::<T>()) {
         let receive = |stage| {
-            // Only what an event told of is likely to be all that there is. Behind another read there is a queue,
-            // which is read faster so, and its end says so by itself.
+            // Only after an event is a short read likely to have emptied the stream. If another read came before,
+            // there is a queue: reading on is faster, and ends with `WouldBlock`.
             if stage != Stage::AfterEvent {
                 return Ok((read(buf)?, false));
             }
@@ -85,13 +86,13 @@ fn poll_read_vectored<T>(
         return poll_needless(source, Direction::Read, cx, || read(bufs));
     }
     if is_unix_stream(typeid::of::<T>()) {
-        // It does not tell why it was short.
+        // The call does not say why it was short.
         return poll_shared(source, Direction::Read, cx, Call(|| read(bufs)));
     }
     poll_read_all_kinds::<T>(source, cx, len, || read(bufs))
 }
 
-/// A read into `len` bytes by whatever `T` is.
+/// A read into `len` bytes, of any `T`.
 #[inline]
 #[track_caller]
 fn poll_read_all_kinds<T>(
@@ -111,7 +112,7 @@ fn poll_read_all_kinds<T>(
     }
 }
 
-/// A write of `len` bytes. One of none says so at once, even while another one waits for room.
+/// A write of `len` bytes. A write of no bytes returns at once, even while another one waits for room.
 #[track_caller]
 fn poll_write<T>(
     source: &Arc<Source>,
@@ -127,7 +128,7 @@ fn poll_write<T>(
     }
 }
 
-/// A flush. It needs no room, so that a write that was given up while it waited does not hold it up.
+/// A flush. It needs no room, so it does not wait behind a write that was cancelled.
 #[track_caller]
 fn poll_flush(
     source: &Arc<Source>,

@@ -57,8 +57,8 @@ pub(crate) fn park_for(parker: &parking::Parker, period: std::time::Duration) ->
 
 /// A `SeqCst` fence: between a store here and a load there, see where it is called.
 ///
-/// A real one. A locked exchange of a local costs a third of it on x86-64, and is no fence to the
-/// memory model.
+/// It is a real fence. On x86-64 a locked exchange of a local costs a third of it, but the memory model
+/// does not count that as a fence.
 #[inline]
 pub(crate) fn full_fence() {
     atomic::fence(atomic::Ordering::SeqCst);

@@ -43,10 +43,10 @@ use crate::{driver, fork};
 pub struct Timer {
     /// When it is due; `None`: never.
     when: Option<Instant>,
-    /// From one time to the next.
+    /// The interval between two firings.
     period: Period,
-    /// The task that polled it last, to be woken when it fires, also if it is set anew before it is
-    /// polled again. `None`: it was not polled since it gave its instant.
+    /// The task that polled it last. It is woken when the timer fires, also if the timer is set anew
+    /// before the next poll. `None`: nobody has polled it since it last yielded.
     waker: Option<Waker>,
     /// Where it is armed, with the reactor of this fork.
     armed: Option<TimerKey>,
@@ -54,8 +54,8 @@ pub struct Timer {
     place: Place,
 }
 
-/// From one time to the next, in nanoseconds: half the size of a [`Duration`], of which every timer has
-/// one. What does not fit is 584 years, and as good as never.
+/// The interval between two firings, in nanoseconds. It is half the size of a [`Duration`], and every
+/// timer has one. An interval that does not fit is longer than 584 years, which is never.
 #[derive(Clone, Copy, Debug)]
 struct Period(u64);
 

@@ -23,52 +23,54 @@
 //! # The flight recorder
 //!
 //! With `ASYNC_IO_TRACE=<dir>` in the environment the process makes one file, `<dir>/<pid>.ticks`, when
-//! it first uses the reactor, or spawns a task of `async-executor`, if that is patched too. It holds the latest
-//! records of each thread, what each source is, which [tasks](task()) there are, and who waits now: for what, since when, which task, and where in the code. The file is memory that is
-//! shared with the kernel, so it is there however the process ends, by `SIGKILL` too; the tool `ticks`
-//! shows it, of a dead process or of one that goes on.
+//! it first uses the reactor, or first spawns a task of `async-executor`, if that is patched too. The
+//! file holds the latest records of each thread, a description of each source, the [tasks](task()) that
+//! there are, and a table of who waits now: for what, since when, in which task, and where in the code.
+//! The file is memory that is shared with the kernel, so it is there however the process ends, by
+//! `SIGKILL` too; the tool `ticks` shows it, of a dead process or of one that goes on.
 //!
-//! - The directory is made if it is missing and the one above it is there. It is its owner's alone then.
-//! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. It is sparse: it takes up what has
-//!   been written to. The oldest records of a thread are overwritten by its newest.
+//! - The directory is made if it is missing and its parent directory exists. Only its owner can enter it
+//!   then.
+//! - `ASYNC_IO_TRACE_MIB=<n>` bounds the file, 64 MiB unless set. The file is sparse: only the parts
+//!   that were written take up disk space. The oldest records of a thread are overwritten by its
+//!   newest.
 //! - `ASYNC_IO_TRACE_STACKS=0` takes no stacks, see below.
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
 //!   A setuid program, or one that its file gives capabilities, makes none. The file must not be cut
 //!   short while the program runs, which would end it by `SIGBUS`; it may be removed.
-//! - A forked child makes a file of its own. A plugin that brings its own copy of all this, and a program
-//!   that the process becomes by `exec`, record to `<dir>/<pid>-1.ticks` and so on; as does one of whose
-//!   name another user has left a file in a shared directory.
+//! - A forked child makes a file of its own. Where the name is taken, the file is `<dir>/<pid>-1.ticks`
+//!   and so on. That happens with a plugin that has its own copy of this crate, with a program that the
+//!   process becomes by `exec`, and in a shared directory where another user has left a file of that
+//!   name.
 //! - A program that ends by `exit`, or returns from `main`, says so in the file.
-//! - On a full disk recording goes on in the room that it has, which is made before it is stored to.
-//!   File systems that write what has changed to another place do not keep such room. A full btrfs
-//!   slows a program that records down, and where a snapshot has been taken, or on others of this
-//!   kind, it may be ended by `SIGBUS`. Name a directory elsewhere: `/dev/shm` is in memory, and
-//!   outlives the program.
-//! - What cannot be done, because no file may be made there or the disk is full for example, is said
-//!   once on standard error, and the program goes on without.
+//! - On a full disk recording goes on in the room that the file has. The recorder allocates room before
+//!   it stores there. A copy-on-write file system does not keep that room: a full btrfs slows the
+//!   program down, and with a snapshot, or on other file systems of this kind, `SIGBUS` may end the
+//!   program. Name a directory elsewhere: `/dev/shm` is in memory, and outlives the program.
+//! - If something fails, because the directory is not writable or the disk is full for example, one
+//!   line on standard error says so, and the program goes on without it.
 //!
-//! Who waits is told by a place in the code: where the function was called whose future waits
-//! (`accept`, `connect`, `read_with`, `readable`, …), where a [`Timer`](crate::Timer) was made, or from
-//! where a poll function was called. There is none for a stream that is read or written through
-//! `AsyncReadExt` and its like, or through a trait object: between such a call and the stream is code
-//! that only passes polls on.
+//! Each wait has a place in the code: the call of the function whose future waits (`accept`, `connect`,
+//! `read_with`, `readable`, …), the call that made a [`Timer`](crate::Timer), or the call of a poll
+//! function. A stream that is read or written through `AsyncReadExt` and its like, or through a trait
+//! object, has no place: the call comes from code that only passes polls on.
 //!
-//! By which calls a wait was begun is on the stack in that moment, and kept with it: the async functions
-//! that wait for each other, down to the one that has called here. `ticks who --stacks` shows their names,
-//! files and lines; in a release build the lines take `debug = "line-tables-only"` in its profile. None is
-//! taken on another stack than the thread's own, a coroutine's for example.
+//! Each wait also has the stack on which it began: the async functions that wait for each other, down to
+//! the one that called this crate. `ticks who --stacks` shows their names, files and lines; in a release
+//! build the lines take `debug = "line-tables-only"` in its profile. No stack is taken of code that runs
+//! on another stack than the thread's own, a coroutine's for example.
 //!
 //! There is a flight recorder on Linux, Android, FreeBSD and Apple's systems; stacks are taken on Linux, on
 //! x86-64 and aarch64.
 //!
 //! # Cost
 //!
-//! While nobody listens, a hook is one relaxed load and a branch. Whether anybody does is looked up
-//! once a round, and whenever a source is registered or `block_on` is called. A record of the flight
-//! recorder costs little more than reading the clock: no system call, no allocation, no lock.
+//! While nobody listens, a hook is one relaxed load and a branch. The crate looks up who listens once a
+//! round, when a source is registered, and when `block_on` is called. A record of the flight recorder
+//! costs little more than reading the clock: no system call, no allocation, no lock.
 //!
-//! A logger may do what it likes: use this reactor, panic, be slow. It is called with nothing locked,
-//! its panics end there, and what it does itself leaves no records.
+//! A logger may do what it likes: use this reactor, panic, be slow. It is called with nothing locked.
+//! Its panics are caught, and its own use of the reactor is not recorded.
 
 use std::cell::Cell;
 use std::fmt;
@@ -110,7 +112,7 @@ pub(crate) enum Cause {
     Source { key: Key, dir: Direction, tick: u64 },
     /// A timer that fired.
     Timer { id: u64 },
-    /// Its place was taken away, or its source cannot be waited for any longer.
+    /// Its place was given to another waiter, or its source cannot be waited for any longer.
     Notify,
 }
 
@@ -168,7 +170,7 @@ thread_local! {
     static IN_LISTENER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does something of which no record is made on this thread: a listener must not run in its midst.
+/// Runs something without records of this thread, because no listener may run in its midst.
 pub(crate) fn without_records<T>(quietly: impl FnOnce() -> T) -> T {
     let before = IN_LISTENER.with(|inside| inside.replace(true));
     let result = quietly();
@@ -207,7 +209,7 @@ pub(crate) fn warn_once(warning: Warning, text: fmt::Arguments<'_>) {
     static SAID: AtomicU8 = AtomicU8::new(0);
     let bit = 1 << warning as u8;
     if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        // There is nobody to tell that standard error is closed.
+        // If standard error is closed, nobody can be told.
         let _ = writeln!(io::stderr(), "async-io: {text}");
     }
 }
@@ -384,6 +386,8 @@ hooks! { now record:
     fn timer_insert(id: u64, deadline_ns: u64) at_once {
         let now_ns = recorder::clock_ns(now);
         r::TimerInsert { id, deadline_ns, in_ns: deadline_ns.saturating_sub(now_ns) }
+    } table {
+        recorder::timer_begun();
     }
     fn timer_remove(id: u64, deadline_ns: u64) {
         r::TimerRemove { id, deadline_ns }

@@ -170,8 +170,8 @@ impl Async<UnixDatagram> {
 
     /// Sends a datagram to a path. Returns how many bytes.
     ///
-    /// While the receiver's queue is full the task gets one turn after another: the system says
-    /// nothing about another socket's queue.
+    /// While the receiver's queue is full, the task is polled again and again: the system does not
+    /// report when another socket's queue has room.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use crate::reactor::readiness::WaiterId;
 use crate::reactor::source::Source;
 use crate::trace::{self, Place};
 
-/// One poll of a source. Whoever waits after it is served by somebody.
+/// One poll of a source. If it has to wait, some thread is going to drive the reactor.
 #[inline]
 pub(crate) fn poll<A: Attempt>(
     source: &Arc<Source>,
@@ -31,7 +31,7 @@ pub(crate) fn poll<A: Attempt>(
     poll
 }
 
-/// One poll of those who share the waiter of their direction: the poll functions.
+/// One poll by a poll function. All callers of these share one waiter a direction.
 #[inline]
 #[track_caller]
 pub(crate) fn poll_shared<A: Attempt>(

@@ -1,7 +1,7 @@
-//! Whether the threads in `block_on` compute, or are blocked in something that is not ours.
+//! Whether the threads in `block_on` compute, or are blocked outside this crate.
 //!
-//! A thread that computes uses up processor time; its clock says how much. Where the system has no such
-//! clocks, each is taken to be blocked.
+//! A thread that computes uses processor time, and its clock says how much. On systems without such
+//! clocks, each thread counts as blocked.
 //!
 //! This file may contain `unsafe`: a system call that takes a pointer.
 
@@ -87,7 +87,7 @@ mod tests {
         assert!(own() < computed + Duration::from_millis(25), "it slept");
         let ended = std::thread::spawn(crate::trace::thread_number).join().unwrap();
         while processor_time(ended).is_some() {
-            // The kernel lets go of it a moment after `join`.
+            // The kernel frees the thread a moment after `join`.
             std::thread::yield_now();
         }
     }

@@ -1,7 +1,8 @@
 //! Who takes the driver lock next: the `block_on` threads in line for it, and the helper thread.
 //!
-//! **Nobody sleeps while the lock is free**: whoever lets go of it with work to do wakes the helper if
-//! it sleeps, and the helper, having said that it sleeps, looks once more before it does.
+//! **Nobody sleeps while the lock is free.** A thread that releases the lock and goes on to other
+//! work wakes the helper if it sleeps. The helper first stores that it sleeps, then looks at the lock
+//! once more, and only then sleeps.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -22,12 +23,12 @@ const ABSENT: u8 = 0;
 const AWAKE: u8 = 1;
 /// It sleeps until it is woken.
 const ASLEEP: u8 = 2;
-/// It takes a nap that is long for whoever only a close look serves soon.
+/// It takes a long nap. [`Handover`] ends it for a waiter who needs close looks.
 const NAPPING: u8 = 3;
-/// It wakes those whom its round made ready. A waker may block it for as long as it likes.
+/// It wakes the tasks that its round made ready. A waker may block it for any time.
 const WAKING: u8 = 4;
 
-/// How long it takes until a helper thread that could not be started is tried again.
+/// After a failure to start the helper thread, how long until the next try.
 const START_AGAIN_NS: u64 = 100_000_000;
 
 thread_local! {
@@ -37,8 +38,8 @@ thread_local! {
 
 /// Who could drive the reactor.
 ///
-/// Each field but the locks' is stored, or looked at, on one side of a fence that has the lock's holder
-/// on the other: see [`DriverLock`].
+/// A thread that stores one of the atomic fields looks at the lock's holder next, behind a fence, and
+/// the other way round: see [`DriverLock`].
 #[derive(Debug)]
 pub(crate) struct Handover {
     helper: AtomicU8,
@@ -49,9 +50,10 @@ pub(crate) struct Handover {
     /// `block_on` threads that found the lock taken. Holding it grants the right to change who is
     /// in line; nobody is woken under it.
     line: Mutex<VecDeque<Arc<Signal>>>,
-    /// The length of the line, for those who only want to know whether there is one.
+    /// The length of the line, to be read without its lock.
     line_len: AtomicUsize,
-    /// A thread that goes on running came for the lock during the round under way. Only a hint.
+    /// During the round under way, a thread came for the lock, found it taken, and went on running.
+    /// Only a hint.
     wanted: AtomicBool,
     /// The threads that have been in `block_on` and have not ended. Holding it grants the right to
     /// change who they are.
@@ -122,20 +124,20 @@ impl Handover {
         self.wanted.store(false, Ordering::Relaxed);
     }
 
-    /// The caller, who would have driven, found the lock taken.
+    /// The caller wanted to drive and found the lock taken.
     pub(crate) fn want(&self) {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Leaves the lock, which the caller has let go of, to another thread: to the first in line, or to
-    /// one that runs and is going to come by again. Should that one not, the helper offers it again.
-    /// Returns whether there is anybody.
+    /// The caller has released the lock and leaves it to another thread: the first in line, or a thread
+    /// that runs and will come for the lock again. If that thread does not come, the helper offers the
+    /// lock again. Returns whether there is such a thread.
     pub(crate) fn leave_to_another(&self) -> bool {
         self.is_watched() && (self.offer() || self.wanted.load(Ordering::Relaxed))
     }
 
-    /// Whether a helper thread watches over the lock: there is one, it is not in a waker, and it is not the
-    /// caller, in a waker or a logger that calls `block_on`.
+    /// Whether a helper thread watches the lock: it exists, it is not in a waker, and it is not the caller.
+    /// The helper is the caller where a waker or a logger calls `block_on` on it.
     pub(crate) fn is_watched(&self) -> bool {
         let helper = self.helper.load(Ordering::Relaxed);
         helper != ABSENT && helper != WAKING && !IS_HELPER.with(Cell::get)
@@ -147,14 +149,15 @@ impl Handover {
         self.set_unparker(unparker);
     }
 
-    /// By this the helper is woken.
+    /// Wakes the helper.
     pub(crate) fn set_unparker(&self, unparker: Unparker) {
         *self.helper_unparker.lock() = Some(unparker);
     }
 
     /// Wakes the helper if it sleeps: the lock is free, or about to be for longer than a moment.
     ///
-    /// Without a helper, and while that is in a waker, the first in line must see to it that somebody drives.
+    /// Without a helper, or while the helper is in a waker, the first in line is woken instead, so that
+    /// somebody drives.
     #[inline]
     pub(crate) fn wake_sleeping(&self) {
         match self.helper.load(Ordering::Relaxed) {
@@ -173,8 +176,8 @@ impl Handover {
         }
     }
 
-    /// Somebody waits whom only a close look serves soon: ends the helper's nap. One that sleeps until the
-    /// lock is let go looks then. Without a fence: who misses a nap that begins just now waits for its end.
+    /// A waiter needs close looks: ends the helper's nap. A helper that sleeps until the lock is released
+    /// looks then. There is no fence: a caller that misses a nap which begins just now waits until its end.
     #[inline]
     pub(crate) fn wake_napping(&self) {
         if self.helper.load(Ordering::Relaxed) == NAPPING {
@@ -221,13 +224,13 @@ impl Handover {
             && self.helper.compare_exchange(ABSENT, AWAKE, relaxed, relaxed).is_ok()
     }
 
-    /// The helper thread could not be started. It is tried again later. Whoever has left the lock to
-    /// another thread meanwhile relied on it.
+    /// The helper thread could not be started. It is tried again later. A thread may have left the lock
+    /// to another one meanwhile and relied on the helper.
     pub(crate) fn helper_failed(&self) {
         let next_ns = clock::now_ns().saturating_add(START_AGAIN_NS);
         self.next_start_ns.store(next_ns, Ordering::Relaxed);
         self.helper.store(ABSENT, Ordering::Relaxed);
-        // See `DriverLock`: who leaves the lock or gets in line looks at `helper` next.
+        // See `DriverLock`: a thread that leaves the lock or gets in line looks at `helper` next.
         full_fence();
         self.offer();
     }
@@ -277,8 +280,9 @@ mod tests {
 
     use super::*;
 
-    /// One of smol's threads waits for the other, which is busy and never in line: when that one came
-    /// by in vain, the first drove on beside it, and each event cost a switch to the first and back.
+    /// Of smol's two threads one waits, and the other is busy and never in line. The busy one came for
+    /// the lock in vain, the first drove on beside it, and each event cost a switch to the first thread
+    /// and back.
     #[test]
     fn the_lock_is_left_to_a_thread_that_came_for_it() {
         let handover = Handover::new();
@@ -291,8 +295,8 @@ mod tests {
         assert!(!handover.leave_to_another(), "nobody has come since");
     }
 
-    /// The thread that came for the lock may have begun to compute since. Where no helper thread can be
-    /// started, nobody offers the lock to the one that left it then, and nobody drives.
+    /// The thread that came for the lock may have begun to compute since. If no helper thread can be
+    /// started, nobody offers the lock again to the thread that left it, and nobody drives.
     #[test]
     fn without_a_helper_the_lock_is_left_to_nobody() {
         let handover = Handover::new();

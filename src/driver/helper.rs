@@ -13,7 +13,8 @@ use crate::reactor::{current, demand, Driver, Reactor, Round};
 use crate::sync::park_for;
 use crate::trace;
 
-/// Somebody is about to wait: sees to it that the helper thread runs, and looks as closely as it must.
+/// Somebody is about to wait: starts the helper thread if there is none, and ends a nap that is too
+/// long for the waiter.
 #[inline]
 pub(crate) fn ensure_helper() {
     let handover = handover::get();
@@ -47,7 +48,7 @@ impl Driver for Handover {
         if woken == 0 {
             return;
         }
-        // What it wakes may take long, and nobody watches meanwhile.
+        // A waker may take long, and nobody watches the lock meanwhile.
         self.begin_waking();
         drop(lock);
         self.offer();
@@ -78,7 +79,7 @@ impl Watcher {
             line: handover.has_line(),
             outsiders: reactor.has_outsiders(),
             served,
-            // Only there the answer makes a difference.
+            // Only in this case does the answer make a difference.
             blocked: served && self.clocks.show_blocked(handover),
         }
     }
@@ -95,7 +96,7 @@ fn help(reactor: &Reactor, handover: &Handover) {
         served_at: None,
         clocks: Clocks::new(),
     };
-    // A waker may fork, and this be the child: what is here is its parent's.
+    // A waker may fork, and this may be the child: everything here is its parent's.
     while !reactor.is_inherited() {
         match watcher.observe(reactor, handover).decide() {
             Watch::Nap(period) => nap(handover, &parker, period),
@@ -105,7 +106,7 @@ fn help(reactor: &Reactor, handover: &Handover) {
             }
             // The lock was let go just now.
             Watch::Sleep => {}
-            // Whoever was offered it, or has taken over, has a moment to begin.
+            // The thread that was offered the lock, or has taken it, gets a moment to begin.
             Watch::Offer => {
                 handover.offer();
                 nap(handover, &parker, CLOSE);
@@ -120,7 +121,7 @@ fn help(reactor: &Reactor, handover: &Handover) {
     }
 }
 
-/// A nap. Whom it would be too long for may end it.
+/// A nap. A waiter for whom it is too long may end it.
 fn nap(handover: &Handover, parker: &Parker, period: Duration) {
     if period > CLOSE {
         handover.begin_nap();

@@ -1,4 +1,5 @@
-//! Telling a `block_on` thread that its future wants to be polled, wherever the thread is.
+//! Telling a `block_on` thread that its future is to be polled: while it runs, parks or waits in the
+//! poller.
 
 use std::sync::Arc;
 use std::task::Wake;
@@ -19,9 +20,9 @@ const DRIVING: u8 = 3;
 
 /// Where a `block_on` thread is, and whether its future was woken.
 ///
-/// Every change is one atomic exchange: a thread goes to sleep only by replacing `RUNNING`, and a
-/// wake replaces whatever is there, so that either the sleeper sees the wake or the waker sees the
-/// sleep. `AcqRel`: what was done before the wake is seen by the poll that follows it.
+/// Every change is one atomic exchange. A thread goes to sleep only by replacing `RUNNING`, and a wake
+/// replaces any state. So either the sleeper sees the wake, or the waker sees the sleep. `AcqRel`: what
+/// was done before the wake is seen by the poll that follows it.
 #[derive(Debug)]
 pub(crate) struct Signal {
     state: AtomicU8,
@@ -32,7 +33,7 @@ pub(crate) struct Signal {
     pub(crate) thread: u64,
 }
 
-/// What a woken thread must be given besides.
+/// What it takes, besides the state, to have a thread see its wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nudge {
     /// It is running.
@@ -64,7 +65,7 @@ impl Signal {
         self.is_inside() && matches!(self.state.load(Ordering::Relaxed), RUNNING | WOKEN)
     }
 
-    /// The future is about to be polled: wakes so far are served by that.
+    /// The future is about to be polled. This poll serves all wakes so far.
     #[inline]
     pub(crate) fn reset(&self) {
         self.state.swap(RUNNING, Ordering::AcqRel);

@@ -1,20 +1,20 @@
 //! What the helper thread does next, by what it observes now.
 //!
-//! The decision is a function of [`Observed`] and remembers nothing. What has happened between two looks is
-//! part of what is observed. So is one time-out: for [`SERVED`] after the helper has woken somebody, it
+//! The decision is a function of [`Observed`] and remembers nothing. [`Observed`] includes what has
+//! happened between two looks, and one time-out: for [`SERVED`] after the helper has woken somebody, it
 //! looks closely.
 
 use std::time::Duration;
 
 use crate::reactor::lock::Holder;
 
-/// How often the helper looks where somebody would notice that nobody drives. Two looks without a round
-/// in between, and it sees to it: so others' events are late by less than a millisecond. Each look
-/// costs a running thread its turn, so there are no more of them than that takes.
+/// How often the helper looks closely. After two looks without a round in between it acts, so events
+/// are late by less than a millisecond. Each look interrupts a running thread, so it does not look more
+/// often.
 pub(super) const CLOSE: Duration = Duration::from_micros(400);
 
-/// How often it looks where only running `block_on` threads wait, which drive when they have to. It must
-/// look even then: what they poll may block, in another crate's `block_on` for example.
+/// How often it looks if only running `block_on` threads wait. They drive when they have to. It must
+/// look even then: the tasks that they poll may block, in another crate's `block_on` for example.
 pub(super) const DISTANT: Duration = Duration::from_millis(10);
 
 /// For how long it looks closely after it has woken somebody.
@@ -25,11 +25,12 @@ pub(super) const SERVED: Duration = Duration::from_millis(40);
 pub(super) struct Observed {
     /// Who holds the driver lock.
     pub(super) holder: Holder,
-    /// For how long no round has been done, as far as looks tell; zero: there was one since the last.
+    /// For how long no round has been done, as far as the looks tell. Zero: a round was done since the
+    /// last look.
     pub(super) still_for: Duration,
     /// A `block_on` thread is parked because the lock was taken.
     pub(super) line: bool,
-    /// Somebody waits who was not in `block_on` when it began to.
+    /// Somebody waits whose wait began outside `block_on`.
     pub(super) outsiders: bool,
     /// It has woken somebody within [`SERVED`].
     pub(super) served: bool,
@@ -42,7 +43,7 @@ pub(super) struct Observed {
 pub(super) enum Watch {
     /// Look again after this long.
     Nap(Duration),
-    /// Sleep until whoever holds the lock lets go of it.
+    /// Sleep until the holder releases the lock.
     Sleep,
     /// Offer the lock to the first in line.
     Offer,
@@ -95,7 +96,7 @@ mod tests {
             (Observed { outsiders: true, ..QUIET }, Watch::Nap(CLOSE)),
             (Observed { served: true, ..QUIET }, Watch::Nap(CLOSE)),
             (Observed { blocked: true, ..QUIET }, Watch::Nap(DISTANT)),
-            // Somebody is in the poller, whoever waits.
+            // A thread is in the poller, and serves every waiter.
             (Observed { holder: held, ..STILL }, Watch::Sleep),
             (Observed { holder: held, line: true, ..STILL }, Watch::Sleep),
             (Observed { holder: held, outsiders: true, ..STILL }, Watch::Sleep),

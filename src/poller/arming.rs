@@ -8,11 +8,12 @@ use crate::sync::Mutex;
 /// The right to change a source's registration.
 ///
 /// The poller knows a source by its descriptor's number. Once the owner has closed the descriptor, the
-/// number may be another one's. So the right ends before, and no call by the number is under way then.
+/// number may belong to another one. So the right ends before the close, and then no call by the number
+/// is under way.
 #[derive(Debug)]
 pub(crate) struct Arming {
     /// Whether the number is still the source's. Holding the lock grants the right to use the number for
-    /// one system call. No foreign code runs meanwhile, so nobody waits for itself.
+    /// one system call. No foreign code runs meanwhile, so no thread waits for itself.
     lasts: Mutex<bool>,
 }
 
@@ -21,7 +22,7 @@ impl Arming {
         Arming { lasts: Mutex::new(true) }
     }
 
-    /// Ends the right. Whoever is in the midst of a call is waited for. Returns whether it lasted until now.
+    /// Ends the right, and waits for a call that is under way. Returns whether the right lasted until now.
     pub(crate) fn end(&self) -> bool {
         std::mem::replace(&mut *self.lasts.lock(), false)
     }
@@ -39,10 +40,11 @@ impl Arming {
         call()
     }
 
-    /// Requests what is wanted, until what was requested is still wanted afterwards.
+    /// Makes requests until the last one is still what is wanted.
     ///
-    /// Several threads may be at it. A change of what is wanted is followed by its thread's own request. So
-    /// whichever thread makes the last request, it asks for all that is wanted, or finds that it did not.
+    /// Several threads may do so at once. A thread that changes what is wanted makes a request afterwards.
+    /// So the thread with the last request either asks for all that is wanted, or finds that it did not and
+    /// asks again.
     pub(crate) fn request(
         &self,
         wanted: impl Fn() -> Interest,

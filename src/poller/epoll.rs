@@ -1,10 +1,10 @@
 //! epoll, edge-triggered: one system call a round, none to begin a wait.
 //!
 //! Each source is registered with `EPOLLET` when it is made, for reading; writing is added when
-//! somebody waits for it. A direction whose event found nobody waiting is left out until somebody
-//! does. An `eventfd`, registered edge-triggered too, is the notification: each write to it is an
-//! edge, so it is never read.
-//! Behaviour is that of `epoll(7)`, `epoll_pwait2(2)` and `eventfd(2)`.
+//! somebody waits for it. If an event of a direction finds nobody waiting, the direction is removed
+//! from the registration until somebody waits. An `eventfd`, registered edge-triggered too, is the
+//! notification: each write to it is an edge, so it is never read. Behaviour is that of `epoll(7)`,
+//! `epoll_pwait2(2)` and `eventfd(2)`.
 //!
 //! This file may contain `unsafe`: system calls.
 
@@ -91,7 +91,8 @@ impl Epoll {
             }
             return Err(error);
         }
-        // The old numbers, if any, are not closed: somebody else did that, and may own them by now.
+        // The old descriptors, if any, are not closed: somebody else has closed them, and their numbers
+        // may be in use.
         self.epoll_fd.store(epoll_fd, Ordering::Relaxed);
         self.event_fd.store(event_fd, Ordering::Relaxed);
         Ok(())
@@ -183,10 +184,10 @@ impl Epoll {
                 sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
                 nsec: timeout.subsec_nanos().into(),
             });
-            // By number: a function of libc would also be a point at which to cancel the thread,
-            // which costs two locked instructions and is of no use to anybody.
-            // SAFETY: `place` has room for `room` events, which `buffer` owns; `timeout` is null or
-            // lives until the call returns; no signal mask is passed.
+            // A raw system call: libc's function is also a cancellation point (`pthread_cancel(3)`),
+            // which costs two locked instructions and is not needed. SAFETY: `place` has room for
+            // `room` events, which `buffer` owns; `timeout` is null or lives until the call returns; no
+            // signal mask is passed.
             let count = check(unsafe {
                 let time = timeout.as_ref().map_or(ptr::null(), |it| it as *const KernelTimespec);
                 let no_mask = ptr::null::<libc::sigset_t>();
@@ -214,11 +215,11 @@ impl Epoll {
     pub(crate) fn notify(&self) {
         trace::notify(self.epoll_fd(), self.event_fd());
         let one = 1u64.to_ne_bytes();
-        // SAFETY: `one` holds the eight bytes that are written. If somebody closed the descriptor,
-        // the write fails or goes to whoever owns the number now, as any write to it would.
+        // SAFETY: `one` holds the eight bytes that are written. If somebody closed the descriptor, the
+        // write fails or goes to the new owner of the number, as any write would.
         let _ = unsafe { libc::write(self.event_fd(), one.as_ptr().cast(), one.len()) };
-        // It fails where somebody closed the descriptor, which the next wait reports, or after 2^64
-        // notifications, each of which was an edge.
+        // It fails if somebody closed the descriptor, which the next wait reports. It also fails after
+        // 2^64 notifications, but each of these was an edge.
     }
 
     /// Closes an instance that nobody uses: another thread was faster.

@@ -20,7 +20,7 @@ const INDEX_BITS: u32 = usize::BITS - GENERATION_BITS;
 /// Bits of the generation in a token, half of the pointer width but at least eight.
 const GENERATION_BITS: u32 = if usize::BITS >= 64 { 32 } else { 8 };
 
-/// How many generations of an index a token tells apart, less one.
+/// The highest generation of an index that a token can hold.
 pub(crate) const GENERATION_MASK: u32 = u32::MAX >> (32 - GENERATION_BITS);
 
 #[derive(Debug)]

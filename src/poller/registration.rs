@@ -2,8 +2,8 @@
 //!
 //! # Contract
 //!
-//! A `Registration` names what is watched without owning it; whoever made it keeps the descriptor
-//! open until it is deleted. It says its `number()` for the records, asks the kernel about one
+//! A `Registration` names what is watched and does not own it. Its maker keeps the descriptor open
+//! until the registration is deleted. It says its `number()` for the records, asks the kernel about one
 //! direction (`level`), and can be added to, modified in and deleted from a [`polling::Poller`].
 //!
 //! Each kind of system also says which of std's types are [plain](is_plain) and which is its

@@ -1,10 +1,10 @@
 //! How late Linux lets a wait end, and asking for that much less.
 //!
-//! A timed wait may end later than asked by the thread's timer slack (50 µs unless somebody changed
-//! it, `PR_SET_TIMERSLACK` in `prctl(2)`) or by a thousandth of its length (at most 100 ms), whichever
-//! is more: the kernel uses the room to end several waits at once, and without company a wait ends
-//! where the room does. So a wait is asked to begin its room early enough to end it on time. One that
-//! ends sooner, in company, is followed by another for what is left.
+//! A timed wait may end later than asked by the thread's timer slack (50 µs unless somebody changed it,
+//! `PR_SET_TIMERSLACK` in `prctl(2)`) or by a thousandth of its length (at most 100 ms), whichever is
+//! more: the kernel uses this slack to end several waits at once. A wait that is alone ends at the end
+//! of its slack. So the poller asks for a timeout that is shorter by the slack. If the wait ends early,
+//! together with others, another wait follows for the rest.
 
 use std::cell::Cell;
 use std::time::Duration;

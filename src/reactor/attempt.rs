@@ -58,9 +58,9 @@ pub(crate) enum Outcome<R> {
         /// It was a short read: a stream has nothing more.
         drained: bool,
     },
-    /// There is nothing. This is what a wait that begins now remembers.
+    /// There is nothing. A wait that begins now remembers these ticks.
     Nothing(Begun),
-    /// Somebody else's code says that there is nothing, and the kernel that there is something.
+    /// Foreign code says `WouldBlock`, but the kernel says that the direction is ready.
     Disputed,
 }
 
@@ -119,8 +119,8 @@ pub(crate) struct Question(pub(crate) IoKind);
 impl Question {
     /// Why the direction is ready, if it is, by the kernel's answer.
     ///
-    /// An event that came while nobody waited counts for what the kernel no longer says: the
-    /// readiness that asking consumes, and an error, once.
+    /// An event that came while nobody waited counts once, where the kernel does not report it again:
+    /// for a readiness that asking has consumed, and for an error.
     fn why_ready(&self, on: On<'_>, level: Level) -> Option<Reason> {
         if self.0 != IoKind::Unknown && level != Level::ErrorAlone {
             return (level == Level::Ready).then_some(Reason::ReadyWhenAsked);
@@ -135,8 +135,9 @@ impl Question {
         }
     }
 
-    /// What a wait remembers. The kernel's answer covers all that was harvested before, but not what
-    /// asking has consumed, and not whether a standing error is a new one.
+    /// What a wait remembers. The kernel's answer covers every event that was harvested before it.
+    /// There are two exceptions: a readiness that asking has consumed, and an error, because the answer
+    /// does not say whether it is a new one.
     fn begun(&self, on: On<'_>, level: Level, ticks: Ticks) -> Ticks {
         let covers_all = match level {
             Level::ErrorAlone => false,
@@ -187,8 +188,9 @@ impl<R, F: FnMut() -> io::Result<R>> Attempt for Call<F> {
     }
 }
 
-/// A read of a stream socket by one system call, which also tells whether it was a short one. It is told
-/// the stage: in a wait that goes on there is nothing to read, as a rule, and not telling may be cheaper.
+/// A read of a stream socket by one system call, which also tells whether it was a short one. It is given
+/// the stage: in a wait that goes on there is usually nothing to read, and then a call that does not tell
+/// may be cheaper.
 pub(crate) struct StreamRead<F>(pub(crate) F);
 
 impl<F: FnMut(Stage) -> io::Result<(usize, bool)>> Attempt for StreamRead<F> {
@@ -207,7 +209,7 @@ impl<F: FnMut(Stage) -> io::Result<(usize, bool)>> Attempt for StreamRead<F> {
     }
 }
 
-/// An operation of somebody else's, who may leave something in the kernel and say `WouldBlock`.
+/// An operation of foreign code. It may say `WouldBlock` and leave data in the kernel.
 pub(crate) struct Foreign<F>(pub(crate) F);
 
 impl<R, F: FnMut() -> io::Result<R>> Attempt for Foreign<F> {
@@ -218,7 +220,8 @@ impl<R, F: FnMut() -> io::Result<R>> Attempt for Foreign<F> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return Outcome::done(result),
         }
-        // A wait that goes on was not disputed when it began, and what has come since is an event.
+        // In a wait that goes on, both agreed when it began. Whatever came since is reported by an
+        // event.
         if stage == Stage::GoesOn {
             return Outcome::nothing(ticks);
         }

@@ -8,13 +8,13 @@ use ticks_recorder::clock::coarse_ns;
 
 pub(crate) use ticks_recorder::clock::{now_ns, ns_of};
 
-/// Whether a point on this clock is certainly more than a moment away, as never is. `false`: only
-/// [`now_ns`] can tell.
+/// Whether a point on this clock is certainly more than a moment away, as never is. `false`: it may be
+/// near, and only [`now_ns`] can tell.
 ///
-/// A timer of many seconds is polled right after it is made, nearly always, and this costs a tenth of
-/// a reading of the exact clock. While the coarse one stands still for longer than `FAR_NS`, as after
-/// a pause of a virtual machine, an instant that has just passed is taken for far away; a timer that
-/// waits for it fires in the next round.
+/// Nearly every timer is first polled right after it is made. This check costs a tenth of a reading of
+/// the exact clock. While the coarse one stands still for longer than `FAR_NS`, as after a pause of a
+/// virtual machine, an instant that has just passed is taken for far away; a timer that waits for it
+/// fires in the next round.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn is_far(deadline_ns: Option<u64>) -> bool {
     /// Hundreds of the coarse clock's steps of 1 to 10 ms.

@@ -1,4 +1,4 @@
-//! Who needs a round that no `block_on` thread is going to do for its own sake.
+//! The waits on threads that never do a round: somebody else must drive for them.
 
 use std::cell::Cell;
 
@@ -17,7 +17,7 @@ impl Demand {
         Demand { outside: AtomicUsize::new(0) }
     }
 
-    /// Counts a wait of this thread for as long as what is returned lives, if the thread does no rounds.
+    /// Counts a wait of this thread if the thread does no rounds, until the returned value is dropped.
     #[inline]
     pub(crate) fn count(&'static self) -> Option<Outside> {
         (!is_inside()).then(|| self.count_always())

@@ -1,7 +1,6 @@
 //! The driver lock: one thread at a time does rounds.
 //!
-//! Only the lock itself is here. Who takes it, and who is told when it is let go, is
-//! [`crate::driver`]'s business.
+//! Only the lock itself is here. [`crate::driver`] decides who takes it and who is told of its release.
 
 use std::cell::Cell;
 
@@ -21,11 +20,11 @@ pub(crate) enum Holder {
 /// Holding it grants the right to wait in the poller and to do a round.
 #[derive(Debug)]
 pub(crate) struct DriverLock {
-    /// Who holds it. Acquire when it is taken pairs with Release when it is let go.
+    /// Who holds it. Acquire when it is taken pairs with Release when it is released.
     ///
-    /// Whoever lets go stores here and then looks who sleeps; whoever is about to sleep stores that
-    /// and then looks here. Between its store and its look each has a `SeqCst` fence, so that at
-    /// least one of two sees the other's store.
+    /// A thread that releases the lock stores here, and then looks who sleeps. A thread that is about
+    /// to sleep stores that it does, and then looks here. Each has a `SeqCst` fence between its store
+    /// and its look, so at least one of the two sees the other's store.
     holder: AtomicU8,
 }
 
@@ -33,8 +32,7 @@ pub(crate) struct DriverLock {
 #[derive(Debug)]
 pub(crate) struct DriverGuard<'a> {
     lock: &'a DriverLock,
-    /// Taken by a thread that holds the lock already: by a logger's `block_on`, in the midst of a
-    /// round that writes a record.
+    /// The thread holds the lock already: a logger calls `block_on` while a round writes a record.
     nested: bool,
 }
 
@@ -80,24 +78,24 @@ impl DriverGuard<'_> {
 impl Drop for DriverGuard<'_> {
     fn drop(&mut self) {
         if self.nested {
-            // The round around this one is about to wait until a deadline that may be stale by now.
+            // The outer round is about to wait until a deadline that may be stale by now.
             super::current::get().notify();
             return;
         }
         held_here::set(false);
         self.lock.holder.store(Holder::Nobody as u8, Ordering::Release);
-        // See `holder`: whoever lets go looks next.
+        // See `holder`: this thread looks next who sleeps.
         full_fence();
     }
 }
 
-/// Whether this thread holds the driver lock. Model checks run all threads on one, where this would
-/// be everybody's: there nobody holds it twice.
+/// Whether this thread holds the driver lock. Loom runs all threads of a model on one, which would then
+/// share this. In models nobody holds the lock twice.
 mod held_here {
     use super::*;
 
     thread_local! {
-        /// In which fork it took the lock: what a thread held in its parent it does not hold here.
+        /// In which fork it took the lock: a forked child does not hold the lock that its parent held.
         static HELD: Cell<Option<u32>> = const { Cell::new(None) };
     }
 

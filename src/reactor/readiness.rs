@@ -1,13 +1,15 @@
 //! Who waits for a source, and whether it is ready for them: the ticks rule.
 //!
-//! Each direction carries the tick of the last event delivered to it, `t`. A waiter remembers
-//! `(a, b)` of the moment its wait began: the reactor's tick and the direction's tick. **It is ready
-//! if and only if `t != a && t != b`**: an event with tick `b` was delivered before the wait began,
-//! one with tick `a` was harvested before it began. The pair is set once, when the wait begins, and
-//! dropped when the waiter becomes ready; polling again replaces the waker and nothing else. Where the
-//! kernel's answer leaves out what is harvested and not delivered, `a` is `b`: see [`delivered_alone`].
+//! Each direction carries the tick of the last event delivered to it, `t`. A waiter remembers `(a, b)`
+//! of the moment its wait began: the reactor's tick and the direction's tick. **It is ready if and only
+//! if `t != a && t != b`**: the event with tick `b` was delivered before the wait began, and an event
+//! with tick `a` was harvested before it began, so both are old. The pair is set once, when the wait
+//! begins, and dropped when the waiter becomes ready; polling again replaces the waker and nothing
+//! else. For some sources the kernel's answer does not show an event that is harvested and not yet
+//! delivered. There `a` is set to `b`: see [`delivered_alone`].
 //!
-//! Nothing here calls foreign code with the lock held: wakers come in cloned and go out unwoken.
+//! Nothing here calls foreign code with the lock held: callers clone wakers before, and wake them
+//! after.
 
 use std::task::Waker;
 
@@ -46,7 +48,8 @@ pub(crate) struct WaitStatus {
 pub(crate) struct Delivered {
     /// How many wakers it took.
     pub(crate) taken: usize,
-    /// Whether nobody waited in one of its directions, which need not be watched until somebody does.
+    /// Whether nobody waited in one of its directions. That direction need not be watched until
+    /// somebody waits.
     pub(crate) unwatched: bool,
 }
 
@@ -57,16 +60,16 @@ pub(crate) struct Harvest {
     pub(crate) tick: u64,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// The end of the stream, an error or urgent data: the next operation must look for itself.
+    /// The end of the stream, an error or urgent data. Only the next operation can tell which.
     pub(crate) hung_up: bool,
 }
 
-/// Wakers that a call put out of their place, to be dealt with once nothing is locked.
+/// Wakers that a call replaced. The caller drops or wakes them once nothing is locked.
 #[derive(Debug, Default)]
 pub(crate) enum Displaced {
     #[default]
     Nothing,
-    /// Of the same waiter, so no longer of use.
+    /// The waiter's previous waker, to be dropped.
     Dropped(Waker),
     /// Of other tasks, which must be woken to ask again.
     Evicted(Vec<Waker>),
@@ -103,7 +106,7 @@ impl TaskName {
     }
 }
 
-/// A short read emptied the stream: at these ticks the task had read all there was.
+/// A short read emptied the stream: with these ticks, the task had read all data.
 #[derive(Clone, Copy, Debug)]
 struct Drained {
     ticks: Ticks,
@@ -113,8 +116,9 @@ struct Drained {
 /// The readiness of a source: both directions with their waiters.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    /// `t` of each direction. Stored with `state` locked, `Release`, so that whoever loads it with
-    /// `Acquire` also sees the kernel's state of at least that harvest.
+    /// `t` of each direction. Stored with `state` locked, `Release`. It pairs with the `Acquire` in
+    /// `ticks`: a thread that sees this tick also sees the kernel's state of that harvest or a later
+    /// one.
     tick: [AtomicU64; 2],
     /// Whether the shared waiter of a direction waits. A hint that saves its own task the lock.
     shares: [AtomicBool; 2],
@@ -129,7 +133,7 @@ pub(crate) struct Readiness {
 #[derive(Debug, Default)]
 struct State {
     directions: [DirectionState; 2],
-    /// Who has read all there was. It serves that task's next poll, and goes with any other.
+    /// The task whose short read emptied the stream. Its next poll uses this; any other poll clears it.
     drained: Option<Drained>,
 }
 
@@ -140,8 +144,8 @@ struct DirectionState {
     unclaimed: bool,
     /// The stream ended, or an error or urgent data was seen: once up, it stays.
     hung_up: bool,
-    /// Whether the poller is to report this direction's events. With nobody who waits, an event ends it,
-    /// and the next wait begins it anew: so an event concerns nobody once a wait at the most.
+    /// Whether the poller is to report this direction's events. An event that finds nobody waiting ends
+    /// it, and the next wait begins it again. So at most one event a wait finds nobody.
     watched: bool,
     /// Made when somebody first waits, kept from then on.
     waits: Option<Box<Waits>>,
@@ -151,8 +155,8 @@ fn is_ready(reason: Reason) -> bool {
     matches!(reason, Reason::LaterTick | Reason::HungUp)
 }
 
-/// What a wait remembers that the kernel was asked about, where its answer leaves out an event that was
-/// harvested by then and not delivered yet: only what was delivered is old.
+/// The ticks of a wait for a source whose kernel answer may leave out an event that is harvested and
+/// not yet delivered. Only delivered events are old for it.
 pub(crate) fn delivered_alone(asked: Ticks) -> Ticks {
     Ticks { a: asked.b, b: asked.b }
 }
@@ -162,7 +166,8 @@ impl Readiness {
         Readiness::numbered_from(1)
     }
 
-    /// Takes the place of one that is left as it was. The numbers of its waiters name nobody here.
+    /// Replaces the readiness `left`, which stays as it is. The numbers of its waiters name nobody
+    /// here.
     pub(crate) fn in_place_of(left: &Readiness) -> Readiness {
         /// More than one direction ever has.
         const NUMBERS: u32 = 1 << 24;
@@ -182,8 +187,8 @@ impl Readiness {
         }
     }
 
-    /// Whether the lock is free, and so the state whole. In a forked child a thread that is not in
-    /// this process may have held it.
+    /// Whether the lock is free, and so the state consistent. In a forked child, a thread of the parent
+    /// may have held it at the fork.
     pub(crate) fn is_whole(&self) -> bool {
         self.state.try_lock().is_some()
     }
@@ -196,8 +201,8 @@ impl Readiness {
 
     /// `(a, b)` of a wait that begins now; `ticker` is the reactor's.
     ///
-    /// Read *before* the operation, or before the kernel is asked: whatever was harvested by then,
-    /// they will see for themselves.
+    /// Read it *before* the operation, or before the kernel is asked. The operation, or the kernel's
+    /// answer, then covers every event that was harvested before.
     #[inline]
     pub(crate) fn ticks(&self, ticker: &AtomicU64, dir: Direction) -> Ticks {
         Ticks {
@@ -207,8 +212,9 @@ impl Readiness {
         }
     }
 
-    /// Whether a waiter may have begun to wait: not certain for the shared one, which another task
-    /// may have ended or begun. `false` is certain for the task that would know.
+    /// Whether a waiter may have begun to wait. For the shared waiter the answer may be out of date,
+    /// because another task may have ended or begun its wait. `false` is certain for the task that
+    /// began it.
     #[inline]
     pub(crate) fn may_wait(&self, dir: Direction, id: WaiterId) -> bool {
         match id {
@@ -237,13 +243,14 @@ impl Readiness {
             return Some(status);
         }
         drop(state);
-        // Not returned as it comes: the status above would go through memory for it as well, which is 24
-        // instructions a round trip.
+        // Unpacked and packed again: returned directly, it would force the status above through memory
+        // too, 24 instructions a round trip.
         let status = self.check_with(dir, id, waker.clone(), displaced)?;
         Some(status)
     }
 
-    /// The same with a waker to store, once more from the start: an event may have come in between.
+    /// The same with a waker to store. It checks again from the start, because an event may have come
+    /// in between.
     #[inline(never)]
     fn check_with(
         &self,
@@ -275,7 +282,7 @@ impl Readiness {
         let begun = waits.begun(id)?;
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
         let ready = is_ready(reason);
-        // Who goes on waiting is watched for.
+        // A direction with a waiter is watched.
         let watched = ready || std::mem::replace(watched, true);
         let status = WaitStatus { ready, reason, tick, ticks, stored: false, watched };
         if status.ready {
@@ -284,8 +291,8 @@ impl Readiness {
         Some((status, waits))
     }
 
-    /// Begins a wait, unless an event was delivered that was harvested since the ticks of `begun` were
-    /// read: then the status says ready, and nothing has begun.
+    /// Begins a wait. If an event was harvested and delivered since the ticks of `begun` were read, no
+    /// wait begins and the status says ready.
     ///
     /// `id` is [`WaiterId::SHARED`] or, for an own waiter, [`WaiterId::NONE`], which is then set.
     /// `outside` counts the wait as one of a thread that does no rounds.
@@ -323,17 +330,17 @@ impl Readiness {
         WaitStatus { ready: false, reason, tick, ticks, stored, watched }
     }
 
-    /// A short read has left the stream empty, by its ticks from before. The task's next poll begins
-    /// to wait with them.
+    /// A short read has emptied the stream. `ticks` were read before it. The task's next poll begins to
+    /// wait with them.
     #[inline]
     pub(crate) fn set_drained(&self, ticks: Ticks, waker: &Waker) {
         let Some(task) = TaskName::of(waker) else { return };
         self.state.lock().drained = Some(Drained { ticks, task });
-        // Relaxed: the task that reads on sees its own store, and another one has no use for it.
+        // Relaxed: the task that set it sees its own store, and no other task uses it.
         self.has_drained.store(true, Ordering::Relaxed);
     }
 
-    /// What is remembered of a short read, if it was this task's. It is forgotten in any case.
+    /// The ticks of the last short read, if this task made it. They are cleared in any case.
     #[inline]
     pub(crate) fn take_drained(&self, waker: &Waker) -> Option<Ticks> {
         if !self.has_drained.load(Ordering::Relaxed) {
@@ -347,7 +354,7 @@ impl Readiness {
     /// A waiter stops waiting before it was ready. Returns its waker, to be dropped unlocked; `None`:
     /// it does not wait.
     ///
-    /// An event that was meant for it is left for the next one who asks.
+    /// If an event has made it ready, the next task that polls gets that event.
     pub(crate) fn remove(&self, dir: Direction, id: WaiterId) -> Option<Option<Waker>> {
         let mut state = self.state.lock();
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
@@ -399,8 +406,8 @@ impl Readiness {
             None => Claim::default(),
         };
         state.unclaimed |= !claimed;
-        // Nor for one who was woken and is about to be polled: a busy peer's next writes would each wake the
-        // driver for nobody. That poll begins anew.
+        // Do not watch for a waiter that was woken and not polled yet: each further write of a busy peer
+        // would wake the driver for nobody. Its next poll begins the watch again.
         let goes_on = wakeable || !state.watched;
         state.watched &= wakeable;
         goes_on
@@ -439,7 +446,7 @@ impl Readiness {
         wakers
     }
 
-    /// Which directions the poller is to report the changes of.
+    /// The directions whose changes the poller is to report.
     pub(crate) fn watched(&self) -> (bool, bool) {
         let [read, write] = &self.state.lock().directions;
         (read.watched, write.watched)

@@ -10,7 +10,8 @@ use super::Reactor;
 use crate::poller::Poller;
 use crate::trace;
 
-/// How often a poller whose descriptors were closed is made anew before the reactor goes on without.
+/// How often a poller is rebuilt after its descriptors were closed. Then the reactor goes on without a
+/// poller.
 const REBUILDS_MAX: u32 = 8;
 
 impl Reactor {
@@ -21,8 +22,8 @@ impl Reactor {
     }
 
     /// The poller's wait failed: somebody closed its descriptors. Makes it anew and registers all
-    /// sources again; a source that cannot be has its waiters woken, so that their next operation
-    /// meets the error.
+    /// sources again; if that fails for a source, its waiters are woken, and their next operation meets
+    /// the error.
     #[cold]
     pub(super) fn recover(
         &self,

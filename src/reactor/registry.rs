@@ -89,9 +89,9 @@ impl Registry {
         (key, owned)
     }
 
-    /// The poller has accepted descriptor `fd`, which another source had, under this key. Returns
-    /// that source: its own descriptor is gone, or it is another registration of this one, about to be
-    /// refused.
+    /// The poller has accepted descriptor `fd` under this key, although another source had it. Returns
+    /// that source. Its own descriptor is closed, or it is another registration of this descriptor,
+    /// which is about to be refused.
     pub(crate) fn claim(&self, key: Key, fd: i64) -> Option<Arc<Source>> {
         let mut table = self.table.lock();
         match std::mem::replace(table.owner_mut(fd)?, key.index()) {
@@ -102,8 +102,8 @@ impl Registry {
 
     /// Calls `deliver` with the source of an event; `None` if it was removed.
     ///
-    /// With the table locked, which keeps the source where it is and costs less than to own it for a
-    /// moment. So nothing may be done there that takes long, or that comes back here.
+    /// The table stays locked meanwhile. That keeps the source alive, and costs less than cloning its
+    /// `Arc`. So `deliver` must be short and must not use the registry.
     #[inline]
     pub(crate) fn with<R>(&self, key: Key, deliver: impl FnOnce(&Arc<Source>) -> R) -> Option<R> {
         let table = self.table.lock();
@@ -129,7 +129,7 @@ impl Registry {
             _ => {}
         }
         drop(table);
-        // The caller holds the source as well, so this is never the drop that runs destructors.
+        // The caller owns the source too, so this drop never runs destructors.
         drop(source);
     }
 

@@ -37,7 +37,8 @@ pub(crate) struct Source {
     arming: Renewable<Arming>,
     /// Whether a short read empties it, once that was asked. Relaxed: each thread may ask.
     drains: AtomicU8,
-    /// Whether it forgets what it has told whoever asked, once that was looked up. Relaxed: the same.
+    /// Whether asking the kernel uses up what it reports, once that was looked up. Relaxed: each thread
+    /// may look it up.
     forgets: AtomicU8,
 }
 
@@ -45,7 +46,7 @@ const UNKNOWN: u8 = 0;
 const YES: u8 = 1;
 const NO: u8 = 2;
 
-/// What `known` says, and if it says nothing yet, what `find_out` does from now on.
+/// The answer in `known`. If there is none yet, stores and returns that of `find_out`.
 #[inline]
 fn known_or(known: &AtomicU8, find_out: impl FnOnce() -> bool) -> bool {
     match known.load(Ordering::Relaxed) {
@@ -93,8 +94,8 @@ impl Source {
         self.registration.number()
     }
 
-    // Relaxed: whoever holds the source has it from where the key was set, and a forked child sets
-    // it anew under a lock.
+    // Relaxed: the key was set before any other thread got the source. A forked child sets it again
+    // under a lock.
     #[inline]
     pub(crate) fn key(&self) -> Key {
         Key(self.key.load(Ordering::Relaxed))
@@ -137,7 +138,7 @@ impl Source {
     ) -> Poll<io::Result<A::Output>> {
         let reactor = self.reactor()?;
         let on = On { reactor, source: self, dir };
-        // Whatever is asked, the finding of a short read serves this poll or none.
+        // Each poll clears what a short read has found. Only this poll may use it.
         let drained = match dir {
             Direction::Read => self.readiness().take_drained(cx.waker()),
             Direction::Write => None,
@@ -196,10 +197,10 @@ impl Source {
         self.readiness().deliver(harvest, wakers)
     }
 
-    /// An own waiter stops waiting, because nobody wants to know any longer.
+    /// An own waiter stops waiting, because its future is dropped.
     pub(crate) fn cancel(&self, dir: Direction, waiter: WaiterId) {
-        // What a forked child inherited may be locked by a thread that it does not have. It goes with
-        // the source.
+        // In a forked child, a thread of the parent may hold the lock for ever. The wait is dropped
+        // with the source.
         if self.home.get().is_inherited() {
             return;
         }
@@ -210,7 +211,7 @@ impl Source {
         wakes::drop_contained(waker);
     }
 
-    /// Ends all waits: the source cannot be waited for, and the next operation shall say why.
+    /// Ends all waits: the source cannot be waited for. The next operation reports why.
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
         self.readiness().fail(wakers);
     }
@@ -228,8 +229,8 @@ impl Source {
         known_or(&self.forgets, || self.registration.is_consumed_by_asking())
     }
 
-    /// Looks at a wait that has begun; `None` if none has. One that is over has ended: an own waiter
-    /// may begin again.
+    /// Looks at a wait that has begun; `None` if none has. If the wait is over, it is ended here, and
+    /// an own waiter may begin another one.
     #[inline(never)]
     fn check(
         &self,
@@ -242,7 +243,7 @@ impl Source {
         let status = self.readiness().check(dir, *waiter, cx.waker(), &mut displaced);
         let own = *waiter != WaiterId::SHARED;
         let Some(status) = status else {
-            // The number is one of a forked child's parent.
+            // The waiter's number was given by the parent of this forked child.
             *waiter = if own { WaiterId::NONE } else { *waiter };
             return None;
         };
@@ -303,8 +304,8 @@ impl Source {
         Ok(())
     }
 
-    /// Ends a poll that has its answer from the kernel. An own waiter waits no longer. The shared one
-    /// does, for whoever else polled it: the event that is under way wakes them.
+    /// Ends a poll that has its answer from the kernel. An own waiter waits no longer. The shared
+    /// waiter goes on waiting for the other tasks that polled it: the event under way wakes them.
     #[inline(never)]
     fn end(
         &self,

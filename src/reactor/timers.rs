@@ -1,4 +1,5 @@
-//! The armed timers: who is woken when, and whether a sleeper must hear of it.
+//! The armed timers: who is woken when, and whether a thread that sleeps in the poller must be
+//! notified.
 
 use std::num::NonZeroU64;
 use std::task::Waker;
@@ -42,9 +43,9 @@ pub(crate) struct Timers {
     armed: AtomicUsize,
     /// How many of them were armed by threads that do no rounds. As `armed`.
     outside: AtomicUsize,
-    /// Until when a thread sleeps in the poller, nanoseconds; 0: nobody sleeps. Set to anything else
-    /// with `queue` locked, so that a timer and a sleeper never miss each other; back to 0 also
-    /// without, after which one notification too many is all that can come of it.
+    /// Until when a thread sleeps in the poller, nanoseconds; 0: nobody sleeps. A deadline is stored
+    /// with `queue` locked, so that a timer and a sleeper never miss each other. 0 is stored also
+    /// without the lock: that can only cause one notification too many.
     sleeper_ns: AtomicU64,
 }
 
@@ -122,8 +123,8 @@ impl Timers {
     }
 
     /// A thread is about to sleep in the poller until `limit_ns` at the latest. Returns the earliest
-    /// deadline; from now until `wake` a timer that is due before both costs its caller a
-    /// notification, so that nobody sleeps past a deadline.
+    /// deadline; from now until `wake`, a thread that arms a timer due before both notifies the
+    /// sleeper, so that nobody sleeps past a deadline.
     pub(crate) fn sleep(&self, limit_ns: u64) -> Option<u64> {
         let queue = self.queue.lock();
         let next_ns = queue.next_ns();
@@ -134,7 +135,7 @@ impl Timers {
     /// The sleep is over: disarms all timers that are due. `now_ns` is asked only if any is armed.
     #[inline]
     pub(crate) fn wake(&self, now_ns: impl FnOnce() -> u64, due: &mut Due) {
-        // Relaxed: one that is armed at this moment has been, or will be, seen by `sleep`.
+        // Relaxed: a timer that is armed at this moment is seen by the next `sleep` at the latest.
         self.sleeper_ns.store(0, Ordering::Relaxed);
         if self.armed.load(Ordering::Relaxed) > 0 {
             self.take_due(now_ns(), due);

@@ -5,7 +5,7 @@ use std::task::Waker;
 use crate::contain::contain;
 use crate::trace::{self, Cause};
 
-/// A waker taken out of its place, which owes its task a wake.
+/// A waker that was taken out and still has to be woken.
 #[derive(Debug)]
 pub(crate) struct Woken {
     pub(crate) waker: Waker,
@@ -26,7 +26,7 @@ impl Woken {
 pub(crate) fn wake_all(wakers: &mut Vec<Woken>) {
     let mut wakers = wakers.drain(..);
     while wakers.len() > 0 {
-        // One that panics ends the inner loop, and the outer one goes on behind it.
+        // A waker that panics ends the inner loop. The outer loop goes on with the next one.
         contain(|| {
             for Woken { waker, by } in wakers.by_ref() {
                 trace::wake(&waker, by);

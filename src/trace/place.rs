@@ -1,4 +1,4 @@
-//! From where in the code a wait is asked for, for the table of who waits.
+//! The place in the code where a wait is asked for, for the table of waiters.
 
 use std::panic::Location;
 
@@ -19,7 +19,7 @@ impl Place {
     }
 }
 
-/// The poll that begins is asked for by the caller's caller.
+/// The poll that begins has the place of the caller's caller.
 #[inline(always)]
 #[track_caller]
 pub(crate) fn place_here() {
@@ -28,7 +28,7 @@ pub(crate) fn place_here() {
     }
 }
 
-/// The poll that begins is asked for by what was made at `place`.
+/// The poll that begins has this place.
 #[inline(always)]
 pub(crate) fn place_at(place: Place) {
     if is_recording() {

@@ -1,4 +1,4 @@
-//! How long a round, a park or a `block_on` took: when this thread began what it is in the midst of.
+//! How long a round, a park or a `block_on` took: each thread keeps when it began those under way.
 
 use std::cell::Cell;
 

@@ -11,13 +11,13 @@ use super::{is_recording, refresh, Cause};
 /// Makes the future a task of this name in the flight recorder's files.
 ///
 /// `ticks who` then shows it by its name, with what it waits for and by which calls; `ticks show` tells when it was
-/// polled, and who woke it. Whatever its waker is kept for is seen: a socket, a timer, a lock, a channel, another
-/// task. If its last waker is dropped while it waits, so that nobody can wake it any more, it is reported as
-/// forgotten.
+/// polled, and who woke it. The recorder sees each copy of its waker, whether a socket, a timer, a lock, a channel
+/// or another task keeps it. If the last copy is dropped while the task waits, nobody can wake it any more, and it
+/// is reported as forgotten.
 ///
-/// Tasks of an executor that is `async-executor` need not be told of, if that is patched too, and neither does the
-/// future of [`block_on`](crate::block_on). It is for all others: tokio's, those of `futures`, one of your own.
-/// Give it the future that you spawn. While nobody records, the future is polled as it is.
+/// Tasks of `async-executor` need no such call if that crate is patched too; neither does the future of
+/// [`block_on`](crate::block_on). Use it for tasks of all other executors: tokio, `futures`, your own. Pass it the
+/// future that you spawn. While nobody records, the future is polled as it is.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub(crate) fn block_on_task<F: Future>(future: F) -> impl Future<Output = F::Out
     }
 }
 
-/// The wakes that follow on this thread are for this.
+/// The wakes that follow on this thread have this cause.
 pub(super) fn woken_by(by: Cause) {
     recorder::round_wakes(Some(match by {
         Cause::Source { key, dir, .. } => recorder::Cause::Source(key, dir),
@@ -62,7 +62,7 @@ pub(super) fn woken_by(by: Cause) {
     }));
 }
 
-/// All are woken that were to be.
+/// All wakes of this round are done.
 #[inline(always)]
 pub(crate) fn all_woken() {
     if is_recording() {
@@ -70,7 +70,7 @@ pub(crate) fn all_woken() {
     }
 }
 
-/// The reactor is asked for the polling task, and keeps wakers of it; until this is dropped.
+/// Until this is dropped, the polling task asks the reactor, which keeps wakers of it.
 #[inline(always)]
 pub(crate) fn asks_reactor() -> Asks {
     let asks = is_recording();

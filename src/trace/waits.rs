@@ -9,13 +9,13 @@ use ticks_recorder as recorder;
 
 /// Who waits now in this process, and for what: the table that `ticks who` shows of it.
 ///
-/// It is read from the process's own recording. So it is empty while nobody records (`ASYNC_IO_TRACE`). A
-/// wait for a socket or a timer has an entry; so has each task that waits for something else, and each that was
-/// forgotten. By which calls they wait is what the tool `ticks` tells.
+/// It is read from the process's own recording. So it is empty while nobody records (`ASYNC_IO_TRACE`). A wait
+/// for a socket or a timer has an entry; so has each task that waits for something else, and each that was
+/// forgotten. The tool `ticks` also shows the stack of each wait.
 ///
-/// It looks through the tables of the recording and copies what it finds: some milliseconds, for a status page or
-/// a watchdog, not for each request. Others go on meanwhile, so that what it says of one is not of the same moment as
-/// what it says of another.
+/// It reads the tables of the recording and copies what it finds. That takes some milliseconds: fine for a status
+/// page or a watchdog, too much for each request. Other threads go on meanwhile, so two entries may not be of the
+/// same moment.
 ///
 /// # Examples
 ///
@@ -125,7 +125,7 @@ struct Table<'a, R> {
     kept: HashMap<u64, u64>,
 }
 
-/// How many wakers of a task a timer keeps that it waits for.
+/// How many wakers of its task an armed timer keeps.
 const WAKERS_OF_A_TIMER: u64 = 2;
 
 impl<'a, R: ReadAt> Table<'a, R> {
@@ -215,7 +215,7 @@ impl<'a, R: ReadAt> Table<'a, R> {
     }
 }
 
-/// The entries that nobody was at.
+/// The entries that no thread was changing.
 fn whole<T, E>(entries: impl Iterator<Item = Result<Entry<T>, E>>) -> impl Iterator<Item = T> {
     entries.filter_map(|entry| match entry {
         Ok(Entry::Whole(whole)) => Some(whole),

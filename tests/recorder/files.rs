@@ -583,7 +583,7 @@ fn a_limit_on_files_is_reported() {
 
 /// Starts the child with a file system of `bytes` at `dir`, which nobody else sees and which ends with
 /// it. Where that is not allowed, the child does not start.
-fn on_a_disk_of(command: &mut Command, dir: &Path, bytes: usize) {
+pub fn on_a_disk_of(command: &mut Command, dir: &Path, bytes: usize) {
     let dir = CString::new(dir.as_os_str().as_bytes()).unwrap();
     let options = CString::new(format!("size={bytes}")).unwrap();
     let unshare = move || {
@@ -606,7 +606,7 @@ fn on_a_disk_of(command: &mut Command, dir: &Path, bytes: usize) {
 }
 
 /// Whether this machine lets its users have file systems of their own.
-fn disks_are_allowed() -> bool {
+pub fn disks_are_allowed() -> bool {
     let dir = dir();
     let mut command = Command::new("true");
     on_a_disk_of(&mut command, dir.path(), 1 << 20);

@@ -6,6 +6,7 @@ mod util;
 
 mod end;
 mod files;
+mod full_disk;
 mod own_waits;
 mod records;
 mod rings;

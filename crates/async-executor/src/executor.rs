@@ -20,7 +20,7 @@ use crate::state::State;
 /// Runs tasks on whichever threads drive it.
 ///
 /// It has no threads of its own: a thread that calls [`run`](Executor::run) under some `block_on` runs
-/// tasks until the future it has passed is done. Any number of threads may, each as often as it likes.
+/// tasks until the future it has passed is done. Any number of threads may do so, any number of times.
 ///
 /// Tasks may borrow what lives longer than the executor (`'a`). When the executor is dropped, so are its
 /// tasks.
@@ -58,7 +58,7 @@ pub struct Executor<'a> {
     lifetime: Invariant<'a>,
 }
 
-/// A lifetime that can be neither shortened nor extended: tasks take `&'a` things, and give them back.
+/// Makes the lifetime invariant: tasks both take and return `&'a` values.
 pub(crate) type Invariant<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 impl UnwindSafe for Executor<'_> {}

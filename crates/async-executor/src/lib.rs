@@ -33,12 +33,12 @@
 //! Each `run` has a queue of its own, first in, first out. A task that is woken or spawned within it goes
 //! there; one that is woken or spawned elsewhere, by a reactor's thread for instance, goes to a queue that
 //! all share. A `run` whose queue is empty takes from the shared one, then half of another's. A task that is
-//! alone in another's queue is left there for some microseconds, in which its own `run` mostly comes to it.
-//! A `run` whose queue is never empty takes a task from the shared one at every 16th step, and one of
+//! alone in another's queue is left there for some microseconds: its own `run` usually takes it in that
+//! time. A `run` whose queue is never empty takes a task from the shared one at every 16th step, and one of
 //! another's at every 128th.
 //!
-//! A `run` that finds nothing returns Pending: it sleeps. When there is something to do, one of those that
-//! sleep is woken. If it finds that there is more to do, it wakes the next. If it finds nothing, and the
+//! A `run` that finds nothing returns Pending: it sleeps. When there is a task to run, one `run` that
+//! sleeps is woken. If that one finds more tasks, it wakes the next `run`. If it finds none, and the
 //! others have been at work all the time, it looks again for some forty microseconds before it sleeps.
 //!
 //! # Panics

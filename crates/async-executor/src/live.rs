@@ -1,4 +1,4 @@
-//! Which tasks there are that have not ended.
+//! The tasks that have not ended.
 //!
 //! An executor that is dropped must find its tasks. Those that are scheduled lie in a queue. The others
 //! wait to be woken, and only those are kept in a set, by their wakers: a task enters it when its poll
@@ -18,8 +18,8 @@ use crate::sync::Mutex;
 
 /// What an executor does for its tasks.
 pub(crate) trait Members: Sync + 'static {
-    /// Makes a task findable that was spawned or woken, and sees to it that somebody finds it.
-    /// `woken_while_running`: it has woken itself, and whoever has run it schedules it.
+    /// Puts a task that was spawned or woken into a queue, and wakes a runner if needed.
+    /// `woken_while_running`: it was woken during its poll, and the thread that polled it schedules it.
     fn schedule(&'static self, task: Runnable, woken_while_running: bool);
 
     /// A task is about to be spawned: from now on the executor is not empty.
@@ -133,10 +133,9 @@ impl Counts {
 
 /// How many tasks there are: 0 only if there was an instant without any.
 ///
-/// All that have finished are counted before any that was spawned. Whoever reads that a task has
-/// finished (`Acquire`) then sees that it was spawned, and all that it has spawned. So what is read as
-/// spawned is at least what was spawned when the first half of the count was over, and what is read as
-/// finished at most what was finished then.
+/// The finished tasks are counted first, then the spawned ones. A thread that reads that a task has
+/// finished (`Acquire`) also sees that it was spawned, and all tasks that it spawned. So the count of
+/// spawned tasks is at least, and that of finished ones at most, what it was between the two halves.
 pub(crate) fn live<'a>(counts: impl Iterator<Item = &'a Counts> + Clone) -> usize {
     let finished = sum(counts.clone().map(|counts| counts.finished.get()));
     let spawned = sum(counts.map(|counts| counts.spawned.get()));

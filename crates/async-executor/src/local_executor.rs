@@ -21,7 +21,8 @@ use crate::spawn;
 
 /// Runs tasks on the thread on which it was made, which need not be [`Send`].
 ///
-/// Tasks are woken from any thread. On their own, that takes no more than a place in a queue.
+/// Tasks are woken from any thread. A wake on the executor's own thread only puts the task into a
+/// queue.
 ///
 /// # Examples
 ///
@@ -45,8 +46,8 @@ pub struct LocalExecutor<'a> {
     thread: PhantomData<Rc<()>>,
 }
 
-/// The state, with its tasks, which are dropped with it. As that touches what they borrow, the lifetime is
-/// part of this type: the compiler takes it that the destructor uses it.
+/// The state, with its tasks, which are dropped with it. That drop uses what they borrow. So the lifetime
+/// is part of this type, and the compiler knows that the destructor uses it.
 struct Owned<'a> {
     /// Taken when it is first needed, so that `new` can be `const`.
     state: OnceCell<&'static LocalState>,
@@ -97,8 +98,8 @@ impl<'a> LocalExecutor<'a> {
 
     /// Spawns a task, to be polled when this executor is run.
     ///
-    /// The task is cancelled when the returned handle is dropped; [`Task::detach`] lets it go on. A panic
-    /// in it goes to whoever awaits the handle, and to nobody if it is detached.
+    /// The task is cancelled when the returned handle is dropped; [`Task::detach`] lets it go on. If the
+    /// task panics, awaiting the handle panics. If it is detached, the panic is dropped.
     ///
     /// # Examples
     ///
@@ -185,9 +186,9 @@ impl<'a> LocalExecutor<'a> {
 
     /// Runs tasks until the given future is done.
     ///
-    /// Tasks are run in the order in which they were woken. Those that another thread has woken have their
-    /// turn now and then, and after some tasks whoever polls the returned future: no number of busy tasks
-    /// keeps another one, or the I/O of an enclosing `block_on`, waiting for ever.
+    /// Tasks are run in the order in which they were woken. Now and then it runs those that another thread
+    /// has woken, and after some tasks it returns to its caller. So busy tasks never keep another task, or
+    /// the I/O of an enclosing `block_on`, waiting for ever.
     ///
     /// # Cancel safety
     ///

@@ -89,7 +89,7 @@ impl LocalState {
     #[inline]
     pub(crate) unsafe fn adopt(&self) {
         let thread = thread::number();
-        // `Relaxed`: who made it this thread's by moving the executor has synchronized the two.
+        // `Relaxed`: moving the executor to this thread has synchronized the two threads.
         if self.owner.load(Ordering::Relaxed) != thread {
             self.owner.store(thread, Ordering::Relaxed);
         }
@@ -130,7 +130,7 @@ impl LocalState {
             if self.is_empty() {
                 break;
             }
-            // A thread is about to make a task findable that it has woken.
+            // A thread has woken a task and is about to put it into a queue.
             thread::yield_now();
         }
         self.sleepers.forget();
@@ -161,7 +161,7 @@ impl Members for LocalState {
             Some(home) => home.queue.borrow_mut().push_back(task),
             None => self.inject(task),
         }
-        // On the own thread without a fence: those who sleep have fallen asleep on it too.
+        // No fence on the own thread: its sleepers fell asleep on this thread too.
         self.sleepers.notify();
     }
 
@@ -234,7 +234,7 @@ impl Core for LocalState {
     }
 
     fn linger(&'static self, _: &'static Signal) -> bool {
-        // There are no others: what could bring a task is on this thread.
+        // Do not wait: only this thread could bring a task.
         false
     }
 

@@ -20,7 +20,8 @@ use crate::sync::{Mutex, Padded};
 /// Slots of a new queue.
 const SLOTS_MIN: usize = if cfg!(all(test, loom)) { 2 } else { 256 };
 
-/// What a thief takes at most, to bound what it copies before it knows whether it may have it.
+/// The most that a thief takes. It copies items before it knows whether it gets them, and this bounds
+/// the copy.
 const STOLEN_MAX: usize = 256;
 
 /// What can be kept in a queue: something that is a pointer.
@@ -111,8 +112,8 @@ impl<T: Item> Queue<T> {
         let mut head = self.head.0.load(Ordering::Acquire);
         loop {
             let tail = self.tail(Ordering::Acquire);
-            // If the head has moved, items that were pushed since it was read may stand for ones that
-            // were taken since, and both would count.
+            // If the head has moved since it was read, items that were taken since and items that were
+            // pushed since would both count.
             match self.head.0.load(Ordering::Acquire) {
                 same if same == head => return tail.wrapping_sub(head),
                 now => head = now,
@@ -273,7 +274,7 @@ impl<T: Item> Queue<T> {
             self.owned.0.ring.store(small, Ordering::Release);
             self.owned.0.outgrown.lock().extend(NonNull::new(ring));
         }
-        // SAFETY: those who might still read one are gone, says the caller.
+        // SAFETY: the caller promises that nobody reads one any more.
         unsafe { self.free_outgrown() };
     }
 
@@ -282,7 +283,8 @@ impl<T: Item> Queue<T> {
     /// Nobody uses a ring that was outgrown.
     unsafe fn free_outgrown(&self) {
         for ring in self.owned.0.outgrown.lock().drain(..) {
-            // SAFETY: it came from `Box::into_raw`, and was put here once. The rest says the caller.
+            // SAFETY: it came from `Box::into_raw`, and was put here once. The caller promises the
+            // rest.
             drop(unsafe { Box::from_raw(ring.as_ptr()) });
         }
     }

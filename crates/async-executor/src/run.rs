@@ -13,11 +13,12 @@ use crate::sleepers::{Nap, Sleepers};
 use crate::sync::full_fence;
 use crate::trace;
 
-/// Tasks that are run in one poll of a `run` future. Then its caller has its turn, to look for I/O, say.
+/// The most tasks that one poll of a `run` future runs. Then it returns to its caller, to drive I/O for
+/// example.
 const TASKS_A_POLL: u32 = 128;
 
-/// Tasks that are run before the main future, which was woken, has its turn. If fewer are in the runner's
-/// own queue it comes after those.
+/// The most tasks that are run before a main future that was woken is polled. If the runner's own queue
+/// has fewer, it is polled after those.
 const TASKS_BEFORE_MAIN: u32 = 32;
 
 /// What runs tasks: the state of an executor.
@@ -50,13 +51,13 @@ pub(crate) trait Core: 'static {
 
     fn sleepers(&self) -> &Sleepers;
 
-    /// There are tasks in the queue of the caller, who turns to something else.
+    /// The caller leaves tasks in its queue and does something else.
     fn offer(&self) {
         full_fence();
         self.sleepers().notify();
     }
 
-    /// Runs a task for somebody who does not run tasks all the time.
+    /// Runs a task for a caller that does not run tasks all the time.
     fn run_one(&'static self, task: Runnable);
 
     /// Runs one task, if there is one.
@@ -69,7 +70,7 @@ pub(crate) trait Core: 'static {
 /// Whether a runner sleeps.
 struct Sleep<C: Core> {
     core: &'static C,
-    /// We have gone among the sleepers. Who notifies us takes us out.
+    /// We are in the list of sleepers. The thread that notifies us takes us out.
     nap: Option<Nap>,
     /// Was notified, and has neither found a task nor given up yet.
     searching: bool,
@@ -101,7 +102,7 @@ impl<C: Core> Sleep<C> {
         }
     }
 
-    /// We have found a task or none. What there is beyond that is for the next one.
+    /// Our search is over. If there are more tasks, wake the next runner.
     fn end_search(&mut self) {
         if self.searching {
             self.searching = false;
@@ -177,8 +178,8 @@ impl<C: Core, F: Future> Future for Run<C, F> {
     }
 }
 
-/// The loop: runs tasks and polls the main future, until that is done, nothing is left to do, or somebody
-/// else should have a chance.
+/// The loop: runs tasks and polls the main future. It ends when that is done, when nothing is left to do,
+/// or when the caller should get its turn.
 fn in_turn<C: Core, F: Future>(
     core: &'static C,
     sleep: &mut Sleep<C>,
@@ -241,7 +242,7 @@ pub(crate) struct Tick<C: Core> {
     seat: Seat<C>,
 }
 
-// Nothing in it is pinned.
+// No field is pinned.
 impl<C: Core> Unpin for Tick<C> {}
 
 impl<C: Core> Tick<C> {

@@ -20,8 +20,8 @@ use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{thread_cell, Mutex};
 use crate::thread::yield_now;
 
-/// It stays with its executor for good. When its `run` future ends, what is in its queue is left to the
-/// other runners, and it to the next `run`.
+/// It stays with its executor for ever. When its `run` future ends, the other runners take the tasks in
+/// its queue, and the next `run` takes the runner.
 #[derive(Debug)]
 pub(crate) struct Runner {
     state: &'static State,
@@ -35,7 +35,8 @@ pub(crate) struct Runner {
 }
 
 /// How often a runner that has nothing to do yields before it takes another one's only task: some ten
-/// microseconds, or one turn of whatever else wants the core. Most tasks are polled in less time than that.
+/// microseconds, or one time slice of another thread on that core. Most tasks are polled in less time than
+/// that.
 const PATIENCE: u32 = if cfg!(all(test, loom)) { 1 } else { 30 };
 
 impl Runner {
@@ -167,7 +168,7 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Runners {
     first: Link,
-    /// Runners in use. It need not be exact: work is shared out by it.
+    /// Runners in use. It need not be exact: it only decides how much of the work one runner takes.
     active: AtomicUsize,
     /// Holding the lock allows to take a runner, give it back, and append one to the list.
     free: Mutex<Free>,

@@ -15,7 +15,7 @@ const WOKEN: usize = 1;
 /// The `run` future has returned Pending for want of work, and nobody has woken it since.
 const ASLEEP: usize = 2;
 
-/// A runner's state, and the waker of whoever polls it.
+/// A runner's state, and the waker of its poller.
 #[derive(Debug)]
 pub(crate) struct Signal {
     bits: AtomicUsize,
@@ -31,8 +31,8 @@ impl Signal {
         Signal { bits: AtomicUsize::new(0), outer: Mutex::new(None) }
     }
 
-    /// The waker for the main future. It may outlive the future, and then wakes the runner's next one
-    /// for nothing.
+    /// The waker for the main future. It may outlive that future: then a wake makes the runner poll its
+    /// next main future for nothing.
     pub(crate) fn waker(&'static self) -> Waker {
         // SAFETY: the functions of the table expect this pointer, and may be called on any thread
         // because a `Signal` is `Sync`.
@@ -91,7 +91,7 @@ impl Signal {
 
     #[cold]
     fn wake_outer(&self) {
-        // Taken and not cloned, as that is foreign code too. Whoever is woken by it comes back with another.
+        // Taken and not cloned: a clone is foreign code. The poller that it wakes brings another one.
         let outer = self.outer.lock().take();
         if let Some(waker) = outer {
             waker.wake();

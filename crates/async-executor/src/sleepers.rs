@@ -1,15 +1,15 @@
 //! Runners that found nothing to do, and how one of them comes to know that there is something.
 //!
-//! One at a time is woken. It searches, and when it has found a task and there are more, it wakes the
-//! next one before it runs its own. So a burst of a hundred wakes is one notification and not a hundred,
-//! and still as many runners get up as there is work for.
+//! They are woken one at a time. The woken runner searches. If it finds a task and there are more, it
+//! wakes the next runner before it runs its task. So a burst of a hundred wakes is one notification and
+//! not a hundred, and still as many runners get up as there is work for.
 //!
 //! # No task is forgotten
 //!
-//! A thread that pushes a task then looks whether a runner sleeps. A runner that falls asleep first says so,
-//! and then looks for tasks. There is a full fence between the two steps on both sides, so at least one of
-//! them sees the other. It is the same with the search: a push while a runner searches wakes nobody, and a
-//! runner that ends its search says so and then looks once more.
+//! A thread that pushes a task then looks whether a runner sleeps. A runner that falls asleep first stores
+//! that it sleeps, and then looks for tasks. There is a full fence between the two steps on both sides, so
+//! at least one of them sees the other. It is the same with the search: a push while a runner searches wakes
+//! nobody, and a runner that ends its search first stores that, and then looks once more.
 
 use crate::signal::Signal;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,8 @@ use crate::sync::{full_fence, thread_cell, Mutex, Padded};
 
 #[derive(Debug)]
 pub(crate) struct Sleepers {
-    /// Whether somebody is idle and nobody searches, so that who pushes must wake one. Written with the
-    /// list locked; read without, after a full fence.
+    /// Whether a runner is idle and none searches, so that a thread that pushes must wake one. Written
+    /// with the list locked; read without, after a full fence.
     awaited: Padded<AtomicBool>,
     /// Holding the lock allows to move runners between awake, idle and searching.
     list: Mutex<List>,
@@ -53,9 +53,10 @@ thread_cell! {
 }
 
 impl List {
-    /// The one of this thread, where there is one: a thread that wakes tasks outside a turn looks for I/O
-    /// for it, and polls it next. It is woken without a system call, and if there is more to do than
-    /// that, it wakes the next. Otherwise the last, of whose things most are still in the cache.
+    /// Takes the runner of this thread, if there is one. A thread that wakes tasks outside a turn is
+    /// usually driving I/O for its own runner and polls it next, so the wake takes no system call. If
+    /// there is more work, that runner wakes the next one. Otherwise it takes the runner that fell asleep
+    /// last, because its data is most likely still in the cache.
     fn take_one(&mut self) -> Option<&'static Signal> {
         let resident = RESIDENT.with(|resident| resident.get());
         match resident {
@@ -131,7 +132,7 @@ impl Sleepers {
         })
     }
 
-    /// The one that searched has found something, or nothing. It passes a full fence and looks then, and
+    /// The search is over, with a task or without. The caller then passes a full fence, looks again, and
     /// notifies if there is (more) work.
     pub(crate) fn end_search(&self) {
         self.change(|list| list.searching = false);

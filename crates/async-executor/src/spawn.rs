@@ -53,7 +53,7 @@ pub(crate) unsafe fn untracked<M: Members, F: Future>(
     unsafe { spawn(members, future) }
 }
 
-/// A panic of the future goes to whoever awaits the task.
+/// If the future panics, awaiting the task panics.
 ///
 /// # Safety
 ///

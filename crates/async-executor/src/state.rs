@@ -28,7 +28,7 @@ use crate::thread;
 const SHARDS: usize = if cfg!(all(test, loom)) { 1 } else { 8 };
 
 /// Every 16th look of a runner begins with the injector. Its own tasks may wake each other for ever, and
-/// shall not keep others from being run.
+/// must not starve others.
 const INJECTOR_EVERY: usize = 16;
 
 /// Every 128th look begins with the other runners' queues: a runner may be stuck in a long task.
@@ -45,8 +45,9 @@ const YIELDS_A_LOOK: u32 = if cfg!(all(test, loom)) { 1 } else { 12 };
 /// What a runner takes from the injector at once, at most: more than it runs until it looks there again.
 const TAKEN_MAX: usize = 128;
 
-/// Made for the first executor that needs one, and kept for the next when that is dropped: a thread that
-/// has woken a task may still be looking for sleepers then, and wake somebody else's for nothing.
+/// Made for the first executor that needs one. When that executor is dropped, the next one gets it. A
+/// thread that has woken a task may still look for sleepers at that time; the worst it can do is to wake
+/// a runner of the next executor for nothing.
 pub(crate) struct State {
     injector: ConcurrentQueue<Runnable>,
     runners: Runners,
@@ -111,8 +112,8 @@ impl State {
         stolen.or_else(|| self.take_injected(turn))
     }
 
-    /// From the injector. The one that has waited longest is run at once; this runner's share of the others
-    /// goes to the end of its queue, so that its own tasks, which go there again and again, do not pass them.
+    /// Takes tasks from the injector. The oldest is run at once. This runner's share of the others goes to
+    /// the end of its queue, so that the runner's own tasks do not overtake them again and again.
     fn take_injected(&self, turn: &Turn<'_>) -> Option<Runnable> {
         let task = self.injector.pop().ok()?;
         let share = (self.injector.len() / self.runners.active().max(1)).min(TAKEN_MAX);
@@ -120,14 +121,14 @@ impl State {
             for task in std::iter::from_fn(|| self.injector.pop().ok()).take(share) {
                 turn.push(task);
             }
-            // A runner that fell asleep meanwhile has perhaps not seen the tasks that were on their way.
+            // A runner that fell asleep meanwhile may not have seen the tasks that were being moved.
             full_fence();
         }
         Some(task)
     }
 
-    /// From the others' queues, beginning with another one each time: half of the first that has more than
-    /// one task, or else the only task of a runner that is stuck.
+    /// Takes tasks from the others' queues, beginning with another queue each time. It takes half of the
+    /// first queue with more than one task, or else the only task of a runner that is stuck.
     fn steal(&self, turn: &Turn<'_>, first: usize) -> Option<Runnable> {
         let stolen = self.others(turn, first).find_map(|other| turn.steal_from(other));
         if stolen.is_some() {
@@ -174,7 +175,7 @@ impl State {
             if self.is_empty() {
                 break;
             }
-            // A thread is about to make a task findable that it has woken.
+            // A thread has woken a task and is about to put it into a queue.
             thread::yield_now();
         }
     }
@@ -284,17 +285,18 @@ impl Core for State {
 
     fn run_one(&'static self, task: Runnable) {
         task.run();
-        // In a turn it may have gone back to the runner's queue, and the runner has something else to do.
+        // In a turn, the task may have gone back to the runner's queue while the runner does something
+        // else.
         if runner::has_queued(self) {
             self.offer();
         }
     }
 
-    /// The only task of a runner that is not stuck does not count, and is not forgotten either. The caller
-    /// has said that it sleeps and passed a full fence, and that runner takes the task after that. So when it
-    /// has taken it, and finds another one in its queue, it sees that there is a sleeper, see `take`.
+    /// The only task of a runner that is not stuck does not count. It is not forgotten: the caller has stored
+    /// that it sleeps and passed a full fence, and that runner takes its task after the fence. If it then
+    /// finds another task in its queue, it sees the sleeper, see `take`.
     fn has_tasks(&'static self) -> bool {
-        // First what takes no time. A task in the thread's own queue waits for the caller.
+        // First the checks that take no time. A task in the thread's own queue waits for the caller.
         runner::has_queued(self) || self.has_spare() || self.runners.all().any(Runner::is_stuck)
     }
 

@@ -1,6 +1,6 @@
 //! Executors that are never dropped.
 //!
-//! They keep no account of their tasks: what need not be found need not be kept.
+//! They keep no list of their tasks, because nobody ever has to find and drop them.
 //!
 //! This file has unsafe code: it promises that tasks do not outlive what they borrow, and that those of
 //! the local one stay on one thread.

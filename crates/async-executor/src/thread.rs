@@ -30,9 +30,9 @@ pub(crate) fn number() -> usize {
 
 #[cold]
 fn assign() -> usize {
-    // `Relaxed`: numbers order nothing. A process that starts a thread each microsecond comes round to the
-    // same 32-bit number after an hour. Two threads would have to share a number, and one of them a
-    // `LocalExecutor` whose tasks the other wakes.
+    // `Relaxed`: numbers order nothing. A process that starts a thread each microsecond reuses a 32-bit
+    // number after an hour. That does harm only if two threads with the same number live at once, and one
+    // wakes tasks of a `LocalExecutor` of the other.
     static LAST: AtomicUsize = AtomicUsize::new(0);
     let number = loop {
         match LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1) {

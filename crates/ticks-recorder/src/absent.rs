@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::warn::{warn_once, Warning};
 
-/// Nobody records; who asked for it is told so.
+/// Nothing is recorded. A user who asked for it is told so.
 pub fn listens(_: &'static Client) -> bool {
     static LOOKED: std::sync::Once = std::sync::Once::new();
     LOOKED.call_once(|| {
@@ -97,6 +97,7 @@ pub fn wait_begins_anew(_: bool) {}
 pub fn waits(_: Key, _: i64, _: Direction, _: u64, _: Ticks, _: u64, _: u64) {}
 pub fn wait_over(_: Key, _: Direction, _: u64) {}
 pub fn timer_begins(_: &'static Location<'static>) {}
+pub fn timer_begun() {}
 pub fn timer_waits(_: u64, _: u64, _: u64) {}
 pub fn timer_task(_: u64, _: u64) {}
 pub fn timer_over(_: u64) {}

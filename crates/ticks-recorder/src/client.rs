@@ -10,6 +10,7 @@ pub struct Client {
     /// Whether it is a reactor. Ticks, keys, timers and waiters are numbered by their reactor, so that a
     /// recording has room for one.
     pub is_reactor: bool,
-    /// Whether a place is in code of its own that only passes a poll on, so that it tells nobody who waits.
+    /// Whether a place is in code of this crate that only passes polls on. Such a place does not say who
+    /// waits.
     pub passes_on: fn(&Location<'_>) -> bool,
 }

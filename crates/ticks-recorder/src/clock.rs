@@ -1,6 +1,6 @@
 //! The process's clock: nanoseconds of the monotonic clock since its first use in the process.
 //!
-//! Timers' deadlines are told by it, and so are the recording's: whoever records uses this one.
+//! Timers and recordings use this clock, and so must every crate that records.
 
 use std::sync::OnceLock;
 use std::time::Instant;

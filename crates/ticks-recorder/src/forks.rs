@@ -1,4 +1,4 @@
-//! How a forked child learns that it is one: by a function that the system calls in it.
+//! How a forked child learns that it is one: the system calls a function in it.
 //!
 //! This file may contain `unsafe`: it has the system call that function.
 

@@ -1,20 +1,20 @@
 //! The flight recorder: `ASYNC_IO_TRACE=<dir>` keeps the latest records of each thread of a process in
-//! one file, whoever makes them.
+//! one file. Several crates may record into it.
 //!
-//! The crates that record ([`Client`]) call this one, with values only; `async-io` with what its reactor
-//! does, its sources, timers and waits. The file's form is `crates/ticks-format/SPEC.md`, and the tool
-//! `ticks` reads it. What a program's user can choose is described in `async_io::trace`.
+//! The crates that record ([`Client`]) call this one, and pass plain values. `async-io` records what its
+//! reactor does, its sources, timers and waits. The file's form is `crates/ticks-format/SPEC.md`, and
+//! the tool `ticks` reads it. What a program's user can choose is described in `async_io::trace`.
 //!
 //! # How to record
 //!
-//! Ask [`listens`] now and then, once a round for example, and keep the answer at hand: it starts the
-//! recorder when it is asked first. While it says yes, read the counter with [`now`], make a record and
-//! hand it to [`record`], and tell the tables who waits. A future that is a task goes into a [`Task`]: then
-//! its life is recorded, and who wakes it. Whatever is called while nothing is recorded,
-//! in a forked child for example, does nothing.
+//! Call [`listens`] now and then, once a round for example, and keep the answer. The first call starts the
+//! recorder. While it says yes, read the counter with [`now`], make a record and hand it to [`record`], and
+//! tell the tables who waits. Put the future of a task into a [`Task`]: then its life is recorded, and who
+//! wakes it. While nothing is recorded, in a forked child for example, all functions do nothing.
 //!
-//! Nothing here blocks, allocates once a thread has made its first record, calls the system but to make
-//! room in the file now and then, or panics; and nothing is told to anybody but the file.
+//! No function here panics. Storing a record takes no lock and, after a thread's first one, allocates
+//! nothing. Its only system call makes room in the file now and then. If that fails, one line goes to
+//! standard error, and that write may block: see [`timer_begun`].
 
 #![deny(unsafe_code)]
 
@@ -63,7 +63,7 @@ pub use client::Client;
 pub use recorder::{
     clock_ns, elapsed_ns, is_steady_with, listens, now, now_and_just_now, now_or_just_now,
     own_recording, record, set_place, source_described, source_gone, stack_here, timer_begins,
-    timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
+    timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
 };
 pub use task::{asks_reactor, round_wakes, Cause, Task};
 pub use thread::thread_number;

@@ -2,10 +2,10 @@
 //!
 //! # Contract
 //!
-//! The file is mapped into memory and shared, so that what is stored is the kernel's from then on: it
-//! is there however the process ends. Storing a record is a reading of the clock and a few plain
-//! stores into the thread's own ring; no system call, no allocation, no lock, nobody is woken. What
-//! cannot be kept is counted. The file's form is `crates/ticks-format/SPEC.md`.
+//! The file is a shared memory mapping. The kernel has each store at once, so the records survive any
+//! end of the process. To store a record, a thread reads the clock and makes a few plain stores into
+//! its own ring: no system call, no allocation, no lock, no wake. What finds no room is counted. The
+//! file's form is `crates/ticks-format/SPEC.md`.
 //!
 //! - [`stamp`]: the counter that stamps records, and what it means in nanoseconds.
 //! - [`ring`]: claiming a ring, storing into it, giving it back; [`writer`]: the one that this thread has.
@@ -63,6 +63,7 @@ pub use stack::stack_here;
 pub use stamp::{clock_ns, elapsed_ns, is_steady_with, now, Rate};
 pub use start::listens;
 pub use waiters::{
-    timer_begins, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits,
+    timer_begins, timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over,
+    waits,
 };
 pub use writer::{now_and_just_now, now_or_just_now, record};

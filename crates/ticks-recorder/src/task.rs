@@ -1,9 +1,9 @@
 //! Tasks whose life is recorded: a future that stands for a task, with a waker of its own.
 //!
-//! A task is a top-level future that somebody polls: an executor, or `block_on`. While it is recorded, what
-//! it hands to others as its waker is ours ([`waker`]). So it is known who holds one, who wakes the task, and
-//! by which calls it asked to be woken; and when the last waker is dropped while the task waits, it is known
-//! that nobody can wake it any more ([`state`]).
+//! A task is a top-level future that somebody polls: an executor, or `block_on`. While it is recorded, it is
+//! polled with a waker of the recorder ([`waker`]). So the recorder knows how many wakers there are, who
+//! wakes the task, and on which stack it asked to be woken. If the last waker is dropped while the task
+//! waits, nobody can wake it any more ([`state`]).
 //!
 //! What is known goes to the recording: the records of tasks, and the table of those that are there.
 
@@ -41,7 +41,7 @@ pin_project! {
     impl<F> PinnedDrop for Task<F> {
         fn drop(this: Pin<&mut Self>) {
             if let Some(life) = this.project().life {
-                // From now on a waker that is dropped is not the last hope of a task that waits.
+                // From now on, the drop of the last waker does not make the task forgotten.
                 life.0.entry.goes();
             }
         }
@@ -49,8 +49,8 @@ pin_project! {
 }
 
 impl<F> Task<F> {
-    /// A task of this name, if anybody records. `owned`: whoever spawned it keeps it until it is done,
-    /// however few wakers there are.
+    /// A task of this name, if anybody records. `owned`: its executor keeps it until it is done, even
+    /// without wakers.
     ///
     /// Call it when [`listens`](crate::listens) has said yes; while nobody records the future is
     /// polled as it is.
@@ -79,7 +79,7 @@ impl<F: Future> Future for Task<F> {
     }
 }
 
-/// The task, as whoever polls it has it.
+/// The task, as its poller has it.
 #[derive(Debug)]
 struct Life(waker::Handle);
 

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub(crate) enum Warning {
     /// Nothing is recorded.
     Off,
-    /// The size that was asked for is none.
+    /// The size that was asked for is not a size.
     #[allow(dead_code)] // Where there is a recorder.
     Size,
-    /// Whether stacks are wanted is not said in a way that is understood.
+    /// The switch for stacks has a value that is not understood.
     #[allow(dead_code)] // Where there is a recorder.
     Stacks,
     /// The file can no longer grow.
@@ -23,13 +23,14 @@ pub(crate) enum Warning {
     SecondReactor,
 }
 
-/// Says something, the first time it is called for this warning. The switches are the reactor's, and so
-/// is the name that it is said in.
+/// Writes a line to standard error, the first time it is called for this warning. The line begins with
+/// the reactor's name, because the switches are the reactor's. Call it with nothing locked: the write
+/// may block.
 pub(crate) fn warn_once(warning: Warning, text: fmt::Arguments<'_>) {
     static SAID: AtomicU8 = AtomicU8::new(0);
     let bit = 1 << warning as u8;
     if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        // There is nobody to tell that standard error is closed.
+        // If standard error is closed, nobody can be told.
         let _ = writeln!(io::stderr(), "async-io: {text}");
     }
 }

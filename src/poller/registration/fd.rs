@@ -41,15 +41,15 @@ impl Registration {
         Some(self.borrow())
     }
 
-    /// The number that closing gives away, which may then become another source's.
+    /// The number that is free for another descriptor after the close.
     pub(crate) fn owned_number(&self) -> i64 {
         self.number()
     }
 
     fn borrow(&self) -> BorrowedFd<'_> {
         // SAFETY: `Async` owns the descriptor and deregisters the source, which ends the use of its
-        // number here, before it closes it. That nobody else closes it is the promise of `IoSafe` and of
-        // those who call `get_mut`. A `Filter` gives a duplicate, which its registration owns.
+        // number here, before it closes it. `IoSafe` and the callers of `get_mut` promise that nobody
+        // else closes it. A `Filter` gives a duplicate, which its registration owns.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 

@@ -90,8 +90,8 @@ impl Registration {
     }
 
     fn process(pid: &NonZeroI32) -> Process<'_> {
-        // SAFETY: whoever made the source vouches, in `Exit::from_pid`'s contract or by owning the
-        // `Child`, that the child exists and is not waited for by anybody else.
+        // SAFETY: the child exists and nobody else waits for it. The maker of the source vouches for
+        // that: by `Exit::from_pid`'s contract, or by owning the `Child`.
         unsafe { Process::from_pid(*pid, ProcessOps::Exit) }
     }
 

@@ -11,8 +11,8 @@ use crate::reactor::wakes::Woken;
 use crate::trace::Cause;
 
 /// How many tasks may share a direction's poll functions before all of them are woken to sort
-/// themselves out. A task whose waker differs at each poll fills this up, so that it is woken at most
-/// once in so many polls and never spins.
+/// themselves out. A task with another waker at each poll fills this up. It is then woken once in this
+/// many polls, and does not spin.
 const SHARED_WAKERS_MAX: usize = 64;
 
 /// Names a waiter of one direction of a source.
@@ -35,8 +35,8 @@ impl WaiterId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     pub(crate) ticks: Ticks,
-    /// A short read showed that nothing was there, not an operation that said `WouldBlock`: what else
-    /// the kernel has to say (end of stream, error, urgent data) was not looked at.
+    /// A short read showed that the stream was empty, and no operation said `WouldBlock`. So the end of
+    /// the stream, an error or urgent data have not been looked for.
     pub(crate) drained: bool,
 }
 
@@ -64,7 +64,7 @@ impl Begun {
 pub(super) struct Waits {
     shared: Wait,
     shared_others: Vec<Stored>,
-    /// The own waiter that needs no table, which most directions have alone.
+    /// The first own waiter. Most directions have only this one and need no table.
     first: Wait,
     more: Slab<Wait>,
     /// The number of `first`; those in `more` follow.
@@ -219,7 +219,7 @@ impl Waits {
         }
     }
 
-    /// Takes the wakers of those who are ready now. Returns whom there was to take them from.
+    /// Takes the wakers of the waiters that are ready now. Returns whom the event found.
     #[inline(always)] // As `deliver_to`, which calls it.
     pub(super) fn take_ready(
         &mut self,
@@ -259,7 +259,7 @@ impl Waits {
         }
     }
 
-    /// Counts those who are counted with `demand` from now on.
+    /// Moves the counts of waits from outside to `demand`.
     pub(super) fn recount(&mut self, demand: &'static Demand) {
         for Stored { outside, .. } in &mut self.shared_others {
             *outside = outside.take().map(|_| demand.count_always());

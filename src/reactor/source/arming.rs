@@ -12,8 +12,8 @@ impl Source {
     /// Arms the source, after an event, for those who still wait or are going to. If that fails, they
     /// are woken.
     ///
-    /// Arming asks the kernel for what is ready by now. A source that forgets what it has told, and whom
-    /// nobody waits for, is left as it is.
+    /// Arming asks the kernel what is ready now. If asking uses up what the source reports, and nobody
+    /// waits for it, the source is not armed.
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
         if !reactor.arms() {
             match self.arming().call(|| Ok(self.is_consumed_by_asking())) {
@@ -47,7 +47,7 @@ impl Source {
     #[inline]
     pub(super) fn watch(&self, reactor: &Reactor, status: WaitStatus) -> io::Result<()> {
         match !status.watched || status.stored && reactor.arms() {
-            // What is ready by now is reported by this.
+            // This also makes the poller report what is ready already.
             true => self.arm(reactor),
             false => Ok(()),
         }

@@ -14,7 +14,8 @@ use crate::reactor::{current, Reactor};
 use crate::trace;
 
 impl Source {
-    /// The reactor to wait with: in a forked child, the child's, which an inherited source joins now.
+    /// The reactor to wait with. In a forked child, an inherited source moves to the child's reactor
+    /// here.
     #[inline]
     pub(super) fn reactor(self: &Arc<Source>) -> io::Result<&'static Reactor> {
         let home = self.home.get();
@@ -45,19 +46,19 @@ impl Source {
         Ok(reactor)
     }
 
-    /// Gives up what a thread that is not in this process may have been at work on at the fork. Who
-    /// waits is kept if that was whole.
+    /// Replaces what a thread of the parent may have been changing at the fork. The waiters are kept if
+    /// their lock was free.
     fn start_anew(&self) {
-        // SAFETY: `move_home` holds MOVING and the home is inherited. Whoever uses the arming or the
-        // readiness has seen before that the home is not: `wait` by `reactor`, which waits for MOVING;
-        // `cancel` and `remove` by a look; a round by the child's registry, which does not have the source
-        // yet.
+        // SAFETY: `move_home` holds MOVING and the home is inherited. All others use the arming and the
+        // readiness only after the home is no longer inherited: `wait` calls `reactor` first, which waits
+        // for MOVING; `cancel` and `remove` look first; a round finds sources by the child's registry,
+        // which does not have this one yet.
         unsafe { self.arming.renew(|_| Arming::new()) };
         if !self.readiness().is_whole() {
             // SAFETY: as above.
             unsafe { self.readiness.renew(Readiness::in_place_of) };
         }
-        // A new source is watched for reading; who waits to write must be heard of as well.
+        // A new source is watched for reading only. Arm it also for those who wait to write.
         let (_, writable) = self.readiness().interest();
         self.readiness().set_watched(true, writable);
     }

@@ -3,7 +3,7 @@
 /// Fewer are sorted without being spread first.
 const SPREAD_MIN: usize = 256;
 
-/// How many share a bucket, or up to twice as many, when the deadlines are spread evenly.
+/// How many timers a bucket gets if the deadlines are spread evenly: this many, up to twice as many.
 const BUCKET_LEN: usize = 2;
 
 /// How many wakers are taken at a time: they stay in the nearest cache until they are woken, and the
@@ -26,7 +26,7 @@ pub(crate) struct DueTimer {
 #[derive(Debug, Default)]
 pub(crate) struct Due {
     pub(super) timers: Vec<DueTimer>,
-    /// Where the bucket ends that each of them is in, if they were spread into buckets.
+    /// The end of each bucket, if the timers were spread into buckets.
     ends: Vec<u32>,
     pub(super) now_ns: u64,
 }

@@ -10,8 +10,8 @@ use super::due::{Due, DueTimer};
 use super::TimerKey;
 use crate::fork;
 
-/// Children per node: they sit beside each other, in two or three cache lines that are fetched together.
-/// What costs is the level, for each of which a place in the table is written.
+/// Children per node. They lie side by side, in two or three cache lines that are fetched together. The
+/// cost is by level: each level that an entry moves writes a position into the table.
 const ARITY: usize = 8;
 
 /// Marks the end of the free list.
@@ -98,7 +98,7 @@ impl Queue {
     /// The slot of a timer that is armed.
     pub(super) fn armed_mut(&mut self, key: TimerKey) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id())?;
-        // One that was taken because it is due keeps its slot until it is freed.
+        // A timer that was taken as due keeps its slot until `free`.
         let entry = self.heap.get(slot.position as usize)?;
         (entry.slot == key.slot).then_some(slot)
     }
@@ -129,8 +129,8 @@ impl Queue {
 
     /// Takes what is due out of the heap, in no order, and hands it to `due`.
     ///
-    /// They are the top of it: what is below one that is not due is not due either. So only those, and
-    /// the children of the lowest of them, are looked at, however many others there are.
+    /// The due entries are the top of the heap: no entry below one that is not due is due. So only the
+    /// due entries and their children are looked at, however many others there are.
     pub(super) fn take_due(&mut self, now_ns: u64, due: &mut Due) {
         let mut len = self.heap.len();
         if !self.is_due(0, now_ns, len) {
@@ -149,15 +149,16 @@ impl Queue {
         self.heap[..len].get(position).is_some_and(|entry| entry.deadline_ns <= now_ns)
     }
 
-    /// Moves what is due at and below `position`, whose entry is, behind the heap, which ends at `len`.
+    /// Moves the entry at `position`, which is due, and all due entries below it to behind the heap.
+    /// The heap ends at `len`.
     ///
-    /// The places are filled from the bottom up, each with the last entry that is not due, so that what
-    /// one sinks into is a heap again already, and most sink only from the lowest that was due. Calls
-    /// itself as often as the heap has levels, eleven for all the numbers that a place can have.
+    /// The places are filled from the bottom up, each with the last entry that is not due. So an entry
+    /// always sinks into a part that is a heap already, and most sink from the lowest level only. The
+    /// recursion is as deep as the heap has levels: eleven at most, as a position has 32 bits.
     fn part_due(&mut self, position: usize, now_ns: u64, len: &mut usize) {
         let first = position * ARITY + 1;
         for child in (first..first + ARITY).rev() {
-            // One that is behind the heap by now was due.
+            // An entry that is behind the heap by now was due.
             if self.is_due(child, now_ns, *len) {
                 self.part_due(child, now_ns, len);
             }

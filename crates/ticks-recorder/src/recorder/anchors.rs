@@ -19,7 +19,7 @@ pub(super) struct Anchors {
     units_per_second: u64,
     /// When the next one is due, by the counter.
     due: AtomicU64,
-    /// Holding it grants the right to take one. Who finds it held goes on without.
+    /// Holding it grants the right to take one. A thread that finds it held goes on without an anchor.
     taken: Mutex<Taken>,
 }
 

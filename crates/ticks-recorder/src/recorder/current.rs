@@ -3,8 +3,8 @@
 //! A child has its parent's mapping and its parent's rings, but may store into neither: it forgets
 //! both at once, and makes its own file when it first uses its reactor.
 //!
-//! At a normal end of the process the recording is marked as closed, so that a reader can tell an end
-//! from a killing.
+//! At a normal end of the process the recording is marked as closed. Without the mark, a reader knows
+//! that the process was killed.
 //!
 //! This file may contain `unsafe`: it follows a pointer to a leaked recorder, and has the system call
 //! back at a fork and at the end.
@@ -73,7 +73,7 @@ pub(super) fn get() -> Option<&'static Recorder> {
     unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
 }
 
-/// Makes it the recorder of this process, for good.
+/// Makes it the recorder of this process, until the process ends.
 pub(super) fn set(recorder: Box<Recorder>) {
     CURRENT.store(Box::into_raw(recorder), Ordering::Release);
 }
@@ -87,9 +87,9 @@ pub(crate) fn forget() {
 }
 
 /// Has the recording marked when the process ends by `exit` or by returning from `main`. If the system
-/// has no room to remember that, an end looks like a killing.
+/// has no memory for that, a normal end looks like a kill.
 pub(super) fn watch_end() {
-    /// A forked child inherits what the system remembers, and this.
+    /// A forked child inherits the exit handler, and this number.
     static WATCHED: AtomicBool = AtomicBool::new(false);
     extern "C" fn ending() {
         // A forked child that does not record has none. The other threads may go on meanwhile, and

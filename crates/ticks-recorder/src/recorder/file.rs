@@ -1,8 +1,9 @@
 //! Making the file: under a name of its own, filled, then given its name.
 //!
-//! An old file of that name is replaced and no link that was planted there is followed. A file of this
-//! very process keeps its name, and ours takes the next one: it is another copy of this crate's, or of
-//! the program that called `exec`. So does one that we may not replace, which is another user's.
+//! An old file of that name is replaced and no link that was planted there is followed. If the old file
+//! is of this very process, it keeps its name and the new file takes the next name: another copy of
+//! this crate wrote it, or the program that called `exec`. The same holds for a file of another user,
+//! which may not be replaced.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -61,7 +62,7 @@ impl Unnamed {
                     self.path = PathBuf::new();
                     return Ok(());
                 }
-                // Another user's, in a directory where everybody keeps what is theirs.
+                // It is another user's, in a directory with the sticky bit.
                 Err(error @ (Errno::PERM | Errno::ACCESS)) => refused = Some((name, error)),
                 Err(error) => return Err(cannot_replace(&name, &error.into())),
             }
@@ -85,8 +86,8 @@ impl Drop for Unnamed {
     }
 }
 
-/// Makes the directory if it is missing, for its owner only. Those above it are not made: a slip in their
-/// names would be hard to find. What else is wrong with it shows when a file is made.
+/// Makes the directory if it is missing, for its owner only. Its parent directories are not made: a
+/// typing error in their names would be hard to find. Any other fault shows when the file is made.
 pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
     match rustix::fs::mkdir(dir, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST | Errno::NOENT | Errno::NOTDIR) => Ok(()),
@@ -100,9 +101,10 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
     }
 }
 
-/// Has the file system keep the room that the file has: one that copies on write would need more with
+/// Asks the file system to overwrite the file in place. A copy-on-write file system needs more room for
 /// each store to a page that has reached the disk, and on a full disk such a store ends the process.
-/// btrfs can be told so while the file is empty. The others need it not, or cannot.
+/// btrfs takes the request while the file is empty. Other file systems do not need it or do not know
+/// it.
 fn overwrite_in_place(file: &File) {
     #[cfg(target_os = "linux")]
     {
@@ -117,8 +119,8 @@ fn overwrite_in_place(file: &File) {
 
 /// Gives a file a name that nothing has yet.
 ///
-/// Renamed rather than linked, where that can be refused if the name is taken: `/proc/<pid>/maps`
-/// shows the name by which a file was mapped, and follows it through a rename only.
+/// It renames the file where the system can refuse a name that is taken, and links it elsewhere:
+/// `/proc/<pid>/maps` shows the name at the time of the mapping, and follows a rename only.
 fn rename_to_new(from: &Path, to: &Path) -> Result<(), Errno> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {

@@ -1,12 +1,12 @@
 //! The file's memory: shared words, and the room for them.
 //!
-//! The mapping is never taken away, so that its words can be referred to for ever; nothing of the file
-//! is held open, so that closing all descriptors is nothing to it.
+//! The file is never unmapped, so references to its words live for ever. No descriptor of it stays
+//! open, so a program that closes all descriptors does no harm.
 //!
-//! A store to where a full disk has no room ends the process by `SIGBUS`. So every piece of the file
-//! is made to exist before the first store into it: by `MADV_POPULATE_WRITE` (Linux 5.14), which
-//! reports what a store would die of, piece by piece as the file fills; elsewhere the whole file at
-//! once.
+//! A store to where a full disk has no room ends the process by `SIGBUS`. So every piece of the file is
+//! made to exist before the first store into it: by `MADV_POPULATE_WRITE` (Linux 5.14), piece by piece
+//! as the file fills, which returns an error where a store would end the process. Elsewhere the whole
+//! file is allocated at once.
 //!
 //! This file may contain `unsafe`: the mapping.
 
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::ptr;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
@@ -33,8 +33,11 @@ pub(super) struct Map {
     words: &'static [AtomicU64],
     /// A bit for each piece that has its room.
     roomy: Box<[AtomicU64]>,
-    /// There was no room once: it is not asked for again.
+    /// Set when there was no room once: nobody asks for room again.
     full: AtomicBool,
+    /// The system's error for it, until the user is told; 0: there is nothing to tell. Relaxed, as `full`:
+    /// neither orders anything.
+    untold: AtomicI32,
 }
 
 impl Map {
@@ -49,7 +52,7 @@ impl Map {
         let words = unsafe { slice::from_raw_parts(start.cast::<AtomicU64>(), len / WORD_BYTES) };
         let pieces = (len + PIECE_BYTES - 1) / PIECE_BYTES;
         let roomy = (0..(pieces + 63) / 64).map(|_| AtomicU64::new(0)).collect();
-        let map = Map { words, roomy, full: AtomicBool::new(false) };
+        let map = Map { words, roomy, full: AtomicBool::new(false), untold: AtomicI32::new(0) };
         map.make_first_room(file, len)?;
         Ok(map)
     }
@@ -84,8 +87,8 @@ impl Map {
         std::mem::size_of_val(self.words)
     }
 
-    /// The word at `offset`. Where no room was made nothing was stored: it is not looked at, as a system may
-    /// need room for that too.
+    /// The word at `offset`. If no room was made there, nothing was stored, and the word is not read: some
+    /// systems need room for a read too.
     pub(super) fn word(&self, offset: usize) -> u64 {
         match self.words.get(offset / WORD_BYTES) {
             Some(word) if self.has_room(offset / PIECE_BYTES) => word.load(Ordering::Acquire),
@@ -100,8 +103,12 @@ impl Map {
         while reserved < end {
             let piece = reserved / PIECE_BYTES;
             if !self.has_room(piece) {
-                // One piece at a time: whoever asks for much comes again.
-                if reserved > offset || !self.make_room(piece) {
+                // One piece at a time: a caller that wants more comes again.
+                if reserved > offset {
+                    break;
+                }
+                if !self.make_room(piece) {
+                    self.tell_if_full();
                     break;
                 }
             }
@@ -112,6 +119,16 @@ impl Map {
 
     /// Makes room for all of the bytes at `offset`.
     pub(super) fn reserve_all(&self, offset: usize, len: usize) -> bool {
+        let roomy = self.reserve_all_silently(offset, len);
+        if !roomy {
+            self.tell_if_full();
+        }
+        roomy
+    }
+
+    /// The same, for a caller that may hold a lock. Once it holds none, [`tell_if_full`](Self::tell_if_full) is due.
+    #[inline]
+    pub(super) fn reserve_all_silently(&self, offset: usize, len: usize) -> bool {
         let (first, last) = (offset / PIECE_BYTES, (offset + len.max(1) - 1) / PIECE_BYTES);
         (first..=last).all(|piece| self.has_room(piece) || self.make_room(piece))
     }
@@ -129,6 +146,28 @@ impl Map {
         }
         let Err(error) = self.populate(piece) else { return true };
         self.full.store(true, Ordering::Relaxed);
+        let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
+        self.untold.store(errno, Ordering::Relaxed);
+        false
+    }
+
+    /// Tells the user that the file cannot grow, if that has just turned out. Called with nothing locked:
+    /// standard error may be a pipe that nobody reads, and then the write to it waits.
+    #[inline]
+    pub(super) fn tell_if_full(&self) {
+        if self.untold.load(Ordering::Relaxed) != 0 {
+            self.tell_full();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_full(&self) {
+        let errno = self.untold.swap(0, Ordering::Relaxed);
+        if errno == 0 {
+            return; // Another thread tells it.
+        }
+        let error = io::Error::from_raw_os_error(errno);
         warn_once(
             Warning::Full,
             format_args!(
@@ -137,10 +176,9 @@ impl Map {
                  elsewhere"
             ),
         );
-        false
     }
 
-    /// Has the kernel find the memory and the place on the disk of a piece, and map it for stores.
+    /// Has the kernel allocate memory and disk space for a piece, and map it for stores.
     fn populate(&self, piece: usize) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
@@ -156,12 +194,12 @@ impl Map {
                 match unsafe { rustix::mm::madvise(start.cast_mut().cast(), len, advice) } {
                     Ok(()) => break,
                     Err(rustix::io::Errno::INTR) => {}
-                    // A store would have been a SIGBUS.
+                    // A store there would end the process by SIGBUS.
                     Err(rustix::io::Errno::FAULT) => return Err(rustix::io::Errno::NOSPC.into()),
                     Err(error) => return Err(error.into()),
                 }
             }
-            // Relaxed: who misses it populates a piece again.
+            // Relaxed: a thread that misses it populates the piece again.
             self.roomy[piece / 64].fetch_or(1 << (piece % 64), Ordering::Relaxed);
             Ok(())
         }

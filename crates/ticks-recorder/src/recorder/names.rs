@@ -22,16 +22,18 @@ impl Names {
             len -= 1;
         }
         let name = &name[..len];
-        // Holding it grants that a name is looked up and kept in one step. Nobody panics meanwhile.
+        // Holding it grants the right to look a name up and to add it. Nobody panics meanwhile.
         let mut known = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(place) = known.get(name) {
             return *place;
         }
         let place = strings::append(places.section(), map, name);
-        // Where there is no room there will be none: the table need not grow.
+        // If there is no room now, there never will be: do not remember the name.
         if place != 0 {
             known.insert(name.into(), place);
         }
+        drop(known);
+        map.tell_if_full();
         place
     }
 }

@@ -20,7 +20,7 @@ thread_local! {
     static HERE: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
 
-/// Notes from where the wait that may begin next was asked for.
+/// Sets the place of the wait that may begin next.
 #[inline]
 pub fn set_place(at: &'static Location<'static>) {
     HERE.with(|here| here.set(Some(at)));
@@ -94,12 +94,14 @@ impl Places {
         if says_nothing(location) {
             return 0;
         }
-        strings::append(&self.section, map, &location.to_string())
+        let place = strings::append(&self.section, map, &location.to_string());
+        map.tell_if_full();
+        place
     }
 }
 
-/// Whether the place is in the reactor, as for a poll that was called through a trait object, whose
-/// caller is not known; or in code that only passes a poll on, as for a boxed stream.
+/// Whether the place says nothing about who waits. It may be in the reactor: a poll through a trait
+/// object does not know its caller. Or it is in code that only passes polls on, as for a boxed stream.
 fn says_nothing(location: &Location<'_>) -> bool {
     let file = location.file();
     admission::reactor().is_some_and(|reactor| (reactor.passes_on)(location))

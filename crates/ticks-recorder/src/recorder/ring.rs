@@ -1,8 +1,8 @@
 //! Rings: claimed by a thread, written by it alone, given back when it ends.
 //!
-//! A ring's entry in the table and its slots are words that other processes read at any time; the
-//! order of the stores is what makes them readable (SPEC.md, section 6). Words are stored with
-//! `Relaxed`, and what must not be seen before them is stored after them with `Release`.
+//! A ring's entry in the table and its slots are words that other processes read at any time; the order
+//! of the stores makes them readable (SPEC.md, section 6). Words are stored with `Relaxed`. A word that
+//! must not be seen before them, such as the head, is stored after them with `Release`.
 
 use std::cell::Cell;
 #[cfg(not(all(test, loom)))]
@@ -42,7 +42,7 @@ impl<'a> Rings<'a> {
             }
             let head = entry[ring_word::HEAD].load(Ordering::Relaxed);
             entry[ring_word::SINCE].store(head, Ordering::Relaxed);
-            // Release: who sees this owner sees that what is there so far is not its own.
+            // Release: a reader that sees this owner also sees where its records begin.
             entry[ring_word::TID].store(tid, Ordering::Release);
             for (word, value) in entry[ring_word::NAME..].iter().zip(ring_name(name)) {
                 word.store(value, Ordering::Release);
@@ -131,7 +131,8 @@ impl<'a> RingWriter<'a> {
         self.offset.set(RingWriter::place(entry).0);
         self.head.set(head);
         self.at.set((head % count) as usize * SLOT_WORDS);
-        // A ring that was written around has all its room; of another the room is asked for.
+        // A ring that was written around has all its room. For any other, room is made as it is
+        // written.
         self.limit.set(if head >= count { slots.len() } else { self.at.get() });
         self.slots.set(slots);
         self.entry.set(entry);
@@ -159,7 +160,7 @@ impl<'a> RingWriter<'a> {
         let head = self.head.get() + slots;
         self.head.set(head);
         if let Some(word) = self.entry.get().get(ring_word::HEAD) {
-            // Release: whoever sees the head sees what it moved past.
+            // Release: a reader that sees the head sees the slots below it.
             word.store(head, Ordering::Release);
         }
     }

@@ -29,7 +29,8 @@ pub(super) struct Settings {
 pub(super) fn get() -> Option<&'static Settings> {
     static SETTINGS: OnceLock<Option<Settings>> = OnceLock::new();
     if SETTINGS.get().is_none() {
-        // Set at once: a fork while it is being made would leave the child waiting for ever.
+        // Made before, then set at once: if a fork came while it is being made, the child would wait
+        // for ever.
         let _ = SETTINGS.set(read());
     }
     SETTINGS.get().and_then(Option::as_ref)
@@ -72,11 +73,11 @@ fn read() -> Option<Settings> {
     Some(Settings { dir, file_bytes: file_bytes(), stacks: stacks() })
 }
 
-/// Whether the environment may be that of somebody with fewer rights than the program has: it would
-/// choose where files are made and replaced.
+/// Whether a user with fewer rights than the program may have set the environment. That user would
+/// choose where the program makes and replaces files.
 ///
-/// The system knows from the start of the program: a setuid program that has made the rights wholly
-/// its own shows none in its numbers any more, and one with capabilities never does.
+/// The kernel says so since the start of the program. User ids do not say it: a setuid program may have
+/// set all of them to the same, and a program with capabilities has equal ones anyway.
 fn has_foreign_rights() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: `getauxval` reads what the kernel gave the program at its start.

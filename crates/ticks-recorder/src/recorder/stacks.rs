@@ -1,19 +1,19 @@
-//! By which calls a wait is begun: the return addresses on the thread's stack, each stack kept once.
+//! The stacks on which waits begin: the return addresses on the thread's stack, each stack kept once.
 //!
 //! # Contract
 //!
-//! It works on any stack and never faults. What is read are words of the thread's own stack between its
-//! stack pointer and its beginning, all of which is mapped; and descriptions of frames that are copied while
-//! the system keeps their library in place, or that are the program's own. Where a function runs on another
-//! stack, a coroutine's or a signal's, none is taken, and that is counted. Where frames are not described, or
-//! in a way that makes no sense, the stack ends early and says so.
+//! It works on any stack and never faults. It reads the thread's own stack, from the stack pointer to the
+//! stack's beginning: all of this is mapped. It reads descriptions of frames: the program's own in place, and
+//! a library's in a copy that was made while the system kept the library loaded. On another stack, a
+//! coroutine's or a signal's, it takes none and counts that. If a frame has no valid description, the stack
+//! ends early and says so.
 //!
-//! Nothing waits: threads that find that libraries have come or gone look at them side by side, and one that
-//! cannot have a library's number tells of addresses in memory instead. A stack
-//! that was taken before at the same place is recognised ([`known`]), which neither allocates nor calls
-//! the system. For another one it is looked up whether libraries have come or gone, which takes the loader's
-//! own lock for a moment, as every panic does; never in a forked child. A library that takes the place of another
-//! one with the same calls in the same places is told from it a hundredth of a second later at the latest.
+//! No thread waits for another. Threads that find that libraries were loaded or unloaded look at them in
+//! parallel. A thread that cannot get a library's number at once keeps addresses in memory instead. A stack that
+//! was taken before at the same place is recognised ([`known`]): that neither allocates nor calls the system. For
+//! any other stack, the thread asks the loader whether libraries were loaded or unloaded. That takes the loader's
+//! lock for a moment, as every panic does, and never happens in a forked child. A library that replaces another
+//! one, with the same calls at the same addresses, is noticed after a hundredth of a second at the latest.
 //!
 //! - [`registers`], [`bounds`]: where the thread is, and how far its stack goes.
 //! - [`loaded`], [`elf`], [`modules`]: what is loaded; [`described`], [`numbers`]: what is kept of it.
@@ -109,7 +109,7 @@ pub(super) fn begin(recorder: &Recorder) {
 /// What a thread needs to take stacks.
 enum State {
     New,
-    /// It is being used: by this hook, in the midst of which the program's allocator waits, for example.
+    /// It is in use: this hook was called inside itself, by the program's allocator for example.
     InUse,
     /// The system does not say where its stack is.
     Nowhere,
@@ -118,7 +118,7 @@ enum State {
 
 struct Thread {
     bounds: Bounds,
-    /// The recording that the remembered numbers are of.
+    /// The recording to which the remembered numbers belong.
     recorder: *const Recorder,
     modules: Option<Arc<Modules>>,
     known: Known,
@@ -129,8 +129,8 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::New) };
 }
 
-/// The number of the stack that this is called on; 0 if none could be taken. `caller` tells different callers
-/// apart, so that each has a stack at hand.
+/// The number of the stack that this is called on; 0 if none could be taken. Each `caller` has remembered
+/// stacks of its own.
 #[inline(never)]
 pub(super) fn here(recorder: &'static Recorder, caller: u64, time: u64) -> u64 {
     if !recorder.stacks.is_on {
@@ -215,7 +215,7 @@ impl Thread {
             self.known.forget();
         }
         self.look(recorder, time);
-        // Libraries do not stand still: none is better than one that may be wrong.
+        // Libraries are being loaded or unloaded: no stack is better than a wrong one.
         let Some(modules) = &self.modules else { return Some(NONE_KEPT) };
         let walk = self.walker.walk(modules, registers, used);
         if walk.frames.is_empty() {

@@ -45,7 +45,7 @@ fn monotonic_ns() -> u64 {
     clock::system_ns(libc::CLOCK_MONOTONIC)
 }
 
-/// By which counter something was timed.
+/// The counter with which something was timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(bool);
 
@@ -95,7 +95,7 @@ pub fn clock_ns(count: u64) -> u64 {
 /// All clocks at one moment.
 pub(super) fn reading() -> Anchor {
     let mut best = (u64::MAX, Anchor::default());
-    // An interruption between the clocks would tie moments together that are apart.
+    // If the thread is interrupted between the readings, they are of different moments.
     for _ in 0..3 {
         let before = now();
         let monotonic_ns = monotonic_ns();

@@ -49,11 +49,11 @@ fn start(client: &Client) -> bool {
 }
 
 /// How long a thread waits for another one to start the recorder: far longer than that takes, but not
-/// for ever. In a child that was forked in that moment nobody would end the wait.
+/// for ever. In a child that was forked at that moment, the other thread does not exist.
 const START_LIMIT: Duration = Duration::from_secs(5);
 
-/// Another thread is at it. A wait that began meanwhile would not be in the table for as long as it
-/// lasts, which may be for ever.
+/// Another thread is starting the recorder. Wait for it: a wait that began unrecorded would never get
+/// into the table, and it may last for ever.
 #[cold]
 fn wait_for_start() -> bool {
     let begun = Instant::now();
@@ -61,8 +61,8 @@ fn wait_for_start() -> bool {
         match STATE.load(Ordering::Relaxed) {
             STARTING if begun.elapsed() < START_LIMIT => thread::sleep(Duration::from_micros(100)),
             STARTING => {
-                // Once: each round would wait as long. If the other thread gets there after all, it
-                // says so.
+                // Give up for good, because each round would wait as long. If the other thread finishes
+                // after all, it stores `ON`.
                 let (from, to) = (STARTING, OFF);
                 let _ = STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
                 return false;

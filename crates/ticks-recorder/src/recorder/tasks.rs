@@ -1,8 +1,8 @@
 //! The table of tasks, and the records of their life.
 //!
-//! An entry is a task's from when it begins until the last of those that know it, its wakers among them, is
-//! gone; so nobody stores into another task's. In between each word is stored alone. A task that found no
-//! entry has a word for its state, and its records.
+//! A task has its entry until its last reference is dropped, and its wakers are references too. So nobody
+//! stores into another task's entry. Each word is stored on its own. A task that found no entry has a word
+//! for its state, and its records.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -27,7 +27,7 @@ const ENTRY_BYTES: usize = 8 * TASK_WORDS;
 /// The words of a task in the file.
 type Words = [AtomicU64; TASK_WORDS];
 
-/// What tells the callers of `stacks::here` apart.
+/// The `caller` numbers for `stacks::here`.
 mod caller {
     pub(super) const BEGINS: u64 = u64::MAX;
     pub(super) const ASKS: u64 = u64::MAX - 4;
@@ -137,14 +137,14 @@ impl Entry {
                 words[at].store(value, Ordering::Relaxed);
             }
         }
-        // Last: who sees the state sees the rest.
+        // Last: a reader that sees the state sees the rest.
         self.state().store(state::since(word::SCHEDULED, time), Ordering::SeqCst);
         let Entry { id: task, kind, name, .. } = *self;
         record(&r::TaskSpawn { task, kind, waker, parent, name, stack }, time);
     }
 
-    /// Whether there is something to tell of a poll. A future that is polled again after its end, as one that was
-    /// fused may be, is no task any more.
+    /// Whether a poll is recorded. A future may be polled again after its end, if it is fused for example; then
+    /// it is no task any more.
     fn goes_on(&self) -> bool {
         self.is_ours() && !self.has_ended.load(Ordering::Relaxed)
     }
@@ -201,7 +201,7 @@ impl Entry {
             return;
         }
         self.add(word::WAKERS, 1);
-        // Others may pass wakers on too: that says nothing of what the task waits for.
+        // Outside of its poll a waker may be passed on, which does not say what the task waits for.
         if thread::current_id() == self.id && !thread::is_asking_reactor() {
             self.asks();
         }
@@ -250,8 +250,8 @@ impl Entry {
         }
         let time = now_and_just_now();
         let wake = self.who_wakes(time);
-        // Before the state, so that whoever sees that it was woken finds by whom. One that is woken
-        // already may be told of by the later wake.
+        // Before the state, so that a reader that sees the wake also finds its cause. If the task was
+        // woken already, the later wake may replace the cause.
         let [by, from] = wake.words();
         self.store(word::WOKEN_BY, by);
         self.store(word::WOKEN_FROM, from);
@@ -296,7 +296,7 @@ impl Entry {
         let time = now_and_just_now();
         self.ends(time, End::Cancelled);
         if self.is_lost.load(Ordering::Relaxed) {
-            // The last: another task may take the entry from now on.
+            // This comes last: another task may take the entry from now on.
             self.store(word::STATE, state::since(word::LOST, time));
         }
     }
@@ -319,7 +319,7 @@ impl Entry {
 }
 
 impl Drop for Entry {
-    /// The last that knew the task is gone.
+    /// The last reference to the task is dropped.
     fn drop(&mut self) {
         if self.is_ours() && !*self.is_lost.get_mut() {
             if let Some(Place { index, words }) = self.place {
@@ -377,7 +377,8 @@ fn change(recorder: &'static Recorder, index: usize, from: u64) -> Option<&'stat
     Some(words)
 }
 
-/// Keeps a stack among those by which a task asked, each once, in place of that of the oldest poll.
+/// Keeps a stack on which the task asked. Each stack is kept once; a new one replaces the one that was
+/// used longest ago.
 fn keep(places: &[AtomicU64], stack: u64, poll: u32) {
     if stack == 0 {
         return;

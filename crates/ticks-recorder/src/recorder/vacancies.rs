@@ -1,7 +1,8 @@
 //! Which entries of a table nobody has: a bit each, in this process's memory.
 //!
-//! Tasks that stay lie side by side in their table, so a free entry may be anywhere. The bits of 64 entries are
-//! looked at in one step, from where an entry was taken or given back last: its pages of the file are there.
+//! Long-lived tasks lie side by side in their table, so a free entry may be anywhere. A search looks at the
+//! bits of 64 entries in one step. It begins where an entry was last taken or given back, because those pages
+//! of the file have room already.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

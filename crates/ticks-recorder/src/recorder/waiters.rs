@@ -1,13 +1,13 @@
 //! The table of who waits now.
 //!
-//! A wait for a source has its home at a place that follows from the source's index and direction, a
-//! timer at one that follows from its number; the entry is there or shortly behind. So no place need be
-//! remembered. Sources have the first half of the table, timers the second, so that a flood of timers
-//! hides no connection.
+//! The home of a wait for a source follows from the source's index and direction, that of a timer from
+//! the timer's number. The entry is at its home or a few places behind. So nobody has to remember where
+//! it is. Sources have the first half of the table and timers the second, so a flood of timers leaves
+//! no connection out.
 //!
-//! An own waiter's entry, and a timer's, is changed by one thread at a time: who waits is who asks,
-//! cancels or is told. Tasks that share a direction's poll functions may meet at one entry; who comes
-//! second leaves it alone, and the next poll mends it.
+//! One thread at a time changes the entry of an own waiter or a timer: the one that polls, cancels or
+//! fires it. Tasks that share the poll functions of a direction share one entry. A thread that finds
+//! another thread at it leaves it alone, and the next poll corrects it.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -103,7 +103,8 @@ impl Name {
     }
 
     /// The entries where this may be, in this order, as far as there is room for them. A few timers
-    /// keep to the few entries that the processor has at hand.
+    /// keep to the few entries that the processor has at hand. It says nothing of a full disk: the
+    /// timers' lock may be held.
     #[inline]
     fn entries(self, recorder: &'static Recorder) -> impl Iterator<Item = &'static Entry> {
         let half = recorder.waiters.entries() / 2;
@@ -118,7 +119,7 @@ impl Name {
                 (false, _) => return None,
             };
             let offset = begin + (first + index) as usize * ENTRY_BYTES;
-            let roomy = recorder.map.reserve_all(offset, ENTRY_BYTES);
+            let roomy = recorder.map.reserve_all_silently(offset, ENTRY_BYTES);
             let entry = recorder.map.words(offset, ENTRY_BYTES);
             entry.try_into().ok().filter(|_| roomy)
         })
@@ -141,7 +142,7 @@ impl Name {
 
     #[inline(never)]
     fn find_away(self, recorder: &'static Recorder) -> Option<&'static Entry> {
-        // Behind an entry that was never used there is none: they are claimed in this order.
+        // Entries are claimed in this order, so the search ends at one that was never used.
         let used = |entry: &&Entry| entry[0].load(Ordering::Relaxed) != 0;
         self.entries(recorder).take_while(used).find(|entry| self.holds(entry))
     }
@@ -165,7 +166,7 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     let name = Name::of_wait(key, dir, waiter);
     let goes_on = GOES_ON.with(Cell::get);
     let home = name.home(recorder);
-    // Free, and this waiter's last: then no other entry holds it.
+    // The home is free and was last this waiter's: then no other entry holds it.
     let is_left = home.is_some_and(|entry| is_free(entry) && name.has_left(entry));
     if (goes_on || waiter == SHARED) && !is_left {
         let held = home.filter(|entry| name.holds(entry));
@@ -182,10 +183,10 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     note_asked(stack);
     let task_id = current_id();
     claim(recorder, name, &Waiter { awaited, task, since: time, place, tid, stack, task_id });
+    recorder.map.tell_if_full();
 }
 
-/// A timer is about to be armed that was made at `at`. Called with nothing locked: by which calls it is armed
-/// is looked at here.
+/// A timer that was made at `at` is about to be armed. Call it with nothing locked: it takes the stack.
 pub fn timer_begins(at: &'static Location<'static>) {
     set_place(at);
     let Some(recorder) = current::get() else { return };
@@ -196,8 +197,8 @@ pub fn timer_begins(at: &'static Location<'static>) {
     TIMER.with(|timer| timer.set(Begun { place, stack, since: time }));
 }
 
-/// A timer is armed, of which `timer_begins` was told just now. Called before anybody can fire it, with its
-/// lock held.
+/// The timer of the last `timer_begins` on this thread is armed. Called with the timers' lock held, before
+/// anybody can fire it. It writes nothing to standard error.
 pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
     let Some(recorder) = current::get() else { return };
     let awaited = Awaited::Timer { id, deadline_ns };
@@ -208,6 +209,14 @@ pub fn timer_waits(id: u64, deadline_ns: u64, task: u64) {
         Name::of_timer(id),
         &Waiter { awaited, task, since, place, tid, stack, task_id },
     );
+}
+
+/// A timer is armed, and its lock released: now the user can be told of a full disk.
+#[inline]
+pub fn timer_begun() {
+    if let Some(recorder) = current::get() {
+        recorder.map.tell_if_full();
+    }
 }
 
 /// Another task is to be woken by the timer.
@@ -229,7 +238,7 @@ fn claim(recorder: &'static Recorder, name: Name, waiter: &Waiter) {
         }
         if let Some(_writing) = Writing::begin(entry, sequence) {
             let words = waiter.words();
-            // Of a known number, which the compiler writes out.
+            // A constant number of words, so that the compiler unrolls the loop.
             for at in 1..WAITER_WORDS {
                 entry[at].store(words[at], Ordering::Relaxed);
             }
@@ -264,7 +273,7 @@ fn end(name: Name) {
 /// Begins to change the entry if it still holds this: another task may have ended the wait meanwhile, and
 /// the entry be another waiter's.
 fn begin_shared(name: Name, entry: &Entry) -> Option<Writing<'_>> {
-    // Before it is looked at, so that the exchange fails if it changes after that.
+    // Read before the entry is looked at: the exchange fails if the entry changes after that.
     let sequence = entry[0].load(Ordering::Acquire);
     name.holds(entry).then(|| Writing::begin(entry, sequence)).flatten()
 }

@@ -73,7 +73,7 @@ pub fn now_and_just_now() -> u64 {
 #[inline(always)]
 pub fn record<R: Direct>(record: &R, time: u64) {
     match record.narrow(time) {
-        // Small enough that each hook has it within.
+        // Small, because it is inlined into each hook.
         Some(slot) => {
             if !WRITER.with(|writer| writer.push(&slot)) {
                 append_narrow(slot, time);
@@ -116,7 +116,7 @@ fn append(slots: &[Slot], time: u64) {
             return recorder.lost_record();
         }
         if !writer.append(slots, &mut reserve) {
-            // Not even a little room: whoever comes when there is some may have the ring.
+            // There is no room at all. The ring is free for a thread that comes when there is room.
             writer.give_back(time);
             PATIENCE.with(|patience| patience.set(PATIENCE_RECORDS));
             recorder.lost_record();
@@ -134,8 +134,8 @@ fn claim(recorder: &'static Recorder, writer: &RingWriter<'static>, time: u64) -
     let section = &recorder.rings;
     let rings = Rings(recorder.map.words(section.offset as usize, section.len as usize));
     let (tid, name) = (thread_number(), thread_name());
-    // It fails when the thread has given its ring back, in the last of its destructors: nobody would
-    // give back another.
+    // It fails in the last destructors of the thread, after it has given its ring back: nobody would
+    // give a second ring back.
     if OWNER.try_with(|owner| owner.name.replace(name.clone())).is_err() {
         return false;
     }

@@ -1,4 +1,4 @@
-//! What this thread does for tasks just now: which one it polls, and for whom it wakes.
+//! What this thread does for tasks now: which task it polls, and why it wakes others.
 
 use std::cell::Cell;
 
@@ -11,7 +11,8 @@ pub enum Cause {
     Source(Key, Direction),
     /// A timer that fired, by its number.
     Timer(u64),
-    /// Something else: its place was taken away, its source cannot be waited for any longer.
+    /// Something else: its place was given to another waiter, or its source cannot be waited for any
+    /// longer.
     Other,
 }
 
@@ -20,11 +21,12 @@ pub enum Cause {
 struct Now {
     /// The task that it polls; 0: none that is recorded.
     task: u64,
-    /// By which calls that has asked last to be woken, in this poll; 0: it has not, or they are not known.
+    /// The stack on which that task last asked to be woken, in this poll; 0: it has not asked, or the
+    /// stack is not known.
     asked: u64,
-    /// The reactor is asked to wake the task: the wakers that it keeps are told of by its own table.
+    /// The task asks the reactor to wake it. The table of waiters, not the task, counts these wakers.
     asks_reactor: bool,
-    /// The reactor wakes, and why.
+    /// Why the reactor wakes, while it does.
     wakes: Option<Cause>,
 }
 
@@ -64,19 +66,19 @@ pub(crate) fn current_id() -> u64 {
     NOW.with(|now| now.get().task)
 }
 
-/// The task that this thread polls asks to be woken, by these calls.
+/// The task that this thread polls asks to be woken, on this stack.
 #[inline]
 pub(crate) fn note_asked(stack: u64) {
     change(|now| now.asked = stack);
 }
 
-/// By which calls the task asked last in this poll.
+/// The stack on which the task asked last in this poll.
 pub(crate) fn last_asked() -> u64 {
     NOW.with(|now| now.get().asked)
 }
 
-/// Whether it is the reactor that is asked from now on on this thread. Wakers that are cloned meanwhile are told
-/// of by its own waits and timers. Returns whether it was so before.
+/// Sets whether this thread asks the reactor from now on. The table of waiters counts wakers that are cloned
+/// meanwhile. Returns the value before.
 #[inline]
 pub fn asks_reactor(does: bool) -> bool {
     NOW.with(|now| {

@@ -1,7 +1,7 @@
 //! The waker that a task's executor has given it, kept for as long as somebody may wake the task by it.
 //!
-//! Where it is not needed it is not kept: an executor that goes by how many wakers it has given out, to drop a
-//! task that nobody can wake, sees what it would see without us.
+//! It is dropped as soon as nobody needs it. An executor may count its wakers, to drop a task that nobody can
+//! wake. It must count the same as without the recorder.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,7 +17,7 @@ pub(super) struct Parent(Mutex<Kept>);
 
 #[derive(Debug)]
 struct Kept {
-    /// Behind a pointer of ours, so that nothing of the executor's runs while this is locked.
+    /// In an `Arc`, so that no code of the executor runs while this is locked.
     waker: Option<Arc<Waker>>,
     /// The task is being polled, and may hand out a waker at any time.
     is_polled: bool,

@@ -1,9 +1,9 @@
 //! What a task does, in one word: the state, and since when.
 //!
-//! It is the word of the task's entry in the recording, so that what a reader sees is what is true. It is
-//! changed by compare-and-exchange, `SeqCst`: a task that pauses stores that it waits and looks then
-//! whether there are wakers; whoever drops the last waker counts first and looks then whether the task waits.
-//! One of the two sees the other.
+//! It is the word of the task's entry in the recording, so a reader sees the true state. Every change is a
+//! compare-and-exchange, `SeqCst`. A task that pauses first stores that it waits, and then looks whether
+//! there are wakers. A thread that drops the last waker first counts, and then looks whether the task waits.
+//! At least one of the two sees the other.
 
 #[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -43,7 +43,7 @@ pub(crate) fn pause(state: &AtomicU64, time: u64) {
     });
 }
 
-/// The task is woken. Returns whether it is that which has it polled.
+/// The task is woken. Returns whether this wake is the one that schedules it.
 #[inline]
 pub(crate) fn wake(state: &AtomicU64, time: u64) -> bool {
     change(state, time, |now| match now {
@@ -53,11 +53,11 @@ pub(crate) fn wake(state: &AtomicU64, time: u64) -> bool {
     })
 }
 
-/// The last waker was dropped. Returns whether the task waits for one since then.
+/// The last waker was dropped. Returns whether the task is forgotten: it waits, and nobody can wake it.
 ///
-/// Whoever drops it may be late: the task may have been polled meanwhile, and wait for another waker. So it
-/// is looked whether there are wakers after the state was read, and a wait that is not the one that was read,
-/// as its time tells, is left alone. While a task waits and there are no wakers, none is made.
+/// The caller may be late: the task may have been polled meanwhile, and wait with another waker. So it reads
+/// the state first, and then looks whether there are wakers. If the state has changed since, which its time
+/// shows, it is left alone. While a task waits without wakers, no new waker can appear.
 #[inline]
 pub(crate) fn forget(state: &AtomicU64, time: u64, has_wakers: impl Fn() -> bool) -> bool {
     let now = state.load(SeqCst);
@@ -84,7 +84,7 @@ pub(crate) fn is_over(state: &AtomicU64) -> bool {
 fn change(state: &AtomicU64, time: u64, next: impl Fn(u64) -> Option<u64>) -> bool {
     let mut now = state.load(SeqCst);
     while let Some(next) = next(of(now)) {
-        // A poll that goes on has begun when it began.
+        // A poll that goes on keeps the time at which it began.
         let time = if next == word::RUNNING_WOKEN { now >> 8 } else { time };
         match state.compare_exchange(now, since(next, time), SeqCst, SeqCst) {
             Ok(_) => return true,

@@ -1,7 +1,7 @@
 //! The waker that a recorded task hands to others.
 //!
-//! All clones have one data pointer, so that `will_wake` says what it would say without us. They are counted: a
-//! task of which there is none, and that waits, cannot be woken any more.
+//! All clones have one data pointer, so `will_wake` gives the same answers as without the recorder. The clones
+//! are counted: a task that waits and has no waker left cannot be woken any more.
 //!
 //! This file may contain `unsafe`: the table of a waker's functions.
 
@@ -22,7 +22,7 @@ use super::current;
 use super::parent::Parent;
 use crate::recorder::tasks::Entry;
 
-/// A task, as its wakers and whoever polls it share it.
+/// A task, shared by its wakers and its poller.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// What is recorded of it.
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     parent: Parent,
 }
 
-/// The task, as whoever polls it has it: no waker.
+/// The task, as its poller has it. It is not counted as a waker.
 pub(super) type Handle = Arc<Shared>;
 
 impl Shared {
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     fn wake(&self) {
-        // First: whoever polls it then has been told.
+        // First, so that the record comes before the poll that this wake causes.
         self.entry.wakes();
         self.parent.wake();
     }

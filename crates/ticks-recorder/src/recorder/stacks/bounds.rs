@@ -1,7 +1,7 @@
 //! Where this thread's own stack is: asked of the system once a thread.
 //!
-//! Who runs on another one, a coroutine's or a signal's, is told from that by the stack pointer. The system
-//! knows no bounds of such a stack, so that none is read.
+//! Code on another stack, a coroutine's or a signal's, is recognised by its stack pointer. The system does
+//! not know the bounds of such a stack, so it is not read.
 //!
 //! This file may contain `unsafe`: the system's calls.
 

@@ -1,8 +1,8 @@
 //! Stacks that this thread has taken, to be recognised instead of unwound.
 //!
 //! A stack is the same as one that was taken at the same stack pointer if each of its return addresses
-//! is where that was. Then every frame is of the same function at the same call, one after the other,
-//! and the next return address is where it was. So a task that waits where it waited before costs a
+//! is where that was. Then, frame by frame, each is of the same function at the same call, and so the
+//! next return address is at the same place. A task that waits where it waited before costs one
 //! comparison a frame.
 
 use super::registers::{Registers, Seen, Used};
@@ -49,7 +49,8 @@ impl Known {
         group.stacks.iter().find(is_same).map(|stack| stack.number)
     }
 
-    /// Remembers the stack, in place of another one. It allocates until a stack as deep was there.
+    /// Remembers the stack, in place of another one. It allocates only for a stack that is deeper than
+    /// those before.
     pub(super) fn remember(
         &mut self,
         registers: &Registers,

@@ -1,12 +1,13 @@
 //! What the system has loaded: the program and its libraries, and the descriptions of their frames.
 //!
 //! A library may be unloaded at any time by another thread. The system keeps all of them in place only
-//! while it calls back here, so everything that is wanted later is copied then: nobody ever reads what
-//! belongs to a library that is gone. The program itself is never unloaded, and its descriptions, the
-//! largest by far, are read where they are.
+//! while it calls back here. So the callback copies everything that is needed later, and nobody reads
+//! memory of a library that was unloaded. The program itself is never unloaded, and its descriptions,
+//! the largest by far, are read where they are.
 //!
-//! While the system calls back it holds a lock. So nothing is allocated then, since that may be the
-//! program's own code: what finds no room is counted, and the next try has the room.
+//! While the system calls back it holds a lock. So the callback allocates nothing: the allocator may be
+//! the program's own code. If there is too little room, it counts what it needs, and the next try has
+//! that room.
 //!
 //! This file may contain `unsafe`: the system's call, and the memory that it names.
 

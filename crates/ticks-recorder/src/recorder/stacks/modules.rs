@@ -1,8 +1,8 @@
 //! The modules that code of this process is in, and how their frames are described.
 //!
-//! The list is never changed: when libraries come or go another one takes its place, and each thread takes
-//! that up when it next needs one. What describes the frames is the list's own, so that a thread may go
-//! on with an old list for as long as it likes.
+//! A list never changes. When libraries are loaded or unloaded, a new list replaces it, and each thread
+//! takes the new one when it next needs a list. A list owns the descriptions of the frames, so a thread
+//! may use an old list for any time.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::recorder::current::Recorder;
 
 /// The modules at one moment.
 pub(super) struct Modules {
-    /// Which list of this process's it is; each has a number of its own. 0: one thread's only.
+    /// The number of this list in this process. 0: a list that only one thread has.
     pub(super) generation: u64,
     changes: Changes,
     /// In which fork it was made.
@@ -89,14 +89,14 @@ pub(super) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)
 }
 
-/// Tries for a lock that is never held for longer than a moment, and does not wait for it: `None` if another
-/// thread has it, which may not be running.
+/// Tries to take a lock, and does not wait for it: its holder may not be running. `None`: another thread has
+/// it.
 pub(super) fn try_lock<T>(mutex: &'static Mutex<T>) -> Option<MutexGuard<'static, T>> {
     const TRIES: u32 = 100;
     for _ in 0..TRIES {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),
-            // What these guard is whole at any time.
+            // A panic leaves what these guard consistent.
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
         }
@@ -145,13 +145,13 @@ fn make(recorder: &Recorder, before: Option<Arc<Modules>>, time: u64) -> Option<
     if let Some(newer) = current.as_ref().filter(|there| there.changes >= changes) {
         return Some(newer.clone());
     }
-    // Whoever has the lock is the only one to change it.
+    // Only the holder of the lock changes it.
     made.generation = GENERATION.load(Ordering::Relaxed) + 1;
     let made = Arc::new(made);
     let before = current.replace(made.clone());
     GENERATION.store(made.generation, Ordering::Release);
     drop(current);
-    // This may be the last to have it, and dropping it takes a while.
+    // Dropped after the unlock: this may be the last owner, and the drop takes a while.
     drop(before);
     Some(made)
 }

@@ -60,7 +60,7 @@ impl Store<'_> {
                 return Some(number);
             }
         }
-        // Its neighbours in the table are taken: it would be stored anew each time.
+        // All its entries in the table are taken, so it will be stored again each time.
         stored
     }
 
@@ -100,8 +100,8 @@ impl Store<'_> {
     }
 }
 
-/// Every bit of the frames tells in every bit of it: stacks that differ in a module's number alone, which is
-/// at the top of a word, must not meet.
+/// Every bit of the frames changes the whole hash. Stacks may differ only in a module's number, which is at
+/// the top of a word, and must get different hashes.
 fn hash(head: u64, frames: &[u64]) -> u64 {
     let mix = |hash: u64, word: &u64| {
         let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
@@ -118,8 +118,8 @@ mod tests {
         (0..count).map(|_| AtomicU64::new(0)).collect()
     }
 
-    /// Stacks through one library after another in the same place had one home in the table, and from the
-    /// seventeenth on none was kept.
+    /// Stacks that differed only in the number of a library all had the same home in the table. From the
+    /// seventeenth on, none was kept.
     #[test]
     fn like_stacks_do_not_meet() {
         let (section, table, taken) = (words(1 << 16), words(1 << 12), AtomicU64::new(8));
