@@ -45,6 +45,8 @@ fn one_runs_and_the_others_are_scheduled() {
     let is_same = |look: &Look| hangs(look) && look.task("starved") == first.task("starved");
     let again = seen(&process, "nothing happens", is_same);
     assert_eq!(again.task("sleeper"), sleeper, "since the same time");
+    again.tells("::sleeper", "running", &[]);
+    again.tells("::starved", "scheduled", &[]);
     let left = killed(&mut process);
     assert!(hangs(&left) && left.task("sleeper") == sleeper, "{}", left.shown());
 }

@@ -54,6 +54,7 @@ fn judge(look: &Look) {
     let lost = look.task("orders_more");
     assert_eq!((lost.state, lost.polls, lost.wakers), (TaskState::Lost, 1, 0), "{lost:?}");
     goes_through(&look.asked_last(lost), "orders_more", ASKS);
+    look.tells("::orders_more", "lost", &[]);
     let of_it: Vec<&str> = look
         .records()
         .iter()

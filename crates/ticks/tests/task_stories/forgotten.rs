@@ -76,6 +76,9 @@ fn judge(look: &Look) {
     let calls = look.asked_last(careless);
     goes_through(&calls, "Careless", TAKES);
     goes_through(&calls, "careless", CARELESS);
+    for name in ["::careless", "::silent", "::careful"] {
+        look.tells(name, "forgotten", &[]);
+    }
     assert!(silent.asked.is_empty(), "{silent:?}");
     let told: Vec<(u64, u64)> = look
         .records()

@@ -46,6 +46,8 @@ fn judge(look: &Look) {
         "{waits:?}"
     );
     goes_through(&look.calls(waits[0].stack), "write_to_disk", WRITES);
+    look.tells("::produce", "waiting", &[("Sender::send", "produce", SENDS)]);
+    look.tells("::consume", "waiting", &[("timer", "write_to_disk", WRITES)]);
 }
 
 #[test]

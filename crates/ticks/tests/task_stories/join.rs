@@ -64,6 +64,7 @@ fn judge(look: &Look) {
     let page = page_of(look).expect("it is there");
     assert!(page.asked.len() >= 2, "{page:?}");
     let stacks = look.asked(page);
+    look.tells("::page", "waiting", &[]);
     if have_lines() {
         let is_stuck =
             |call: &crate::look::Call| call.line == STUCK && call.file.ends_with("join.rs");

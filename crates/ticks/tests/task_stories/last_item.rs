@@ -12,6 +12,7 @@ use ticks_format::{Task, TaskState};
 
 use crate::look::{has_lines, Call, Look};
 use crate::story::{eventually, killed, seen, started};
+use crate::util::{path, stdout};
 
 #[path = "../../../../examples/last_item.rs"]
 mod shop;
@@ -55,14 +56,7 @@ fn judge(look: &Look, lines: bool) {
     if !lines {
         return;
     }
-    for [function, at, called_at] in [
-        ["sell", "let mut till = shop.till.lock().await;", "\"buy\" => sell(&shop).await,"],
-        [
-            "redeem",
-            "let mut stock = shop.stock.lock().await;",
-            "\"voucher\" => redeem(&shop).await,",
-        ],
-    ] {
+    for [function, at, called_at] in HOLDS_ON {
         // Line tables do not name what has become part of another function.
         let is_at = |call: &Call, line: u32| {
             call.file.ends_with("examples/last_item.rs") && call.line == line
@@ -79,6 +73,30 @@ fn judge(look: &Look, lines: bool) {
         assert!(found[0][own..].iter().any(|call| is_at(call, called_at)), "{found:#?}");
     }
 }
+
+/// What whoever looks after the shop reads, of the process or of its file.
+#[track_caller]
+fn told(at: &str) {
+    let shown = stdout(["who", "--stacks", at]);
+    let groups: Vec<&str> = shown.split("\n\n").collect();
+    for [function, at, called_at] in HOLDS_ON {
+        let lines = [line_of(function, at), line_of("serve", called_at)];
+        let lines = lines.map(|line| format!("examples/last_item.rs:{line}\n"));
+        let is_it = |group: &&&str| {
+            group.starts_with("task ")
+                && group.contains("::serve), waiting for ")
+                && group.contains("\n  Mutex::lock (async-lock)\n")
+                && lines.iter().all(|line| group.contains(line))
+        };
+        assert_eq!(groups.iter().filter(is_it).count(), 1, "{function}: {shown}");
+    }
+}
+
+/// Where each of them waits, and who calls it.
+const HOLDS_ON: [[&str; 3]; 2] = [
+    ["sell", "let mut till = shop.till.lock().await;", "\"buy\" => sell(&shop).await,"],
+    ["redeem", "let mut stock = shop.stock.lock().await;", "\"voucher\" => redeem(&shop).await,"],
+];
 
 #[test]
 fn both_tasks_and_the_locks_they_wait_in() {
@@ -142,8 +160,10 @@ fn a_build_with_lines_has_the_lines() {
     let file = dir.path().join(format!("{}.ticks", shop.0.id()));
     let look = eventually("both wait", || Some(Look::at(&file)).filter(hangs));
     judge(&look, true);
+    told(&shop.0.id().to_string());
     shop.0.kill().expect("it was there");
     shop.0.wait().expect("it was there");
     judge(&Look::at(&file), true);
+    told(path(&file));
     fs::remove_file(file).expect("it was there");
 }

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use object::Object;
+use serde_json::Value as Json;
 use ticks_format::{Entry, Record, Recording, Source, Task, TaskState, Waiter, What};
+
+use crate::util::{path, stdout};
 
 /// Whether a program has the lines of its functions: a release build may have names only, and nothing of functions
 /// that the compiler has put into others.
@@ -46,6 +49,7 @@ pub struct Look {
     /// How many of the tasks' entries were being written.
     pub torn_tasks: usize,
     program: OnceCell<(PathBuf, Loader)>,
+    path: PathBuf,
 }
 
 impl Look {
@@ -59,7 +63,7 @@ impl Look {
         let (waiters, _) = whole(recording.waiters());
         let (sources, _) = whole(recording.sources());
         let program = OnceCell::new();
-        Look { recording, tasks, waiters, sources, torn_tasks, program }
+        Look { recording, tasks, waiters, sources, torn_tasks, program, path: path.into() }
     }
 
     pub fn name(&self, task: &Task) -> String {
@@ -129,6 +133,39 @@ impl Look {
             }
         }
         calls
+    }
+
+    /// What `ticks who` tells its user of the task with this at the end of its name: that it is in this state, and
+    /// waits for this in that function of the program, at that line. Without lines it may not know what the
+    /// task waits for.
+    #[track_caller]
+    pub fn tells(&self, name: &str, state: &str, waits: &[(&str, &str, u32)]) {
+        let shown = stdout(["who", "--json", path(&self.path)]);
+        let rows = shown.lines().map(|line| serde_json::from_str::<Json>(line).expect("JSON"));
+        let is_it = |row: &Json| {
+            row["kind"] == "task" && row["name"].as_str().is_some_and(|it| it.ends_with(name))
+        };
+        let rows: Vec<Json> = rows.filter(is_it).collect();
+        assert_eq!(rows.len(), 1, "{name}: {shown}");
+        let row = &rows[0];
+        assert_eq!(row["task_state"], state, "{row:#}");
+        if !have_lines() {
+            return;
+        }
+        let told = row["waits_for"].as_array().expect("an array");
+        for (what, function, line) in waits {
+            let is_it = |wait: &&Json| {
+                let has =
+                    |value: &Json, part: &str| value.as_str().is_some_and(|it| it.contains(part));
+                let own = &wait["in"];
+                has(&wait["what"], what) && has(&own["function"], function) && own["line"] == *line
+            };
+            assert_eq!(
+                told.iter().filter(is_it).count(),
+                1,
+                "{what} in {function}:{line}: {row:#}"
+            );
+        }
     }
 
     /// All records, in the order of their times.

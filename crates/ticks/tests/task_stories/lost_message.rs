@@ -46,6 +46,8 @@ fn hangs(look: &Look) -> bool {
 
 fn judge(look: &Look) {
     assert!(hangs(look), "{}", look.shown());
+    look.tells("::server", "waiting", &[("Receiver::recv", "server", RECEIVES)]);
+    look.tells("::customer", "waiting", &[("Receiver::recv", "customer", AWAITS)]);
     goes_through(&look.asked_last(look.task("server")), "server", RECEIVES);
     goes_through(&look.asked_last(look.task("customer")), "customer", AWAITS);
     let kinds: Vec<Kind> = look.records().iter().map(|record| record.kind()).collect();

@@ -26,3 +26,4 @@ mod unrecorded;
 #[path = "../util/mod.rs"]
 mod util;
 mod wakes;
+mod without_stacks;

@@ -31,6 +31,8 @@ fn judge(look: &Look) {
     let waits: Vec<_> = look.waits_of(inner).collect();
     assert_eq!(waits.len(), 1);
     goes_through(&look.calls(waits[0].stack), "inner", INNER);
+    look.tells("::outer", "running", &[]);
+    look.tells("::inner", "waiting", &[("timer", "inner", INNER)]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn judge(look: &Look) {
     assert_eq!((task.wakers, look.waits_of(task).count()), (1, 0), "{task:?}");
     let calls = look.asked_last(task);
     goes_through(&calls, "reads_a_file", WAITS);
+    look.tells("::reads_a_file", "waiting", &[("", "reads_a_file", WAITS)]);
     assert!(calls.iter().any(|call| call.function.contains("async_task")), "{calls:#?}");
 }
 

@@ -58,6 +58,7 @@ fn judge(look: &Look) {
     let other = is("waits for prices").expect("it is there");
     assert_eq!((other.state, other.wakers), (TaskState::Waiting, 1));
     goes_through(&look.asked_last(other), "waits_for_prices", RECEIVES);
+    look.tells("for prices", "waiting", &[("Receiver::recv", "waits_for_prices", RECEIVES)]);
 }
 
 #[test]

@@ -31,6 +31,7 @@ async fn crowd() {
     });
     next.await;
 }
+const NAPS: u32 = line!() - 5;
 
 async fn other() {
     Timer::after(FAR).await;
@@ -52,6 +53,7 @@ fn judge(look: &Look) {
     // The one waker that the set keeps, and the timer's.
     assert!((2..=3).contains(&crowd.wakers), "{crowd:?}");
     assert_eq!(look.waits_of(look.task("other")).count(), 1);
+    look.tells("::crowd", "waiting", &[("timer", "crowd", NAPS)]);
 }
 
 #[test]
