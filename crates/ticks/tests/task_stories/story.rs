@@ -72,17 +72,13 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 #[track_caller]
 pub fn seen(process: &Process, what: &str, is_there: impl Fn(&Look) -> bool) -> Look {
     let file = process.file();
-    let mut last = String::new();
     let until = Instant::now() + LIMIT;
     loop {
         let look = Look::at(&file);
         if is_there(&look) {
             return look;
         }
-        if Instant::now() > until {
-            last = look.shown();
-        }
-        assert!(last.is_empty(), "never came: {what}; there is\n{last}");
+        assert!(Instant::now() < until, "never came: {what}; there is\n{}", look.shown());
         thread::sleep(Duration::from_millis(5));
     }
 }
