@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use addr2line::Loader;
 use object::Object;
 use serde_json::Value as Json;
-use ticks_format::{Entry, Record, Recording, Source, Task, TaskState, Waiter, What};
+use ticks_format::{Entry, Record, Recording, Source, Task, TaskKind, TaskState, Waiter, What};
 
 use crate::util::{path, stdout};
 
@@ -81,6 +81,12 @@ impl Look {
         let found: Vec<&Task> = self.named(part).collect();
         assert_eq!(found.len(), 1, "{part}: {}", self.shown());
         found[0]
+    }
+
+    /// How many tasks were spawned or named by the program: not what an executor's thread is blocked on.
+    pub fn own_count(&self) -> usize {
+        let is_own = |task: &&Task| matches!(task.kind, TaskKind::Spawned | TaskKind::Named);
+        self.tasks.iter().filter(is_own).count()
     }
 
     /// Whether there is such a task, in that state.
