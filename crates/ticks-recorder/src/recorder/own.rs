@@ -14,8 +14,15 @@ impl ReadAt for Own {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let begin = usize::try_from(offset).unwrap_or(usize::MAX);
         let len = self.0.map.len().saturating_sub(begin).min(into.len());
-        for (at, byte) in (begin..).zip(&mut into[..len]) {
-            *byte = self.0.map.word(at - at % 8).to_ne_bytes()[at % 8];
+        let mut rest = &mut into[..len];
+        let mut at = begin;
+        while !rest.is_empty() {
+            // Whole words, but for the ends.
+            let bytes = self.0.map.word(at - at % 8).to_ne_bytes();
+            let (part, others) = rest.split_at_mut(rest.len().min(8 - at % 8));
+            part.copy_from_slice(&bytes[at % 8..][..part.len()]);
+            at += part.len();
+            rest = others;
         }
         Ok(len)
     }

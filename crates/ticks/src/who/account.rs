@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ticks_format::{Awaited, LastWake, TaskKind, TaskState, WokenBy};
+use ticks_format::{Asked, Awaited, LastWake, TaskKind, TaskState, WokenBy};
 
 use super::tasks::Live;
 use super::view::{View, Wait};
@@ -195,13 +195,15 @@ fn waits(view: &View<'_>, live: &Live, book: &mut Book) -> anyhow::Result<(Vec<W
         has_wakers_of_its_own |= wait.waiter.task != live.task.waker;
         all.push(of_reactor(view, *at, wait, book)?);
     }
-    let mut left = live.elsewhere;
-    for stack in live.task.asked.iter().map(|asked| asked.stack) {
-        if left == 0 {
-            break;
+    let (sure, perhaps, left) = still_asked(live);
+    for (stack, is_sure) in
+        sure.iter().map(|it| (it, true)).chain(perhaps.iter().map(|it| (it, false)))
+    {
+        let mut asked = asked(view.input, book, stack.stack)?;
+        if !is_sure {
+            asked.text.insert_str(0, "perhaps ");
+            asked.kind.0.insert_str(0, "perhaps ");
         }
-        left -= 1;
-        let asked = asked(view.input, book, stack)?;
         let is_holder = asked.place.as_ref().is_some_and(|place| place.is_holder);
         // What is held is told already.
         if !(is_holder && has_wakers_of_its_own) {
@@ -215,6 +217,26 @@ fn waits(view: &View<'_>, live: &Live, book: &mut Book) -> anyhow::Result<(Vec<W
     }
     all.sort_by(|one, other| one.kind.cmp(&other.kind));
     Ok((all, left))
+}
+
+/// By which calls a waiting task may still be woken: those that are sure, those of which some are meant, and how many
+/// wakers there are besides, of whose calls nothing is kept.
+///
+/// What it asked in its last poll it still waits for, or it would have been done. Wakers beyond that are of earlier
+/// polls. Which of those are still kept nobody has written down, unless there are as many wakers as calls.
+fn still_asked(live: &Live) -> (&[Asked], &[Asked], u64) {
+    // The latest poll is first. The numbers have 32 bits there.
+    let asked = &live.task.asked;
+    let now = asked.iter().take_while(|asked| asked.poll == live.task.polls as u32).count();
+    let wakers = usize::try_from(live.elsewhere).unwrap_or(usize::MAX);
+    if wakers >= asked.len() {
+        return (asked, &[], (wakers - asked.len()) as u64);
+    }
+    let now = now.min(wakers);
+    match wakers - now {
+        0 => (&asked[..now], &[], 0),
+        _ => (&asked[..now], &asked[now..], 0),
+    }
 }
 
 fn asked(input: &Input, book: &mut Book, stack: u64) -> anyhow::Result<WaitFor> {

@@ -64,7 +64,8 @@ fn judge(look: &Look) {
     let page = page_of(look).expect("it is there");
     assert!(page.asked.len() >= 2, "{page:?}");
     let stacks = look.asked(page);
-    look.tells("::page", "waiting", &[]);
+    // Others have asked since, so that it is not sure.
+    look.tells("::page", "waiting", &[("perhaps Mutex::lock (async-lock)", "stuck", STUCK)]);
     if have_lines() {
         let is_stuck =
             |call: &crate::look::Call| call.line == STUCK && call.file.ends_with("join.rs");
