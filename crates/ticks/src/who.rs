@@ -37,8 +37,8 @@ use view::View;
 /// Nothing runs in the program: its recording is read.
 ///
 /// A task is what an executor or block_on polls. FOR is what it waits for: sources and timers, and whatever else
-/// has its waker, a lock, a channel, another task, told by the code that asked. IN is the innermost call that is the
-/// program's own. N × are tasks of which the same is told; --all lists each. A task of which nobody has a waker any
+/// has its waker, a lock, a channel, another task, told by the code that asked. `perhaps`: it asked that before its
+/// last poll, and some of what it asked then is answered. IN is the innermost call that is the program's own. N × are tasks of which the same is told; --all lists each. A task of which nobody has a waker any
 /// more, and which is not woken, is forgotten: nothing can wake it.
 ///
 /// Tasks are recorded of a program that is patched with crates/async-executor, of block_on, and where
