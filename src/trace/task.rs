@@ -38,17 +38,19 @@ use super::{is_recording, refresh, Cause};
 /// ```
 pub fn task<F: Future>(name: &str, future: F) -> impl Future<Output = F::Output> {
     refresh();
-    match is_recording() {
-        true => recorder::Task::new(TaskKind::Named, name, true, future),
-        false => recorder::Task::unrecorded(future),
-    }
+    of_kind(TaskKind::Named, name, future)
 }
 
 /// The future of a `block_on`, which is a task.
 #[inline]
 pub(crate) fn block_on_task<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    of_kind(TaskKind::BlockOn, type_name::<F>(), future)
+}
+
+#[inline]
+fn of_kind<F>(kind: TaskKind, name: &str, future: F) -> recorder::Task<F> {
     match is_recording() {
-        true => recorder::Task::new(TaskKind::BlockOn, type_name::<F>(), true, future),
+        true => recorder::Task::new(kind, name, true, future),
         false => recorder::Task::unrecorded(future),
     }
 }
@@ -73,21 +75,27 @@ pub(crate) fn all_woken() {
 /// Until this is dropped, the polling task asks the reactor, which keeps wakers of it.
 #[inline(always)]
 pub(crate) fn asks_reactor() -> Asks {
-    let asks = is_recording();
-    Asks { asks, before: asks && recorder::asks_reactor(true) }
+    Asks::begin(true)
 }
 
 /// As `asks_reactor`, for a timer, which keeps wakers; one that is never due waits for nobody.
 #[inline(always)]
 pub(crate) fn asks_timer(deadline_ns: Option<u64>) -> Asks {
-    let asks = is_recording() && deadline_ns.is_some();
-    Asks { asks, before: asks && recorder::asks_reactor(true) }
+    Asks::begin(deadline_ns.is_some())
 }
 
 /// The reactor is asked.
 pub(crate) struct Asks {
     asks: bool,
     before: bool,
+}
+
+impl Asks {
+    #[inline(always)]
+    fn begin(does: bool) -> Asks {
+        let asks = is_recording() && does;
+        Asks { asks, before: asks && recorder::asks_reactor(true) }
+    }
 }
 
 impl Drop for Asks {

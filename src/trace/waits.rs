@@ -126,19 +126,13 @@ struct Table<'a, R> {
     kept: HashMap<u64, u64>,
 }
 
-/// How many wakers of its task an armed timer keeps.
-const WAKERS_OF_A_TIMER: u64 = 2;
-
 impl<'a, R: ReadAt> Table<'a, R> {
     fn read(recording: &'a Recording<R>) -> Table<'a, R> {
         let now = recorder::now();
         let waiters: Vec<Waiter> = whole(recording.waiters()).collect();
         let mut kept = HashMap::new();
         for waiter in &waiters {
-            *kept.entry(waiter.task).or_default() += match waiter.awaited {
-                Awaited::Source { .. } => 1,
-                Awaited::Timer { .. } => WAKERS_OF_A_TIMER,
-            };
+            *kept.entry(waiter.task).or_default() += waiter.awaited.wakers();
         }
         Table {
             recording,

@@ -220,6 +220,17 @@ pub enum Awaited {
     },
 }
 
+impl Awaited {
+    /// How many wakers of the waiting task the reactor keeps for this: a timer has one to be woken by, and one
+    /// for when it is set anew.
+    pub fn wakers(&self) -> u64 {
+        match self {
+            Awaited::Source { .. } => 1,
+            Awaited::Timer { .. } => 2,
+        }
+    }
+}
+
 /// Someone who waits now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiter {

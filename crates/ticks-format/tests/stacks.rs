@@ -137,6 +137,16 @@ fn listed(text: &str, file_words: usize) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+fn waits(recording: &Recording<&[u8]>) -> Vec<Waiter> {
+    recording
+        .waiters()
+        .map(|entry| match entry.expect("readable") {
+            Entry::Whole(waiter) => waiter,
+            Entry::Torn => panic!("nobody was at it"),
+        })
+        .collect()
+}
+
 /// A program is not restarted because somebody has a new tool: what the recorder wrote before there were
 /// stacks is still read, and says that there are none.
 #[test]
@@ -156,13 +166,7 @@ fn recordings_from_before_stacks_are_read() {
     }
     assert_eq!(fired, 3);
 
-    let waits: Vec<Waiter> = recording
-        .waiters()
-        .map(|entry| match entry.expect("readable") {
-            Entry::Whole(waiter) => waiter,
-            Entry::Torn => panic!("nobody was at it"),
-        })
-        .collect();
+    let waits = waits(&recording);
     assert_eq!(waits.len(), 3);
     let places = waits.iter().filter(|wait| recording.place(wait.place).unwrap().is_some());
     assert_eq!(places.count(), 1, "the timer's");
@@ -181,13 +185,7 @@ fn recordings_from_before_tasks_are_read() {
     let recording = Recording::open(bytes.as_slice()).expect("a recording");
     assert_eq!(recording.problems(), [""; 0]);
     assert_eq!(recording.tasks().count(), 0);
-    let waits: Vec<Waiter> = recording
-        .waiters()
-        .map(|entry| match entry.expect("readable") {
-            Entry::Whole(waiter) => waiter,
-            Entry::Torn => panic!("nobody was at it"),
-        })
-        .collect();
+    let waits = waits(&recording);
     assert_eq!(waits.len(), 3);
     for wait in waits {
         assert_eq!(wait.task_id, 0);

@@ -72,6 +72,12 @@ impl Machine {
         self.parent.wake();
     }
 
+    /// As a waker that is woken by value.
+    fn use_up(&self) {
+        self.wake();
+        self.release();
+    }
+
     /// A poll that returns Pending.
     fn poll(&self, waker: &Waker, within: impl FnOnce()) {
         self.parent.poll_begins(waker);
@@ -85,19 +91,24 @@ impl Machine {
     }
 }
 
+/// A poll that returns Pending, in which a waker is handed to another thread; until that has done this with it.
+fn poll_and_hand_out(machine: &Arc<Machine>, waker: &Waker, does: fn(&Machine)) {
+    let mut other = None;
+    machine.poll(waker, || {
+        machine.hold();
+        let machine = machine.clone();
+        other = Some(thread::spawn(move || does(&machine)));
+    });
+    other.unwrap().join().unwrap();
+}
+
 /// The waker of a task is handed to another thread in its poll, which drops it: the task is forgotten, and that is
 /// said once, whether the poll was over by then or not.
 #[test]
 fn model_a_dropped_waker_is_told_of_once() {
     loom::model(|| {
         let (machine, waker) = (Machine::new(), Waker::from(StdArc::new(Woken::default())));
-        let mut other = None;
-        machine.poll(&waker, || {
-            machine.hold();
-            let machine = machine.clone();
-            other = Some(thread::spawn(move || machine.release()));
-        });
-        other.unwrap().join().unwrap();
+        poll_and_hand_out(&machine, &waker, Machine::release);
         assert_eq!(machine.forgotten.load(SeqCst), 1);
         assert_eq!(state::of(machine.state.load(SeqCst)), word::FORGOTTEN);
     });
@@ -111,16 +122,7 @@ fn model_one_that_was_woken_is_not_forgotten() {
         let machine = Machine::new();
         let woken = StdArc::new(Woken::default());
         let waker = Waker::from(woken.clone());
-        let mut other = None;
-        machine.poll(&waker, || {
-            machine.hold();
-            let machine = machine.clone();
-            other = Some(thread::spawn(move || {
-                machine.wake();
-                machine.release();
-            }));
-        });
-        other.unwrap().join().unwrap();
+        poll_and_hand_out(&machine, &waker, Machine::use_up);
         assert_eq!(machine.forgotten.load(SeqCst), 0);
         assert_eq!(state::of(machine.state.load(SeqCst)), word::SCHEDULED);
         assert_eq!(woken.0.load(Counted), 1);
@@ -136,10 +138,7 @@ fn model_late_news_of_no_wakers_are_no_news() {
         machine.poll(&waker, || machine.hold());
         let other = {
             let machine = machine.clone();
-            thread::spawn(move || {
-                machine.wake();
-                machine.release();
-            })
+            thread::spawn(move || machine.use_up())
         };
         machine.poll(&waker, || machine.hold());
         other.join().unwrap();
@@ -177,13 +176,7 @@ fn model_the_executors_waker_goes_with_the_last() {
         let machine = Machine::new();
         let woken = StdArc::new(Woken::default());
         let waker = Waker::from(woken.clone());
-        let mut other = None;
-        machine.poll(&waker, || {
-            machine.hold();
-            let machine = machine.clone();
-            other = Some(thread::spawn(move || machine.release()));
-        });
-        other.unwrap().join().unwrap();
+        poll_and_hand_out(&machine, &waker, Machine::release);
         drop(waker);
         assert_eq!(StdArc::strong_count(&woken), 1);
     });

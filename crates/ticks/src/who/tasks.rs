@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ticks_format::{Awaited, Task, TaskKind, TaskState};
+use ticks_format::{Task, TaskKind, TaskState};
 
 use super::view::Wait;
 use crate::input::Input;
@@ -72,11 +72,7 @@ pub fn of(input: &Input, tasks: Vec<Task>, waits: &mut [Wait]) -> anyhow::Result
         let live = &mut live[at];
         live.waits.push(index);
         if wait.waiter.task == live.task.waker {
-            let kept = match wait.waiter.awaited {
-                Awaited::Source { .. } => 1,
-                Awaited::Timer { .. } => 2,
-            };
-            live.elsewhere = live.elsewhere.saturating_sub(kept);
+            live.elsewhere = live.elsewhere.saturating_sub(wait.waiter.awaited.wakers());
         }
     }
     Ok(live)
