@@ -39,8 +39,21 @@ pub(crate) struct WaitStatus {
     pub(crate) ticks: Ticks,
     /// Whether the caller's waker was newly stored.
     pub(crate) stored: bool,
-    /// Whether the poller watches the direction already.
-    pub(crate) watched: bool,
+    /// Whether the poller watched the direction when the poll began. A direction with a waiter is to be
+    /// watched.
+    pub(crate) watch: Watch,
+}
+
+/// Whether the poller is to report a direction's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Watch {
+    On,
+    /// An event found nobody waiting. The poller is told to watch it no longer, unless telling the poller
+    /// uses up what the source reports: then it goes on.
+    Lapsed,
+    /// It was never watched, or could not be.
+    #[default]
+    Off,
 }
 
 /// What came of an event.
@@ -144,9 +157,9 @@ struct DirectionState {
     unclaimed: bool,
     /// The stream ended, or an error or urgent data was seen: once up, it stays.
     hung_up: bool,
-    /// Whether the poller is to report this direction's events. An event that finds nobody waiting ends
-    /// it, and the next wait begins it again. So at most one event a wait finds nobody.
-    watched: bool,
+    /// An event that finds nobody waiting ends the watch, and the next wait begins it again. So at most
+    /// one event a wait finds nobody.
+    watch: Watch,
     /// Made when somebody first waits, kept from then on.
     waits: Option<Box<Waits>>,
 }
@@ -177,7 +190,7 @@ impl Readiness {
     fn numbered_from(first_id: u32) -> Readiness {
         let mut state = State::default();
         // As a source is registered.
-        state.directions[Direction::Read as usize].watched = true;
+        state.directions[Direction::Read as usize].watch = Watch::On;
         Readiness {
             first_id,
             tick: [AtomicU64::new(0), AtomicU64::new(0)],
@@ -277,14 +290,13 @@ impl Readiness {
         displaced: &mut Displaced,
     ) -> Option<(WaitStatus, &'a mut Waits)> {
         let tick = self.tick[dir as usize].load(Ordering::Relaxed);
-        let DirectionState { hung_up, waits, watched, .. } = &mut state.directions[dir as usize];
+        let DirectionState { hung_up, waits, watch, .. } = &mut state.directions[dir as usize];
         let waits = waits.as_deref_mut()?;
         let begun = waits.begun(id)?;
         let (ticks, reason) = (begun.ticks, begun.reason(tick, *hung_up));
         let ready = is_ready(reason);
-        // A direction with a waiter is watched.
-        let watched = ready || std::mem::replace(watched, true);
-        let status = WaitStatus { ready, reason, tick, ticks, stored: false, watched };
+        let watch = if ready { Watch::On } else { std::mem::replace(watch, Watch::On) };
+        let status = WaitStatus { ready, reason, tick, ticks, stored: false, watch };
         if status.ready {
             *displaced = self.end(dir, id, waits).flatten().into();
         }
@@ -312,10 +324,11 @@ impl Readiness {
         let (ticks, reason) = (begun.ticks, begun.reason(tick, direction.hung_up));
         if is_ready(reason) {
             *displaced = Displaced::Dropped(waker);
-            return WaitStatus { ready: true, reason, tick, ticks, stored: false, watched: true };
+            let watch = Watch::On;
+            return WaitStatus { ready: true, reason, tick, ticks, stored: false, watch };
         }
         direction.unclaimed = false;
-        let watched = std::mem::replace(&mut direction.watched, true);
+        let watch = std::mem::replace(&mut direction.watch, Watch::On);
         let waits = direction.waits.get_or_insert_with(|| Waits::none(self.first_id));
         if *id == WaiterId::SHARED {
             // Relaxed: see `may_wait`.
@@ -327,7 +340,7 @@ impl Readiness {
             true => waits.store(*id, waker, outside, displaced),
             false => *displaced = Displaced::Dropped(waker),
         }
-        WaitStatus { ready: false, reason, tick, ticks, stored, watched }
+        WaitStatus { ready: false, reason, tick, ticks, stored, watch }
     }
 
     /// A short read has emptied the stream. `ticks` were read before it. The task's next poll begins to
@@ -408,9 +421,11 @@ impl Readiness {
         state.unclaimed |= !claimed;
         // Do not watch for a waiter that was woken and not polled yet: each further write of a busy peer
         // would wake the driver for nobody. Its next poll begins the watch again.
-        let goes_on = wakeable || !state.watched;
-        state.watched &= wakeable;
-        goes_on
+        let lapses = state.watch == Watch::On && !wakeable;
+        if lapses {
+            state.watch = Watch::Lapsed;
+        }
+        !lapses
     }
 
     /// Ends every wait and moves all wakers to `wakers`: the source cannot be waited for, and each
@@ -418,7 +433,7 @@ impl Readiness {
     pub(crate) fn fail(&self, wakers: &mut Vec<Woken>) {
         let mut state = self.state.lock();
         for direction in &mut state.directions {
-            direction.watched = false;
+            direction.watch = Watch::Off;
             if let Some(waits) = &mut direction.waits {
                 waits.fail(wakers);
             }
@@ -446,21 +461,17 @@ impl Readiness {
         wakers
     }
 
-    /// The directions whose changes the poller is to report.
-    pub(crate) fn watched(&self) -> (bool, bool) {
+    /// Whether each direction's events are to be reported.
+    pub(crate) fn watched(&self) -> [Watch; 2] {
         let [read, write] = &self.state.lock().directions;
-        (read.watched, write.watched)
-    }
-
-    /// The poller goes on watching for reads, whatever an event has said.
-    pub(crate) fn watch_reads_on(&self) {
-        self.state.lock().directions[Direction::Read as usize].watched = true;
+        [read.watch, write.watch]
     }
 
     /// The poller has been asked to watch these directions and no others, or is about to be.
     pub(crate) fn set_watched(&self, readable: bool, writable: bool) {
+        let watch = |watched| if watched { Watch::On } else { Watch::Off };
         let [read, write] = &mut self.state.lock().directions;
-        (read.watched, write.watched) = (readable, writable);
+        (read.watch, write.watch) = (watch(readable), watch(writable));
     }
 
     /// Whether a waker is stored for either direction: what must be armed where every wait is armed

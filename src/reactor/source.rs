@@ -295,7 +295,7 @@ impl Source {
             trace::source_waker(key, fd, WakerChange::Stored, dir, number, Some(cx.waker()));
         }
         let WaitStatus { tick, ticks, reason, .. } = status;
-        if let Err(error) = self.watch(on.reactor, status) {
+        if let Err(error) = self.watch(on.reactor, dir, status) {
             trace::poll_failed(key, fd, dir, tick, number);
             self.give_up();
             return Err(error);

@@ -10,7 +10,7 @@ use ticks_format::{Direction, Key, Ticks};
 
 use crate::poller::arming::Arming;
 use crate::poller::Interest;
-use crate::reactor::readiness::{Begun, Displaced, Harvest, Readiness, WaiterId};
+use crate::reactor::readiness::{Begun, Displaced, Harvest, Readiness, WaiterId, Watch};
 
 /// Each of two threads says what it wants and has the poller asked. Whatever the order: the last request asks
 /// for all that is wanted. Without the look afterwards, a thread that has read what is wanted before the other
@@ -82,7 +82,8 @@ fn a_wait_that_begins_is_watched_whatever_an_event_ended() {
         let shared = Arc::new((Readiness::new(), Arming::new(), AtomicUsize::new(2)));
         // As `Source::arm` does it: 1 is to watch for reading, 0 not to.
         let request = |(readiness, arming, asked): &(Readiness, Arming, AtomicUsize)| {
-            let interest = || Interest { readable: readiness.watched().0, writable: false };
+            let interest =
+                || Interest { readable: readiness.watched()[0] == Watch::On, writable: false };
             let request = |interest: Interest| {
                 arming.call(|| {
                     asked.store(usize::from(interest.readable), Ordering::Relaxed);
@@ -107,7 +108,7 @@ fn a_wait_that_begins_is_watched_whatever_an_event_ended() {
         let waker = Waker::noop().clone();
         let status = shared.0.begin(Direction::Read, &mut id, begun, waker, None, &mut displaced);
         assert!(!status.ready, "the event is of a round before");
-        if !status.watched {
+        if status.watch != Watch::On {
             request(&shared);
         }
         driver.join().unwrap();

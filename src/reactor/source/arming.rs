@@ -2,9 +2,11 @@
 
 use std::io;
 
+use ticks_format::Direction;
+
 use super::Source;
 use crate::poller::Interest;
-use crate::reactor::readiness::WaitStatus;
+use crate::reactor::readiness::{WaitStatus, Watch};
 use crate::reactor::wakes::{self, Woken};
 use crate::reactor::Reactor;
 
@@ -12,12 +14,12 @@ impl Source {
     /// Arms the source, after an event, for those who still wait or are going to. If that fails, they
     /// are woken.
     ///
-    /// Arming asks the kernel what is ready now. If asking uses up what the source reports, and nobody
-    /// waits for it, the source is not armed.
+    /// Arming asks the kernel what is ready now. If asking uses up what the source reports, the source is
+    /// not armed: its reads stay watched from its registration on.
     pub(crate) fn arm_again(&self, reactor: &Reactor, wakers: &mut Vec<Woken>) {
         if !reactor.arms() {
             match self.arming().call(|| Ok(self.is_consumed_by_asking())) {
-                Ok(true) => return self.readiness().watch_reads_on(),
+                Ok(true) => return,
                 Ok(false) => {}
                 // Removed meanwhile.
                 Err(_) => return,
@@ -38,15 +40,33 @@ impl Source {
     pub(crate) fn interest(&self, reactor: &Reactor) -> Interest {
         let (readable, writable) = match reactor.arms() {
             true => self.readiness().interest(),
-            false => self.readiness().watched(),
+            false => {
+                let [read, write] = self.readiness().watched();
+                (read == Watch::On || self.stays_watched(Direction::Read, read), write == Watch::On)
+            }
         };
         Interest { readable, writable }
     }
 
+    /// Whether the poller goes on watching although an event found nobody waiting.
+    #[inline]
+    fn stays_watched(&self, dir: Direction, watch: Watch) -> bool {
+        dir == Direction::Read && watch == Watch::Lapsed && self.is_consumed_by_asking()
+    }
+
     /// Has the poller watch the direction that somebody has begun to wait for.
     #[inline]
-    pub(super) fn watch(&self, reactor: &Reactor, status: WaitStatus) -> io::Result<()> {
-        match !status.watched || status.stored && reactor.arms() {
+    pub(super) fn watch(
+        &self,
+        reactor: &Reactor,
+        dir: Direction,
+        status: WaitStatus,
+    ) -> io::Result<()> {
+        let arms = match reactor.arms() {
+            true => status.stored || status.watch != Watch::On,
+            false => status.watch != Watch::On && !self.stays_watched(dir, status.watch),
+        };
+        match arms {
             // This also makes the poller report what is ready already.
             true => self.arm(reactor),
             false => Ok(()),
