@@ -38,7 +38,7 @@ impl Connection {
         let (sender, answer) = bounded(1);
         self.waiting.lock().expect("nobody panics").push_back(sender);
         (&*self.stream).write_all(&[what]).await?;
-        answer.recv().await.map_err(io::Error::other) // hangs here
+        answer.recv().await.map_err(|_| io::ErrorKind::BrokenPipe.into()) // hangs here
     }
 }
 

@@ -87,7 +87,9 @@ fn add_thread(executor: &'static Executor<'static>) -> io::Result<()> {
 async fn day(case: &str, limit: Duration, executor: &'static Executor<'static>) -> io::Result<()> {
     let work = async {
         let ended = run(case, executor).await;
-        ended.unwrap_or_else(|| Err(io::Error::other(format!("no case is named {case}"))))
+        ended.unwrap_or_else(|| {
+            Err(io::Error::new(io::ErrorKind::NotFound, format!("no case is named {case}")))
+        })
     };
     let closing_time = async {
         Timer::after(Duration::from_millis(500).min(limit)).await;
@@ -99,15 +101,17 @@ async fn day(case: &str, limit: Duration, executor: &'static Executor<'static>) 
 }
 
 fn main() -> ExitCode {
-    let ended = args().map_err(io::Error::other).and_then(|args| {
-        let Some(case) = args.case.filter(|_| !args.list) else {
-            CASES.iter().for_each(|(name, what)| println!("{name:16}{what}"));
-            return Ok(());
-        };
-        let executor: &'static Executor<'static> = Box::leak(Box::default());
-        add_thread(executor)?;
-        block_on(executor.run(day(&case, args.limit, executor)))
-    });
+    let ended = args()
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        .and_then(|args| {
+            let Some(case) = args.case.filter(|_| !args.list) else {
+                CASES.iter().for_each(|(name, what)| println!("{name:16}{what}"));
+                return Ok(());
+            };
+            let executor: &'static Executor<'static> = Box::leak(Box::default());
+            add_thread(executor)?;
+            block_on(executor.run(day(&case, args.limit, executor)))
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
