@@ -63,8 +63,14 @@ fn answers(mut stream: TcpStream) {
     }
 }
 
+async fn log_in(executor: &Executor<'static>, server: SocketAddr) -> io::Result<Connection> {
+    let (connection, _reading) = Connection::open(executor, server).await?;
+    println!("logged in: {}", connection.request(0).await?);
+    Ok(connection)
+}
+
 async fn shop(executor: &Executor<'static>, server: SocketAddr) -> io::Result<()> {
-    let (connection, _) = Connection::open(executor, server).await?;
+    let connection = log_in(executor, server).await?;
     hangs_now();
     println!("the answer is {}", connection.request(1).await?);
     Ok(())
