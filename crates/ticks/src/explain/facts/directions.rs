@@ -149,10 +149,10 @@ impl Directions {
                     facts.waiting.push(kept);
                 }
             }
-            Record::TaskCancelled(gone) => {
-                if self.all.values().any(|facts| facts.asked_by(gone.task)) {
-                    self.cancelled.insert(gone.task, at_ns);
-                }
+            Record::TaskCancelled(gone)
+                if self.all.values().any(|facts| facts.asked_by(gone.task)) =>
+            {
+                self.cancelled.insert(gone.task, at_ns);
             }
             _ => {}
         }

@@ -36,8 +36,10 @@ impl Rule for UnaskedData {
                 else {
                     continue;
                 };
+                // Who was woken, and has not asked since, waits for it no longer.
                 let is_waited_for = process.view.waits.iter().any(|wait| {
-                    wait.waiter.waiter_id().is_some_and(|id| id.direction() == (*key, *dir))
+                    let id = wait.waiter.waiter_id();
+                    wait.woken_ns.is_none() && id.is_some_and(|id| id.direction() == (*key, *dir))
                 });
                 if is_waited_for {
                     continue;
@@ -70,22 +72,26 @@ impl UnaskedData {
         unread: Option<u64>,
     ) -> Option<Finding> {
         let since_ns = direction.unasked_since_ns?;
-        // Who was woken by it has read it, though no record says so.
-        if direction.unasked_woke && unread.is_none() {
-            return None;
-        }
         if unread == Some(0) || !process.is_old(since_ns, LONG_NS) {
             return None;
         }
-        let source = &process.view.sources[&key];
-        let sure = match unread {
-            Some(_) => Sure::Proven,
-            None => Sure::Possible,
-        };
-        let what = format!("fd {} ({} {})", source.fd, source.kind, source.peer);
         let last = direction.last_poll;
         let task = last.and_then(|(_, _, task)| task);
         let cancelled = task.and_then(|task| process.walk.directions.cancelled.get(&task));
+        // Whose turn comes yet will ask.
+        let state = task.and_then(|task| process.task(task)).map(|task| task.state);
+        if matches!(state, Some(TaskState::Scheduled | TaskState::Running { .. })) {
+            return None;
+        }
+        let sure = match (unread, cancelled) {
+            (Some(_), _) => Sure::Proven,
+            (None, Some(_)) => Sure::Likely,
+            // Who was woken by it has read it, though no record says so.
+            (None, None) if direction.unasked_woke => return None,
+            (None, None) => Sure::Possible,
+        };
+        let source = &process.view.sources[&key];
+        let what = format!("fd {} ({} {})", source.fd, source.kind, source.peer);
         let (who, advice) = match (task.and_then(|task| process.task(task)), cancelled) {
             (Some(task), _) => (
                 match task.state {
