@@ -78,7 +78,7 @@ impl Matching {
         if let Some(of_other) = pair.queues[other].pop_front() {
             self.queued[other] -= 1;
             self.compared += 1;
-            if of_other.decision() == poll.decision() {
+            if of_other.is_alike(&poll) {
                 pair.alike += 1;
                 return;
             }

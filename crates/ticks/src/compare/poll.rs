@@ -42,21 +42,19 @@ pub enum Grounds {
     },
 }
 
-/// What was decided, without the numbers that differ from run to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    result: Verdict,
-    reason: Option<Reason>,
-    woken: Option<WokenBy>,
-}
-
 impl Poll {
-    /// What was decided.
-    pub fn decision(&self) -> Decision {
-        let (reason, woken) = match self.grounds {
-            Grounds::Source { reason, .. } => (Some(reason), None),
-            Grounds::Task { woken, .. } => (None, woken),
+    /// Whether the same was decided on the same grounds. Numbers that differ from run to run do not count, nor
+    /// does what one recording does not tell.
+    pub fn is_alike(&self, other: &Poll) -> bool {
+        let grounds = match (&self.grounds, &other.grounds) {
+            (Grounds::Source { reason, .. }, Grounds::Source { reason: of_other, .. }) => {
+                reason == of_other
+            }
+            (Grounds::Task { woken, .. }, Grounds::Task { woken: of_other, .. }) => {
+                woken == of_other || woken.is_none() || of_other.is_none()
+            }
+            _ => false,
         };
-        Decision { result: self.result, reason, woken }
+        grounds && self.result == other.result
     }
 }

@@ -59,7 +59,10 @@ struct Waiting {
 struct TaskState {
     who: Who,
     polls: u64,
+    /// What woke it since its last poll began: a wake in the midst of a poll causes the next one.
     woken: Option<WokenBy>,
+    /// What caused the poll that it is in.
+    caused: Option<WokenBy>,
 }
 
 /// What a thread is in the midst of.
@@ -134,7 +137,8 @@ impl<'a> Walk<'a> {
             Record::Wake(wake) => self.wake(wake),
             Record::TaskSpawn(spawn) => self.spawn(spawn)?,
             Record::TaskPollBegin(TaskPollBegin { task }) => {
-                self.task(*task);
+                let state = self.task(*task);
+                state.caused = state.woken.take();
                 self.threads.entry(thread).or_default().task_poll_ns = Some(utc_ns);
             }
             Record::TaskPollEnd(poll) => return Ok(Some(self.task_polled(utc_ns, thread, poll))),
@@ -255,7 +259,7 @@ impl<'a> Walk<'a> {
             let counts = self.classes.entry(class.clone()).or_default();
             counts.members += 1;
             let who = Who { class, number: counts.members, dir: None };
-            self.tasks.insert(id, TaskState { who, polls: 0, woken: None });
+            self.tasks.insert(id, TaskState { who, polls: 0, woken: None, caused: None });
         }
         self.tasks.get_mut(&id).expect("it is there now")
     }
@@ -265,7 +269,7 @@ impl<'a> Walk<'a> {
         let at_ns = self.since_begin(utc_ns);
         let task = self.task(end.task);
         task.polls += 1;
-        let (who, nth, woken) = (task.who.clone(), task.polls, task.woken.take());
+        let (who, nth, woken) = (task.who.clone(), task.polls, task.caused.take());
         let counts = self.counts(who.class.clone());
         counts.polled += 1;
         counts.polls.add(end.duration_ns);
