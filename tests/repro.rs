@@ -26,7 +26,12 @@ fn repro() {
         writeln!(io::stdout(), "{sentence}").unwrap();
     }
 
+    let compared = repro::compare(&report, &mut |step| writeln!(io::stderr(), "{step}").unwrap());
+    let compared = compared.unwrap_or_else(|error| panic!("{error}"));
+    writeln!(io::stdout(), "{compared}").unwrap();
+
     let mut complaints = Vec::new();
+    debug_is_held_against_release(&compared, &mut complaints);
     ours_accepts_all(&report, &mut complaints);
     ours_needs_two_polls_a_wait(&report, &mut complaints);
     ours_decides_alike_in_debug_and_release(&report, &mut complaints);
@@ -94,5 +99,15 @@ fn upstream_shows_the_fault(report: &Report, complaints: &mut Vec<String>) {
             "upstream's fault did not show, so this run proves nothing: on the dearest polls, a wait \
              took at most {upstream} polls there, and {ours} on ours"
         ));
+    }
+}
+
+/// Where upstream's two builds part differs from run to run. That the first accept of both was compared does not.
+fn debug_is_held_against_release(compared: &str, complaints: &mut Vec<String>) {
+    let compares = compared.contains("How sure the match is: ");
+    let tells = ["The first decision that differs\n", "No difference: ", "The numbers differ."];
+    if !compares || !tells.iter().any(|told| compared.contains(told)) {
+        complaints
+            .push(format!("ticks compare does not tell where debug and release part:\n{compared}"));
     }
 }

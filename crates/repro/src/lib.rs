@@ -13,10 +13,12 @@
 //! | [`story`] | what a log's lines tell: polls, waits, accepts, latencies |
 //! | [`report`] | the tables |
 //! | [`sentences`] | what the tables show, in three sentences |
+//! | `compare` | debug beside release on upstream, by `ticks compare` |
 
 #![forbid(unsafe_code)]
 
 pub mod case;
+mod compare;
 mod error;
 pub mod log;
 mod programs;
@@ -25,6 +27,7 @@ mod run;
 pub mod sentences;
 pub mod story;
 
+pub use crate::compare::compare;
 pub use crate::error::Error;
 pub use crate::report::Report;
 pub use crate::run::Run;

@@ -1,4 +1,4 @@
-//! Builds the four programs.
+//! Builds the four programs, and the tool that compares.
 //!
 //! They go to a folder of their own inside cargo's target folder: the outer cargo may hold the lock of
 //! its own folders while it runs us.
@@ -93,11 +93,26 @@ pub(crate) fn build(
     reactor: Reactor,
     say: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, Error> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/Cargo.toml");
-    let package = format!("accept-{reactor}");
+    cargo_build(workshop, "programs/Cargo.toml", &format!("accept-{reactor}"), build, say)
+}
+
+/// Builds `ticks`, and returns its executable.
+pub(crate) fn tool(workshop: &Workshop, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
+    cargo_build(workshop, "../ticks/Cargo.toml", "ticks", Build::Debug, say)
+}
+
+/// Builds a package whose workspace or own manifest is there, seen from this crate's folder.
+fn cargo_build(
+    workshop: &Workshop,
+    manifest: &str,
+    package: &str,
+    build: Build,
+    say: &mut dyn FnMut(&str),
+) -> Result<PathBuf, Error> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest);
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--package", &package, "--manifest-path"])
+        .args(["build", "--package", package, "--manifest-path"])
         .arg(&manifest)
         .arg("--message-format=json-render-diagnostics");
     if build == Build::Release {

@@ -48,7 +48,12 @@ pub fn write(out: &mut dyn Write, comparison: &Comparison<'_>) -> io::Result<()>
 }
 
 fn about(input: &Input) -> String {
-    format!("{}, {}", input.process_name(), input.place())
+    // A log does not say which process's it is.
+    let name = match (input.recording.header().pid, input.program_name()) {
+        (0, Some(name)) => name.to_owned(),
+        _ => input.process_name(),
+    };
+    format!("{name}, {}", input.place())
 }
 
 fn write_first(
