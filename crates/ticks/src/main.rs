@@ -10,6 +10,7 @@ use clap::Parser;
 mod chrome;
 mod cli;
 mod evidence;
+mod explain;
 mod export;
 mod filter;
 mod history;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
