@@ -5,9 +5,11 @@ use super::finding::Finding;
 
 mod far_timer;
 mod late;
+mod network;
 mod not_running;
 mod reactor_fault;
 mod replaced;
+mod same_error;
 mod silent_peer;
 mod two_tasks;
 mod unasked_data;
@@ -50,6 +52,8 @@ pub const RULES: &[&dyn Rule] = &[
     &not_running::NotRunning,
     &reactor_fault::ReactorFault,
     &silent_peer::SilentPeer,
+    &network::Network,
+    &same_error::SameError,
     &unasked_data::UnaskedData,
     &two_tasks::TwoTasks,
     &far_timer::FarTimer,
