@@ -373,7 +373,7 @@ fn two_hosts_have_one_clock() {
     let (one, said) = order([client, server]);
     assert_eq!(said, "");
     let times = |objects: &[Json], server_pid: &str| -> Vec<u64> {
-        let of_server = |object: &&Json| object["pid"].to_string() == server_pid;
+        let of_server = |object: &&Json| object["pid"].as_u64() == server_pid.parse().ok();
         objects
             .iter()
             .filter(of_server)

@@ -102,10 +102,7 @@ fn kind_and_bytes(packet: &Packet) -> String {
 }
 
 fn bytes(count: u64) -> String {
-    match count {
-        1 => "1 byte".into(),
-        count => format!("{} bytes", units::count(count)),
-    }
+    units::things(count, "byte")
 }
 
 impl Cause {
