@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::explain;
 use crate::input::Inputs;
 use crate::outcome::Outcome;
 use crate::symbols;
@@ -180,6 +181,21 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
             ends::write(out, &views)?;
             write_total(out, &views)?;
         }
+        // Whoever looks again and again has read it.
+        if !args.json && args.every.is_none() {
+            let books = std::mem::take(&mut books).into_iter();
+            let of_view = |view: &View<'_>| {
+                inputs.all.iter().position(|input| std::ptr::eq(input, view.input))
+            };
+            let mut books: Vec<Option<Book>> = books.map(Some).collect();
+            for view in views {
+                let Some(book) = of_view(&view).and_then(|place| books[place].take()) else {
+                    continue;
+                };
+                write_hint(out, view, book)?;
+            }
+            break;
+        }
         out.flush()?;
         match args.every {
             Some(pause) if views.iter().any(|view| view.state.is_live()) => sleep(pause),
@@ -244,6 +260,15 @@ fn write_view(
     }
     if args.wants_stacks() {
         stacks::write_without(out, view, book, args.waits)?;
+    }
+    Ok(())
+}
+
+/// Says what to do next where something is wrong.
+fn write_hint(out: &mut dyn Write, view: View<'_>, book: Book) -> anyhow::Result<()> {
+    let input = view.input;
+    if explain::has_something_to_say(view, book).with_context(|| input.place())? {
+        writeln!(out, "\nsomething is wrong; try: ticks explain {}", input.path.display())?;
     }
     Ok(())
 }

@@ -111,10 +111,17 @@ impl<'a> Process<'a> {
         merge.report_damage();
         // After the records: whoever has asked since they were read is owed nothing.
         let view = View::of(input)?;
-        let mut book = Book::new(options);
-        let tasks = account::of(&view, &mut book, options.full_names)?.into_iter().map(told);
-        let tasks = tasks.collect();
-        Ok(Process { input, view, tasks, walk, book: RefCell::new(book) })
+        Process::with(view, walk, Book::new(options))
+    }
+
+    /// Of what the tables say alone.
+    pub fn of_tables(view: View<'a>, book: Book) -> anyhow::Result<Process<'a>> {
+        Process::with(view, Walk::default(), book)
+    }
+
+    fn with(view: View<'a>, walk: Walk, mut book: Book) -> anyhow::Result<Process<'a>> {
+        let tasks = account::of(&view, &mut book, false)?.into_iter().map(told).collect();
+        Ok(Process { input: view.input, view, tasks, walk, book: RefCell::new(book) })
     }
 
     /// The function and the line of a stack that are the program's own.

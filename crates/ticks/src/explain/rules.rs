@@ -28,6 +28,11 @@ pub trait Rule: Sync {
     /// What it looks for: `nothing wrong found; looked for: …`.
     fn looks_for(&self) -> &'static str;
 
+    /// Whether the tables are enough for it, so that no record need be read.
+    fn reads_tables_only(&self) -> bool {
+        false
+    }
+
     /// Whether it is there.
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict>;
 }

@@ -158,8 +158,8 @@ impl Tasks {
         }
         let inner_ns = poll.as_ref().map_or(0, |poll| poll.inner_ns);
         let own_ns = end.duration_ns.saturating_sub(inner_ns);
-        // Of a poll whose beginning was overwritten nobody knows what was polled in it.
-        let is_long = own_ns >= LONG_NS && poll.is_some();
+        // One that polls others runs an executor. Of a poll whose beginning was overwritten nobody knows that.
+        let is_long = own_ns >= LONG_NS && poll.is_some() && inner_ns == 0;
         let waited = match is_long {
             true => self.waited(end.task, at_ns.saturating_sub(end.duration_ns), at_ns),
             false => Vec::new(),

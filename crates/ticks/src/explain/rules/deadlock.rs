@@ -29,12 +29,16 @@ impl Rule for Deadlock {
         "tasks that wait for each other's locks, channels and ends"
     }
 
+    fn reads_tables_only(&self) -> bool {
+        true
+    }
+
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
         let mut findings = Vec::new();
         let mut unclear = None;
         for process in &facts.processes {
-            // Tasks that are left when a program ends wait for nothing any more.
-            if process.view.state == State::Ended {
+            // Tasks that are left when a program ends by itself wait for nothing any more.
+            if process.view.state == State::Ended && !is_in_block_on(process) {
                 continue;
             }
             let waits = Waits::of(process);
@@ -54,6 +58,16 @@ impl Rule for Deadlock {
             None => Verdict::of(findings),
         })
     }
+}
+
+/// Whether a `block_on` was under way, so that another thread ended the program.
+fn is_in_block_on(process: &Process<'_>) -> bool {
+    let block_on = |live: &&Live| live.task.kind == TaskKind::BlockOn;
+    let mut all = process.view.tasks.iter().filter(block_on);
+    all.any(|live| {
+        let waits = process.task(live.task.id).map(|task| task.waits.as_slice());
+        waits.unwrap_or_default().iter().any(|wait| !wait.is_executor)
+    })
 }
 
 /// What a task waits for that another one is to do.

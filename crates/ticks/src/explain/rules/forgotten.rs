@@ -19,6 +19,10 @@ impl Rule for Forgotten {
         "tasks that nobody can wake any more"
     }
 
+    fn reads_tables_only(&self) -> bool {
+        true
+    }
+
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
         let mut findings = Vec::new();
         for process in &facts.processes {

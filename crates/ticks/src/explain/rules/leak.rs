@@ -20,7 +20,7 @@ const PARTS: u64 = 6;
 /// … in each of which as many come as in the mean, or a third of that at least.
 const EVEN: u64 = 3;
 /// A burst when the program begins is none.
-const SPAN_NS: u64 = 300_000_000;
+const SPAN_NS: u64 = 1_000_000_000;
 
 impl Rule for Leak {
     fn kind(&self) -> &'static str {
@@ -46,8 +46,10 @@ impl Rule for Leak {
 fn grows(process: &Process<'_>, mut begun_ns: Vec<u64>) -> Option<(u64, u64)> {
     begun_ns.sort_unstable();
     let (first_ns, last_ns) = (*begun_ns.first()?, *begun_ns.last()?);
-    let span_ns = process.view.at_ns.saturating_sub(first_ns);
-    if begun_ns.len() < COUNT_MIN || span_ns < SPAN_NS {
+    let span_ns = last_ns - first_ns;
+    // What has come to rest for as long grows no more.
+    let rest_ns = process.view.at_ns.saturating_sub(last_ns);
+    if begun_ns.len() < COUNT_MIN || span_ns < SPAN_NS || rest_ns > span_ns / 2 {
         return None;
     }
     let mut parts = [0; PARTS as usize];

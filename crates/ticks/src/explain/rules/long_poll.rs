@@ -1,6 +1,6 @@
 //! A poll that takes long: all other tasks of its thread wait meanwhile.
 
-use ticks_format::TaskState;
+use ticks_format::{TaskKind, TaskState};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::tasks::{Facts as TaskFacts, LongPoll};
@@ -18,6 +18,8 @@ const POLLS_MIN: u64 = 3;
 const SHARE: u64 = 10;
 /// Who waited shorter was not kept waiting.
 const WAITED_NS: u64 = 50_000_000;
+/// How many of those who waited are named.
+const NAMED: usize = 3;
 
 impl Rule for LongPolls {
     fn kind(&self) -> &'static str {
@@ -41,6 +43,8 @@ impl Rule for LongPolls {
                     Some((task, facts, facts.longest.as_ref()?))
                 })
                 .filter(|(_, facts, longest)| is_wrong(facts, longest))
+                // Who keeps nobody waiting may compute for as long as it likes.
+                .filter(|(.., longest)| waited(process, longest).next().is_some())
                 .collect();
             all.sort_by_key(|(task, _, longest)| (std::cmp::Reverse(longest.ns), task.id));
             for (task, facts, longest) in all {
@@ -60,6 +64,19 @@ fn is_wrong(facts: &TaskFacts, longest: &LongPoll) -> bool {
     longest.ns >= VERY_LONG_NS || often
 }
 
+/// The tasks that were woken and waited for it, with how long.
+fn waited<'p>(
+    process: &'p Process<'_>,
+    longest: &'p LongPoll,
+) -> impl Iterator<Item = (&'p Told, u64)> + 'p {
+    let is_executor = |id: u64| {
+        let mut tasks = process.view.tasks.iter();
+        tasks.any(|live| live.task.id == id && live.task.kind == TaskKind::Run)
+    };
+    let all = longest.waited.iter().filter(move |(id, ns)| *ns >= WAITED_NS && !is_executor(*id));
+    all.filter_map(|(id, ns)| Some((process.task(*id)?, *ns)))
+}
+
 impl LongPolls {
     fn of(
         &self,
@@ -68,7 +85,6 @@ impl LongPolls {
         facts: &TaskFacts,
         longest: &LongPoll,
     ) -> anyhow::Result<Finding> {
-        let waited: Vec<_> = longest.waited.iter().filter(|(_, ns)| *ns >= WAITED_NS).collect();
         let from = process.own_text(longest.from)?;
         let to = process.own_text(longest.to)?;
         let place = match (&from, &to) {
@@ -86,29 +102,23 @@ impl LongPolls {
             task.title(),
             units::duration(longest.ns)
         );
-        let sure = match (facts.long_polls >= POLLS_MIN, waited.is_empty()) {
-            (true, false) => Sure::Proven,
-            (_, false) => Sure::Likely,
-            (_, true) => Sure::Possible,
-        };
+        // Once, the machine may have been busy with something else.
+        let sure = if facts.long_polls >= POLLS_MIN { Sure::Proven } else { Sure::Likely };
         let count = units::count(facts.long_polls);
         let mut finding = Finding::new(self.kind(), sure, sentence).shows(format!(
             "{count} of its {} polls took 100 ms or more; the longest ended at {}",
             units::count(facts.polls),
             units::time(longest.end_ns)
         ));
-        for (id, ns) in waited.iter().take(3) {
-            let who = process.task(*id).map_or(format!("task {id}"), Told::title);
-            let place = process.task(*id).map(|task| process.place_of(task)).transpose()?.flatten();
+        for (waiting, ns) in waited(process, longest).take(NAMED) {
+            let place = process.place_of(waiting)?;
             let place = place.map(|place| format!(", in {place}")).unwrap_or_default();
-            let ns = units::duration(*ns);
+            let (who, ns) = (waiting.title(), units::duration(ns));
             finding = finding.shows(format!("{who} was woken and waited {ns} for it{place}"));
         }
-        if let Some(more) = longest.waited_count.checked_sub(3).filter(|more| *more > 0) {
+        if let Some(more) = longest.waited_count.checked_sub(NAMED as u64).filter(|more| *more > 0)
+        {
             finding = finding.shows(format!("{} more were woken meanwhile", units::count(more)));
-        }
-        if waited.is_empty() {
-            finding = finding.shows("no other recorded task waited for long meanwhile");
         }
         if task.state == (TaskState::Running { woken: false }) {
             finding = finding.shows("it is polled at this moment, too");

@@ -14,8 +14,12 @@ pub struct NeverPolled;
 
 /// On a machine that is busy with other programs, a task waits for some tenths of a second.
 const LONG_NS: u64 = 1_000_000_000;
-/// Of a process that was killed: how long before its last record the poll began that still went on.
+/// Of a process that was killed: how long before its last record the poll began that still went on …
 const LONG_BEFORE_END_NS: u64 = 100_000_000;
+/// … and how many times as long that is as any poll of such a task was before.
+const UNUSUAL: u64 = 10;
+/// A program that is well is also killed in the midst of something; but that is shorter.
+const SHORT_NS: u64 = 25_000_000;
 /// How many of those that wait are named.
 const NAMED: usize = 3;
 
@@ -26,6 +30,10 @@ impl Rule for NeverPolled {
 
     fn looks_for(&self) -> &'static str {
         "tasks that were woken and are not polled"
+    }
+
+    fn reads_tables_only(&self) -> bool {
+        true
     }
 
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
@@ -40,14 +48,20 @@ impl Rule for NeverPolled {
     }
 }
 
-/// How sure it is that this has gone on for long.
-fn sure(process: &Process<'_>, since_ns: u64) -> Option<Sure> {
-    match process.age_ns(since_ns) {
-        Some(age_ns) => (age_ns >= LONG_NS).then_some(Sure::Proven),
-        // Nobody knows how long it went on after the last record.
-        None if process.view.ago_ns(since_ns) >= LONG_BEFORE_END_NS => Some(Sure::Likely),
-        None => Some(Sure::Possible),
+/// How sure it is that this poll has gone on for long, or the `block_on` in it.
+fn sure(process: &Process<'_>, live: &Live, is_nested: bool) -> Option<Sure> {
+    if let Some(age_ns) = process.age_ns(live.since_ns) {
+        return (age_ns >= LONG_NS).then_some(Sure::Proven);
     }
+    // Nobody knows how long it went on after the last record.
+    let age_ns = process.view.ago_ns(live.since_ns);
+    let clock = process.input.recording.clock();
+    let alike = process.view.tasks.iter().filter(|other| other.task.name == live.task.name);
+    let usual_ns = alike.map(|other| clock.duration_ns(other.task.longest)).max().unwrap_or(0);
+    if age_ns >= LONG_BEFORE_END_NS && age_ns / UNUSUAL >= usual_ns {
+        return Some(Sure::Likely);
+    }
+    (is_nested || age_ns >= SHORT_NS).then_some(Sure::Possible)
 }
 
 /// The tasks that threads poll, of those that are polled in each other the innermost.
@@ -76,7 +90,10 @@ fn nested<'p>(process: &'p Process<'_>, outer: &Live) -> Option<&'p Live> {
 
 impl NeverPolled {
     fn of(&self, process: &Process<'_>, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
-        let scheduled = |live: &&Live| live.task.state == TaskState::Scheduled;
+        // Another thread may be about to poll one that was woken just now.
+        let scheduled = |live: &&Live| {
+            live.task.state == TaskState::Scheduled && process.is_old(live.since_ns, LONG_NS / 2)
+        };
         let waiting: Vec<&Live> = process.view.tasks.iter().filter(scheduled).collect();
         let mut explained = false;
         for live in innermost(process) {
@@ -86,7 +103,7 @@ impl NeverPolled {
             if live.task.kind == TaskKind::Run && nested.is_none() {
                 continue;
             }
-            let Some(sure) = sure(process, live.since_ns) else { continue };
+            let Some(sure) = sure(process, live, nested.is_some()) else { continue };
             explained = true;
             // Who keeps nobody waiting may do so for as long as it likes.
             if waiting.is_empty() {
