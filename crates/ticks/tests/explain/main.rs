@@ -9,6 +9,7 @@
 mod case;
 mod fault;
 mod healthy;
+mod marks;
 mod sources;
 mod text;
 mod timers;
