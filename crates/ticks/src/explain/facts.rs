@@ -18,6 +18,9 @@ use crate::who::view::View;
 pub mod delays;
 pub mod directions;
 pub mod live;
+pub mod sources;
+pub mod tasks;
+pub mod threads;
 pub mod timers;
 pub mod walk;
 
@@ -103,6 +106,7 @@ impl<'a> Process<'a> {
             progress.step();
         }
         walk.is_partial = merge.losses().any(|(_, _, loss)| loss != Default::default());
+        walk.threads.only(&input.recording.rings()?);
         drop(progress);
         merge.report_damage();
         // After the records: whoever has asked since they were read is owed nothing.
@@ -145,6 +149,26 @@ impl<'a> Process<'a> {
     /// The task with this waker.
     pub fn task_of_waker(&self, waker: u64) -> Option<&Told> {
         self.tasks.iter().find(|task| task.waker == waker)
+    }
+
+    /// The task's place in the program: where it waits, or asked last, or by which call it was woken.
+    pub fn place_of(&self, task: &Told) -> anyhow::Result<Option<String>> {
+        if let Some(place) = task.place() {
+            return Ok(Some(place.to_owned()));
+        }
+        let facts = self.walk.tasks.all.get(&task.id);
+        let stacks = facts.map(|facts| facts.stacks.as_slice()).unwrap_or_default();
+        for stack in stacks.iter().copied().chain(facts.map(|facts| facts.self_wake_stack)) {
+            if let Some(place) = self.own_text(stack)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `ticks show FILE --task 17`.
+    pub fn show_task(&self, id: u64) -> String {
+        self.show(&format!("--task {id}"))
     }
 
     /// The task with this number.

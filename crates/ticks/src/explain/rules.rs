@@ -3,8 +3,15 @@
 use super::facts::Facts;
 use super::finding::Finding;
 
+mod always_ready;
+mod busy_loop;
+mod deadlock;
 mod far_timer;
+mod forgotten;
 mod late;
+mod leak;
+mod long_poll;
+mod never_polled;
 mod not_running;
 mod reactor_fault;
 mod replaced;
@@ -49,11 +56,18 @@ impl Verdict {
 pub const RULES: &[&dyn Rule] = &[
     &not_running::NotRunning,
     &reactor_fault::ReactorFault,
+    &forgotten::Forgotten,
+    &never_polled::NeverPolled,
+    &deadlock::Deadlock,
+    &long_poll::LongPolls,
+    &always_ready::AlwaysReady,
+    &busy_loop::BusyLoop,
     &silent_peer::SilentPeer,
     &unasked_data::UnaskedData,
     &two_tasks::TwoTasks,
     &far_timer::FarTimer,
     &late::Late,
     &replaced::Replaced,
+    &leak::Leak,
     &would_hang_upstream::WouldHangUpstream,
 ];
