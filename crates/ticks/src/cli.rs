@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(record::Args),
-    Show(show::Args),
+    Show(Box<show::Args>),
     Stat(stat::Args),
     Who(who::Args),
     Explain(explain::Args),

@@ -25,6 +25,7 @@ mod task_stacks;
 mod task_table;
 pub mod tasks;
 mod tree;
+mod unasked;
 pub mod view;
 
 use account::Account;
@@ -55,6 +56,8 @@ use view::View;
 /// future, as inside `select!`, `FuturesUnordered` and `buffered`. Where each thread's last record is a park or
 /// a wait, no thread is busy, and a line below the table says so; else it names the thread that has recorded
 /// nothing for longest.
+///
+/// Of a source that had an event to read while nobody waited, and for which nobody has asked since, a line says so.
 ///
 /// Connections of which both ends are in the recordings have a row each at the end.
 #[derive(Debug, clap::Args)]
@@ -229,6 +232,9 @@ fn write_json(
         }
         writeln!(out, "{object}")?;
     }
+    for object in unasked::json(view) {
+        writeln!(out, "{object}")?;
+    }
     Ok(())
 }
 
@@ -243,6 +249,7 @@ fn write_view(
     table::write_head(out, view)?;
     task_table::write(out, view, accounts, args.all)?;
     table::write(out, view, &options)?;
+    unasked::write(out, view)?;
     let frames = calls::Frames { all: args.all_frames };
     let mut has_folded = false;
     if args.wants_stacks() {

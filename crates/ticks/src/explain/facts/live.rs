@@ -181,7 +181,7 @@ pub struct Share {
 impl Share {
     /// Whether somebody else had the processors nearly all the time.
     pub fn is_starved(&self) -> bool {
-        self.queued_ns > self.elapsed_ns / 20 * 19 && self.ran_ns < self.elapsed_ns / 20
+        self.queued_ns > self.elapsed_ns / 50 * 49 && self.ran_ns < self.elapsed_ns / 50
     }
 
     /// Whether the limit of its cgroup kept it from running for most of the time.
@@ -255,7 +255,7 @@ mod tests {
         };
         // Eight programs on two processors.
         assert!(!share(second / 4, second / 4 * 3, 0).is_starved());
-        assert!(share(second / 100, second / 100 * 98, 0).is_starved());
+        assert!(share(second / 100, second / 100 * 99, 0).is_starved());
         assert!(!share(second / 2, 0, second / 3).is_throttled());
         assert!(share(second / 10, 0, second / 10 * 8).is_throttled());
     }
