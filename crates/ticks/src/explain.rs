@@ -8,7 +8,8 @@ use crate::hosts;
 use crate::input::Inputs;
 use crate::outcome::Outcome;
 use crate::plain::say;
-use crate::symbols::Options;
+use crate::symbols::{Book, Options};
+use crate::who::view::View;
 
 mod facts;
 mod finding;
@@ -17,7 +18,7 @@ mod rules;
 mod text;
 
 use facts::outside::Outside;
-use facts::Facts;
+use facts::{Facts, Process};
 use finding::{Finding, Sure};
 use rules::{Verdict, RULES};
 
@@ -116,4 +117,18 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(if answer.is_wrong() { Outcome::Partly } else { Outcome::Done })
+}
+
+/// Whether there is something to explain, as far as the tables say: what can be told at once.
+pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let processes = vec![Process::of_tables(view, book)?];
+    let facts = Facts { processes, outside: Outside::default() };
+    for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
+        if let Verdict::Found(findings) = rule.judge(&facts)? {
+            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Not every test binary needs all of it.
 
 pub mod chrome;
+pub mod example;
 pub mod pcap;
 pub mod process;
 

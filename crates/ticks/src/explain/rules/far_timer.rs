@@ -88,7 +88,7 @@ fn in_milliseconds(set_ns: u64) -> Option<u64> {
     const NEARLY_NS: u64 = 50_000_000;
     let seconds = (set_ns + SECOND_NS / 2) / SECOND_NS;
     let is_whole = set_ns.abs_diff(seconds.saturating_mul(SECOND_NS)) < NEARLY_NS;
-    let looks_so = seconds % 500 == 0 && seconds % HALF_HOUR != 0;
+    let looks_so = seconds.is_multiple_of(500) && !seconds.is_multiple_of(HALF_HOUR);
     (set_ns >= FAR_NS && is_whole && looks_so).then(|| seconds.saturating_mul(1_000_000))
 }
 
