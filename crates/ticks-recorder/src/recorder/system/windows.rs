@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::iter;
@@ -177,12 +177,20 @@ static ENDING: OnceLock<extern "C" fn()> = OnceLock::new();
 /// Has `ending` called when the process ends by `exit` or by returning from `main`. It must neither panic
 /// nor use thread-locals. If a library that contains it is unloaded, the system calls it then.
 ///
-/// The C library's `atexit` would miss an `exit` of the standard library, which asks the system to end the
-/// process. The system's loader does tell each module, by the functions that are listed in its section `.CRT`.
+/// The C library's `atexit` misses an `exit` of the standard library, which asks the system to end the process. The
+/// system's loader does tell each module, by the functions that are listed in its section `.CRT`. Wine's tells
+/// libraries only. So both are asked, and `ending` may be called twice.
 pub(crate) fn at_end(ending: extern "C" fn()) {
     // SAFETY: it is a static. The linker keeps what is read.
     unsafe { ptr::read_volatile(&LISTED) };
     let _ = ENDING.set(ending);
+    // SAFETY: `ending` lives as long as this code is loaded.
+    let _ = unsafe { atexit(ending) };
+}
+
+extern "C" {
+    /// The C library's.
+    fn atexit(ending: extern "C" fn()) -> c_int;
 }
 
 #[used]
