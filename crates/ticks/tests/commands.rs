@@ -84,6 +84,21 @@ fn who_of_what_does_not_record() {
     assert!(stderr(&output).contains("x: neither a file nor the number of a process"));
 }
 
+/// A recording of a Windows program that runs, copied to Linux: there is no process of that number here, and
+/// the tool said that it was killed.
+#[test]
+fn of_another_systems_process_nothing_is_claimed() {
+    let other = if cfg!(windows) { "linux" } else { "windows" };
+    let layout = Layout::new(FILE_BYTES_MIN);
+    let header = Header::new(&layout, 4711, u64::MAX);
+    let about = format!("program=/usr/bin/relay\nos={other}\n");
+    let mut image = Image::new(layout, &header, &about);
+    image.anchor(&Anchor { counter: 0, utc_ns: 1, monotonic_ns: 0, reactor_ns: Some(0) });
+    let sample = Sample::new(&image);
+    let said = stdout(["who", path(&sample.path)]);
+    assert!(said.contains("may have ended") && !said.contains("killed"), "{said}");
+}
+
 #[test]
 fn stat_sums_up() {
     let sample = Sample::new(&accept());
