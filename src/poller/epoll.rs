@@ -180,18 +180,18 @@ impl Epoll {
             // SAFETY: `place` has room for `room` events, which `buffer` owns.
             check(unsafe { libc::epoll_wait(epoll_fd, place, room, timeout_ms) })?
         } else {
-            let timeout = timeout.map(|timeout| KernelTimespec {
+            let limit = timeout.map(|timeout| KernelTimespec {
                 sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
                 nsec: timeout.subsec_nanos().into(),
             });
             // A raw system call: libc's function is also a cancellation point (`pthread_cancel(3)`),
             // which costs two locked instructions and is not needed. SAFETY: `place` has room for
-            // `room` events, which `buffer` owns; `timeout` is null or lives until the call returns; no
+            // `room` events, which `buffer` owns; `limit` is null or lives until the call returns; no
             // signal mask is passed.
             let count = check(unsafe {
-                let time = timeout.as_ref().map_or(ptr::null(), |it| it as *const KernelTimespec);
+                let limit = limit.as_ref().map_or(ptr::null(), |it| it as *const KernelTimespec);
                 let no_mask = ptr::null::<libc::sigset_t>();
-                libc::syscall(libc::SYS_epoll_pwait2, epoll_fd, place, room, time, no_mask, 0)
+                libc::syscall(libc::SYS_epoll_pwait2, epoll_fd, place, room, limit, no_mask, 0)
             } as libc::c_int);
             match count {
                 Err(error)
@@ -202,7 +202,7 @@ impl Epoll {
                 {
                     // Relaxed: each thread may find out for itself.
                     self.lacks_pwait2.store(true, Ordering::Relaxed);
-                    return Ok(0);
+                    return self.wait_raw(epoll_fd, buffer, timeout);
                 }
                 count => count?,
             }

@@ -5,9 +5,9 @@ use ticks_format::{Address, SourceKind};
 /// What a source is asked for; `None`: it has no descriptor.
 #[cfg(unix)]
 pub(crate) type Descriptor<'a> = Option<std::os::fd::BorrowedFd<'a>>;
-/// What a source is asked for: nothing can be, here.
-#[cfg(not(unix))]
-pub(crate) type Descriptor<'a> = Option<std::marker::PhantomData<&'a ()>>;
+/// What a source is asked for; `None`: it is not a socket.
+#[cfg(windows)]
+pub(crate) type Descriptor<'a> = Option<std::os::windows::io::BorrowedSocket<'a>>;
 
 /// Kind, own address, peer's address and inode of a source; what cannot be read is left blank.
 pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
@@ -95,11 +95,40 @@ mod imp {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 mod imp {
+    use std::net::SocketAddr;
+    use std::os::windows::io::BorrowedSocket;
+
+    use rustix::net::{sockopt, SocketAddrAny, SocketType};
+
     use super::*;
 
-    pub(super) fn source(_: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
-        (SourceKind::Other, Address::None, Address::None, 0)
+    pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
+        let Some(socket) = descriptor else {
+            return (SourceKind::Other, Address::None, Address::None, 0);
+        };
+        let local = rustix::net::getsockname(socket).map_or(Address::None, address);
+        let peer = rustix::net::getpeername(socket);
+        let peer = peer.ok().flatten().map_or(Address::None, address);
+        (kind(socket, &local), local, peer, 0)
+    }
+
+    fn kind(socket: BorrowedSocket<'_>, local: &Address) -> SourceKind {
+        if !matches!(local, Address::Ip(_)) {
+            return SourceKind::Other;
+        }
+        match sockopt::socket_type(socket) {
+            Ok(SocketType::STREAM) if sockopt::socket_acceptconn(socket).unwrap_or(false) => {
+                SourceKind::TcpListener
+            }
+            Ok(SocketType::STREAM) => SourceKind::Tcp,
+            Ok(SocketType::DGRAM) => SourceKind::Udp,
+            _ => SourceKind::Other,
+        }
+    }
+
+    fn address(any: SocketAddrAny) -> Address {
+        SocketAddr::try_from(any).map_or(Address::None, Address::Ip)
     }
 }

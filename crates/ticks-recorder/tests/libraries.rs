@@ -136,6 +136,7 @@ fn deep(levels: usize, innermost: &mut dyn FnMut()) {
 /// One thread loads and unloads two libraries in turns, as like as two that the system puts at the same place;
 /// others meanwhile take stacks through a third one, and through none.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn libraries_come_and_go() {
     recorded("libraries_come_and_go", || {
         let dir = tempfile::tempdir().unwrap();
@@ -175,6 +176,7 @@ fn libraries_come_and_go() {
 
 /// A library in a place where another one was: a stack of that time still means that one.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn what_is_gone_is_still_named() {
     recorded("what_is_gone_is_still_named", || {
         let dir = tempfile::tempdir().unwrap();
@@ -189,6 +191,7 @@ fn what_is_gone_is_still_named() {
 
 /// Without descriptions the stack ends where they are missing, and says so.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn descriptions_may_be_missing() {
     recorded("descriptions_may_be_missing", || {
         let dir = tempfile::tempdir().unwrap();
@@ -232,6 +235,7 @@ fn section(bytes: &[u8], name: &str) -> Range<usize> {
 /// Damages of all kinds to a library's descriptions, each loaded and called through. The loader does not look
 /// at them, so the recorder must be the one who does not trust them.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn descriptions_may_be_damaged() {
     const DAMAGED: usize = 400;
     recorded("descriptions_may_be_damaged", || {
@@ -274,6 +278,7 @@ fn descriptions_may_be_damaged() {
 
 /// The same of the program headers that say where the index is.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn the_index_may_be_said_to_be_anywhere() {
     recorded("the_index_may_be_said_to_be_anywhere", || {
         let dir = tempfile::tempdir().unwrap();
@@ -307,6 +312,7 @@ fn the_index_may_be_said_to_be_anywhere() {
 
 /// More libraries than the recording has entries for: their frames are told by their addresses in memory.
 #[test]
+#[cfg_attr(target_feature = "crt-static", ignore = "a static program loads no library")]
 fn libraries_without_an_entry_are_counted() {
     let small = |command: &mut Command| {
         command.env("ASYNC_IO_TRACE_MIB", "1");

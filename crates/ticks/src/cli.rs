@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{export, record, show, stat, who};
+use crate::{explain, export, record, show, stat, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   ticks record -o /tmp/t -- ./server      run a program with the recorder on
   ticks who 4711                          the tasks of process 4711, and what they wait for, now
+  ticks explain 4711                      what it hangs in, in words, with the proof
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
   ticks show /tmp/t/4711.ticks --task 17  the life of task 17, in words
   ticks stat /tmp/t/4711.ticks            polls of tasks, rounds, events, wakes and waits
@@ -33,9 +34,10 @@ Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(record::Args),
-    Show(show::Args),
+    Show(Box<show::Args>),
     Stat(stat::Args),
     Who(who::Args),
+    Explain(explain::Args),
     Export(export::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),

@@ -1,5 +1,7 @@
 //! Which records are shown.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -42,7 +44,8 @@ pub struct Filter {
     /// With this tick, or ticks that contain it
     #[arg(long, value_parser = number)]
     tick: Option<u64>,
-    /// Of this kind: its name, as --json gives it, or a part of how its line begins; may be repeated
+    /// Of this kind: its name, as --json gives it, or a part of how its line begins; `Call` and `Packet` of strace and
+    /// tcpdump, or a system call's name; may be repeated
     #[arg(long)]
     kind: Vec<String>,
     /// Not before this time: `2022-05-03T18:37:52.139518Z`; `18:37:52` of today, or of the recording's last
@@ -89,8 +92,11 @@ pub struct Ready {
 
 impl Filter {
     /// Understands the texts; times by the start of the first file.
-    pub fn ready(&self, inputs: &[Input]) -> anyhow::Result<Ready> {
-        self.check_kinds(inputs)?;
+    pub fn ready(&self, inputs: &[Input], has_strace: bool) -> anyhow::Result<Ready> {
+        // A system call may have any name.
+        if !has_strace {
+            self.check_kinds(inputs)?;
+        }
         let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
         let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
         let time = |option: &str, text: &Option<String>, otherwise: u64| match text {
@@ -136,8 +142,9 @@ impl Filter {
         let own = Schema::own();
         let schemas = inputs.iter().map(|input| input.recording.schema()).chain([&own]);
         let kinds: Vec<(&str, &str)> = schemas.flat_map(Schema::kinds).collect();
+        let kinds_of = kinds.iter().copied().chain([("Call", ""), ("Packet", "packet")]);
         let is_any =
-            |wanted: &&String| kinds.iter().any(|(kind, name)| is_kind(wanted, kind, name));
+            |wanted: &&String| kinds_of.clone().any(|(kind, name)| is_kind(wanted, kind, name));
         let Some(found) = self.kind.iter().find(|wanted| !is_any(wanted)) else {
             return Ok(());
         };
@@ -164,7 +171,7 @@ fn waker(input: &Input, task: u64) -> anyhow::Result<Option<(u64, u64)>> {
     for entry in input.recording.tasks() {
         if let Entry::Whole(found) = entry? {
             if found.id == task {
-                let begun_ns = input.recording.clock().utc_ns(found.begun);
+                let begun_ns = input.utc_ns(found.begun);
                 return Ok(Some((found.waker, begun_ns)));
             }
         }

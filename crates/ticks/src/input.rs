@@ -22,6 +22,8 @@ pub struct Input {
     pub recording: Recording<File>,
     /// The process's number here, where it was found by that: in a container it has another one.
     pid: Option<u32>,
+    /// What is added to its times, so that they are by the clock of the first recording's host.
+    pub shift_ns: i64,
 }
 
 impl Input {
@@ -45,7 +47,7 @@ impl Input {
         };
         let recording = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
-        Ok(Input { path, recording, pid: None })
+        Ok(Input { path, recording, pid: None, shift_ns: 0 })
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
@@ -56,7 +58,7 @@ impl Input {
                 let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
                 let inputs = found.into_iter();
                 Ok(inputs
-                    .map(|(path, recording)| Input { path, recording, pid: Some(pid) })
+                    .map(|(path, recording)| Input { path, recording, pid: Some(pid), shift_ns: 0 })
                     .collect())
             }
             None if file_or_pid.is_dir() => bail!(
@@ -130,6 +132,17 @@ impl Input {
         self.state().is_live()
     }
 
+    /// What a record's time means: UTC, nanoseconds since 1970.
+    pub fn utc_ns(&self, time: u64) -> u64 {
+        self.recording.clock().utc_ns(time).saturating_add_signed(self.shift_ns)
+    }
+
+    /// What the file says about the process under this name.
+    pub fn about(&self, wanted: &str) -> Option<&str> {
+        let mut about = self.recording.about().iter();
+        about.find(|(name, _)| name == wanted).map(|(_, text)| text.as_str())
+    }
+
     /// When the last record was made, if there is one.
     pub fn last_record_ns(&self) -> anyhow::Result<Option<u64>> {
         /// Enough slots to hold a whole record.
@@ -138,7 +151,7 @@ impl Input {
         for ring in self.recording.rings()? {
             let from = ring.head.saturating_sub(TAIL_SLOTS);
             for record in self.recording.records_from(&ring, from).into_iter().flatten() {
-                last = last.max(Some(self.recording.clock().utc_ns(record?.time)));
+                last = last.max(Some(self.utc_ns(record?.time)));
             }
         }
         Ok(last)
@@ -147,7 +160,7 @@ impl Input {
     /// When the program ended, if it said so.
     pub fn ended_ns(&self) -> Option<u64> {
         let closed = self.recording.counter(counter::CLOSED).ok().filter(|closed| *closed != 0)?;
-        Some(self.recording.clock().utc_ns(closed))
+        Some(self.utc_ns(closed))
     }
 
     /// The sources that the table describes, by key.

@@ -111,19 +111,21 @@ fn style(what: &What) -> Style {
 }
 
 /// `[2022-05-03T18:37:52.139518Z TRACE async_io::reactor 0 4711] …`, as the logs of 2022: time,
-/// level, module, line (a recording has none), thread. With the record's text, or in words.
+/// level, module, line (a recording has none), thread. With the record's text, or in words, and what is to stand
+/// behind it.
 pub fn write_text(
     out: &mut dyn Write,
     inputs: &[Input],
     moment: &Moment,
     words: Option<String>,
+    beside: &str,
     colours: bool,
 ) -> io::Result<()> {
     let what = &moment.stamped.what;
     let time = units::time(moment.utc_ns);
     let tid = moment.stamped.thread.as_ref().map_or(0, |thread| thread.tid);
     let (dim, style) = if colours { (DIM, style(what)) } else { Default::default() };
-    let text = words.unwrap_or_else(|| text(what));
+    let text = words.unwrap_or_else(|| text(what)) + beside;
     let (target, text) = (plain(target(what)), plain(&text));
     // With several processes the thread's number alone would not say whose it is.
     let pid = match inputs.len() {
@@ -134,7 +136,12 @@ pub fn write_text(
 }
 
 /// One object a line.
-pub fn write_json(out: &mut dyn Write, inputs: &[Input], moment: &Moment) -> io::Result<()> {
+pub fn write_json(
+    out: &mut dyn Write,
+    inputs: &[Input],
+    moment: &Moment,
+    caused_by: Option<Json>,
+) -> io::Result<()> {
     let what = &moment.stamped.what;
     let thread = moment.stamped.thread.as_ref();
     let mut object = Map::new();
@@ -152,5 +159,8 @@ pub fn write_json(out: &mut dyn Write, inputs: &[Input], moment: &Moment) -> io:
         values.insert(name.into(), value);
     });
     object.insert("fields".into(), Json::Object(values));
+    if let Some(cause) = caused_by {
+        object.insert("caused_by".into(), cause);
+    }
     writeln!(out, "{}", Json::Object(object))
 }

@@ -9,13 +9,17 @@ use clap::Parser;
 
 mod chrome;
 mod cli;
+mod evidence;
+mod explain;
 mod export;
 mod filter;
 mod history;
+mod hosts;
 mod input;
 mod line;
 mod merge;
 mod outcome;
+mod packets;
 mod perfetto;
 mod plain;
 mod process;
@@ -26,6 +30,7 @@ mod sockets;
 mod sources;
 mod stat;
 mod story;
+mod strace;
 mod symbols;
 mod table;
 mod task_names;
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),

@@ -111,7 +111,7 @@ impl<'a> Merge<'a> {
         let record = stream.records.next().transpose();
         let record = record.with_context(|| file.place())?;
         stream.next = record.map(|stamped| Moment {
-            utc_ns: file.recording.clock().utc_ns(stamped.time),
+            utc_ns: file.utc_ns(stamped.time),
             input: stream.input,
             stamped,
             upstream: None,
@@ -127,6 +127,11 @@ impl<'a> Merge<'a> {
             self.heap.push(Reverse((moment.utc_ns, index)));
         }
         Ok(())
+    }
+
+    /// When the next record was made.
+    pub fn next_ns(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse((utc_ns, _))| *utc_ns)
     }
 
     /// The next record.

@@ -8,6 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Progress {
     began: Instant,
     done: u64,
+    /// What is done of the rest, which is not counted in steps.
+    beside: u64,
+    looks: u64,
     bar: ProgressBar,
     shown: bool,
 }
@@ -23,21 +26,31 @@ impl Progress {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);
         let began = Instant::now();
-        let (done, shown) = (0, false);
-        Progress { began, done, bar, shown }
+        Progress { began, done: 0, beside: 0, looks: 0, bar, shown: false }
     }
 
     /// One step is done.
     pub fn step(&mut self) {
         self.done += 1;
-        if !self.done.is_multiple_of(STEPS) {
+        self.look();
+    }
+
+    /// So much is done of what is not counted in steps.
+    pub fn set_beside(&mut self, beside: u64) {
+        self.beside = beside;
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.looks += 1;
+        if !self.looks.is_multiple_of(STEPS) {
             return;
         }
         if !self.shown && self.began.elapsed() > Duration::from_secs(1) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
         }
-        self.bar.set_position(self.done);
+        self.bar.set_position(self.done + self.beside);
     }
 }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 
+use crate::evidence::{self, Evidence, Seen};
 use crate::filter::{Filter, Ready};
+use crate::hosts;
 use crate::input::{Input, Inputs};
 use crate::line;
 use crate::merge::{Merge, Place};
@@ -25,17 +27,20 @@ use crate::units;
 ///
 /// With --task and a task's number, as `ticks who` shows it, its life is told in words: where it was begun, its polls
 /// and how long they took, what it waited for, who woke it, its end.
+///
+/// With --strace and --pcap, system calls and packets are on the same timeline: each call with the operation in whose
+/// midst its thread was (`└`), and behind each event (`←`) the packet that caused it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The recordings, or the numbers of processes that record
-    #[arg(required = true, value_name = "FILE|PID")]
+    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
     /// Go on with what is recorded from now on, until the programs have ended or --until has passed
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with_all = ["strace", "pcap"])]
     follow: bool,
     /// With --task: show functions' names as the compiler makes them
     #[arg(long)]
@@ -43,6 +48,8 @@ pub struct Args {
     /// With --task: where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
+    #[command(flatten)]
+    evidence: evidence::Args,
     #[command(flatten)]
     filter: Filter,
 }
@@ -53,6 +60,7 @@ Examples:
   ticks show 4711.ticks --task 17
   ticks show 4711.ticks --kind PollEnd --since 1.5s --until 1.6s
   ticks show client.ticks server.ticks --peer 127.0.0.1:4001
+  ticks show --strace trace.txt --pcap lo.pcap client.ticks server.ticks
   ticks show 4711.ticks --json | jq 'select(.record == \"Wake\").fields'
   ticks show 4711.ticks --follow";
 
@@ -81,10 +89,31 @@ fn is_over(filter: &Ready) -> bool {
     units::now_ns().saturating_sub(PAUSE.as_nanos() as u64) > filter.until_ns()
 }
 
+/// Writes a line of what was seen from outside.
+fn write_seen(
+    out: &mut dyn Write,
+    args: &Args,
+    inputs: &[Input],
+    evidence: &Evidence,
+    seen: &Seen,
+    colours: bool,
+) -> io::Result<()> {
+    match args.json {
+        true => evidence::write_json(out, inputs, &evidence.threads, seen),
+        false => evidence::write_text(out, inputs, &evidence.threads, seen, colours),
+    }
+}
+
 /// Shows the records.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
-    let mut filter = args.filter.ready(&inputs)?;
+    let Inputs { all: mut inputs, failed } = match args.files.is_empty() {
+        true => Inputs { all: Vec::new(), failed: false },
+        false => Inputs::open(&args.files)?,
+    };
+    let clocks = hosts::align(&mut inputs, &args.evidence)?;
+    clocks.notes.iter().for_each(|note| say!("{note}"));
+    let mut filter = args.filter.ready(&inputs, !args.evidence.strace.is_empty())?;
+    let mut evidence = Evidence::open(&args.evidence, &inputs, &clocks)?;
     let options = Options { dirs: args.symbols.clone(), full_names: args.full_names };
     let tells = args.filter.has_task() && !args.json;
     let mut story = tells.then(|| Story::new(&inputs, &options)).transpose()?;
@@ -102,10 +131,21 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         let live = args.follow && !is_over(&filter) && inputs.iter().any(Input::is_live);
         let mut merge = Merge::from(&inputs, place)?;
         let mut progress = (is_file(&io::stdout()) && !args.follow)
-            .then(|| Progress::new(merge.slots(), "reading"));
-        while let Some(moment) = merge.advance()? {
+            .then(|| Progress::new(merge.slots() + evidence.steps(), "reading"));
+        loop {
+            let next_ns = merge.next_ns();
+            while let Some(seen) = evidence.until(next_ns.unwrap_or(u64::MAX))? {
+                read += 1;
+                progress.iter_mut().for_each(|progress| progress.set_beside(evidence.steps_done()));
+                if filter.passes_seen(&seen, &evidence.threads, &evidence.ends) {
+                    shown += 1;
+                    write_seen(&mut out, args, &inputs, &evidence, &seen, colours)?;
+                }
+            }
+            let Some(moment) = merge.advance()? else { break };
             progress.iter_mut().for_each(Progress::step);
             read += 1;
+            let cause = evidence.learn(&moment);
             if let Some(story) = &mut story {
                 story.learn(&inputs, &moment)?;
             }
@@ -114,13 +154,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             }
             shown += 1;
             if args.json {
-                line::write_json(&mut out, &inputs, &moment)?;
+                line::write_json(&mut out, &inputs, &moment, cause.map(|cause| cause.json()))?;
             } else {
                 let words = match &mut story {
                     Some(story) => story.words(&inputs, &moment)?,
                     None => None,
                 };
-                line::write_text(&mut out, &inputs, &moment, words, colours)?;
+                let beside = cause.map_or_else(String::new, |cause| cause.words(moment.utc_ns));
+                line::write_text(&mut out, &inputs, &moment, words, &beside, colours)?;
             }
         }
         drop(progress);
@@ -140,6 +181,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         // Silence would read as if nothing had happened, though it may be a slip in a filter.
         say!("none of {} records passes the filters", units::count(read));
     }
+    damaged |= evidence.report();
     for note in story.iter().flat_map(Story::notes) {
         say!("{note}");
     }

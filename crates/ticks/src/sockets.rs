@@ -67,6 +67,30 @@ impl Socket {
         self.is_tcp.then(name).flatten()
     }
 
+    /// Whether it is being connected, and nobody has answered yet.
+    pub fn is_connecting(&self) -> bool {
+        const SYN_SENT: u8 = 2;
+        self.is_tcp && self.state == SYN_SENT
+    }
+
+    /// Whether the peer has told the kernel that it has no room for more.
+    pub fn peer_has_no_room(&self) -> bool {
+        self.probes
+    }
+
+    /// Whether the kernel has sent the same again, as the peer did not confirm it.
+    pub fn is_sent_again(&self) -> bool {
+        self.retransmits > 0 && !self.probes
+    }
+
+    /// Bytes that came and were not read.
+    pub fn unread(&self) -> u64 {
+        match self.is_tcp && self.state == LISTEN {
+            true => 0,
+            false => self.unread,
+        }
+    }
+
     /// What there is to say: `established, 12 B to read`.
     pub fn text(&self) -> String {
         let mut parts: Vec<String> = self.state().map(String::from).into_iter().collect();

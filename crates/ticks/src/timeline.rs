@@ -29,7 +29,7 @@ use ticks_format::{Direction, Key, Record, TaskKind};
 
 use crate::symbols::Place;
 
-pub use builder::Builder;
+pub use builder::{ended_by, Builder};
 
 /// A track of a timeline, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 use crate::symbols;
 use crate::units;
 
-mod account;
+pub mod account;
 mod calls;
 mod ends;
 mod json;
@@ -22,9 +22,9 @@ mod table;
 mod task_json;
 mod task_stacks;
 mod task_table;
-mod tasks;
+pub mod tasks;
 mod tree;
-mod view;
+pub mod view;
 
 use account::Account;
 use stacks::Stacks;

@@ -300,9 +300,10 @@ fn a_live_recording_is_followed_to_its_end() {
     process.end();
     let records = lines.map(|line| serde_json::from_str(&line.expect("readable")).expect("JSON"));
     let records: Vec<Json> = records.collect();
-    // The thread of the test ends after its last wait.
+    // The thread of the test ends after its last wait. It ends with `exit`, in which musl destroys no
+    // thread-local, so that nothing says so there.
     let ends = records.iter().filter(|record| record["record"] == "ThreadEnd");
-    assert!(ends.count() > 0, "{records:?}");
+    assert!(ends.count() > 0 || cfg!(target_env = "musl"), "{records:?}");
     assert!(tool.wait().expect("it ends").success());
     let looks: Vec<String> = looks.map_while(Result::ok).collect();
     assert!(looks.iter().any(|line| line.contains(" has ended; as it was")), "{looks:?}");

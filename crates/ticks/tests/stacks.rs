@@ -153,7 +153,9 @@ fn for_scripts() {
     let is_of = |wait: &&Json, name: &str| calls(wait).iter().any(|call| call["function"] == name);
     assert_eq!(waits.iter().filter(|wait| is_of(wait, "stacks::auditor")).count(), 30);
     let buyer = waits.iter().find(|wait| is_of(wait, "stacks::buyer")).expect("one");
-    assert_eq!(buyer["stack_end"], "whole");
+    // A function of musl begins each thread, and musl does not describe its own functions for unwinding.
+    let end = if cfg!(target_env = "musl") { "unknown" } else { "whole" };
+    assert_eq!(buyer["stack_end"], end);
     let calls = calls(buyer);
     assert!(calls.iter().any(|call| call["folded"] == true && call["inlined"] == false));
     let call = calls.iter().find(|call| call["function"] == "stacks::buyer").expect("one");

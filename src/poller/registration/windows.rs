@@ -41,9 +41,12 @@ impl Registration {
         }
     }
 
-    /// For records: there is nothing to ask.
+    /// For records: a handle cannot be asked.
     pub(crate) fn descriptor(&self) -> crate::trace::Descriptor<'_> {
-        None
+        match self {
+            Registration::Socket(socket) => Some(Self::socket(socket)),
+            Registration::Handle(_) => None,
+        }
     }
 
     /// Numbers of sockets and handles are sparse and are not followed.

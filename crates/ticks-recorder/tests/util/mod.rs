@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use ticks_format::{Recording, Stack};
+use ticks_format::{Recording, Stack, StackEnd};
 use ticks_recorder::{listens, Client};
 
 #[path = "../../../../tests/util/child.rs"]
@@ -19,6 +19,11 @@ pub mod child;
 
 /// Who records in these tests.
 pub static CLIENT: Client = Client { version: "test 1.0", is_reactor: true, passes_on: |_| false };
+
+/// How a stack ends that goes back to where its thread began. A function of musl begins each thread, and musl
+/// does not describe its own functions for unwinding.
+pub const AT_THE_BEGINNING: StackEnd =
+    if cfg!(target_env = "musl") { StackEnd::Unknown } else { StackEnd::Whole };
 
 /// How long a test may take: far more than any needs on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -339,7 +339,7 @@ impl Builder {
             for entry in file.recording.waiters() {
                 let entry = entry.with_context(|| file.path.display().to_string())?;
                 if let Entry::Whole(waiter) = entry {
-                    let since_ns = file.recording.clock().utc_ns(waiter.since);
+                    let since_ns = file.utc_ns(waiter.since);
                     let place = file.recording.place(waiter.place)?;
                     let begin_ns = since_ns.clamp(first_ns, end_ns);
                     self.still_waits(input, &waiter, place, begin_ns, since_ns);
@@ -400,7 +400,7 @@ impl Builder {
 }
 
 /// The kind of record that ends what one of this kind begins.
-fn ended_by(kind: Kind) -> Option<Kind> {
+pub fn ended_by(kind: Kind) -> Option<Kind> {
     Some(match kind {
         Kind::ReactBegin => Kind::ReactEnd,
         Kind::WaitBegin => Kind::WaitEnd,

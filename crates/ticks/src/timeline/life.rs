@@ -199,7 +199,7 @@ impl Builder {
             }
             let clock = inputs[input].recording.clock();
             let (first_ns, _) = self.spans.get(&input).copied().unwrap_or_default();
-            let since_ns = clock.utc_ns(clock.whole(entry.since));
+            let since_ns = inputs[input].utc_ns(clock.whole(entry.since));
             let since_ns = since_ns.clamp(first_ns, ends_ns[input].max(first_ns));
             self.tasks.lives.is_there(&mut self.timeline, task, &entry, since_ns);
         }

@@ -1,0 +1,106 @@
+//! `ticks explain`: what a program hangs in, in words, with its proof.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use crate::input::Inputs;
+use crate::outcome::Outcome;
+use crate::symbols::Options;
+
+mod facts;
+mod finding;
+mod json;
+mod rules;
+mod text;
+
+use facts::Facts;
+use finding::{Finding, Sure};
+use rules::{Verdict, RULES};
+
+/// Say in words what a program hangs in, with the evidence and what to do
+///
+/// Each finding is proven, likely or possible. Below its sentence is what shows it, the command that shows the
+/// records behind it, and what to do.
+///
+/// Of a process that runs, what the kernel knows of it and of its sockets counts too. So ask while it hangs, if you
+/// can.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The recordings, or the numbers of processes that record
+    #[arg(required = true, value_name = "FILE|PID")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object; its names are described in crates/ticks/JSON.md
+    #[arg(long)]
+    json: bool,
+    /// Where the program and its libraries are, with their debug information, if not where they ran
+    #[arg(long, value_name = "DIR")]
+    symbols: Vec<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ticks explain 4711
+  ticks explain /tmp/t/*.ticks
+  ticks explain --json 4711 | jq -r '.findings[].sentence'
+
+Exit codes: 0 nothing is wrong, or only possibly; 1 something is wrong, proven or likely; 2 not done.";
+
+/// What is said.
+pub struct Answer {
+    /// The surest first.
+    findings: Vec<Finding>,
+    /// What was looked for and can be told.
+    looked_for: Vec<&'static str>,
+    /// What cannot be told.
+    unclear: Vec<Unclear>,
+}
+
+/// What a rule cannot tell.
+pub struct Unclear {
+    looks_for: &'static str,
+    why: String,
+}
+
+impl Answer {
+    fn of(facts: &Facts<'_>) -> anyhow::Result<Answer> {
+        let mut answer =
+            Answer { findings: Vec::new(), looked_for: Vec::new(), unclear: Vec::new() };
+        for rule in RULES {
+            match rule.judge(facts)? {
+                Verdict::Nothing => answer.looked_for.push(rule.looks_for()),
+                Verdict::Found(findings) => {
+                    debug_assert!(findings.iter().all(|finding| finding.kind == rule.kind()));
+                    answer.looked_for.push(rule.looks_for());
+                    answer.findings.extend(findings);
+                }
+                Verdict::CannotTell(why) => {
+                    answer.unclear.push(Unclear { looks_for: rule.looks_for(), why });
+                }
+            }
+        }
+        // Of equal ones the rules' order stays.
+        answer.findings.sort_by_key(|finding| std::cmp::Reverse(finding.sure));
+        Ok(answer)
+    }
+
+    /// Whether something is wrong, and not only possibly.
+    fn is_wrong(&self) -> bool {
+        self.findings.iter().any(|finding| finding.sure > Sure::Possible)
+    }
+}
+
+/// Explains.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let inputs = Inputs::open(&args.files)?;
+    let options = Options { dirs: args.symbols.clone(), full_names: false };
+    let facts = Facts::of(&inputs.all, &options)?;
+    let answer = Answer::of(&facts)?;
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    match args.json {
+        true => writeln!(out, "{}", json::of(&answer))?,
+        false => text::write(&mut out, &answer)?,
+    }
+    out.flush()?;
+    Ok(if answer.is_wrong() { Outcome::Partly } else { Outcome::Done })
+}

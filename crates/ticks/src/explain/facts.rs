@@ -1,0 +1,210 @@
+//! What the rules read. Each recording is read once, in a stream.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use anyhow::Context;
+use ticks_format::{TaskState, What};
+
+use crate::input::Input;
+use crate::merge::Merge;
+use crate::process::State;
+use crate::progress::Progress;
+use crate::symbols::{Book, Options, Place};
+use crate::units;
+use crate::who::account;
+use crate::who::view::View;
+
+pub mod delays;
+pub mod directions;
+pub mod live;
+pub mod timers;
+pub mod walk;
+
+use walk::Walk;
+
+/// All that is known.
+pub struct Facts<'a> {
+    /// A process each.
+    pub processes: Vec<Process<'a>>,
+}
+
+/// What is known of one process.
+pub struct Process<'a> {
+    /// Its recording.
+    pub input: &'a Input,
+    /// Who waits, at the moment that is looked at.
+    pub view: View<'a>,
+    /// What its tasks do.
+    pub tasks: Vec<Told>,
+    /// What its records say.
+    pub walk: Walk,
+    book: RefCell<Book>,
+}
+
+/// A task, in words.
+pub struct Told {
+    /// Its number.
+    pub id: u64,
+    /// The data pointer of its waker.
+    pub waker: u64,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub state: TaskState,
+    /// What it waits for.
+    pub waits: Vec<ToldWait>,
+    /// Where it was spawned.
+    pub spawned: Option<Rc<Place>>,
+}
+
+/// One thing that a task waits for.
+pub struct ToldWait {
+    /// What, in words.
+    pub text: String,
+    /// Where in the program; empty if that is not known.
+    pub own: String,
+    /// The wait's place among the view's, if it is for the reactor.
+    pub wait: Option<usize>,
+    /// Whether it is an executor's, for a task to run.
+    pub is_executor: bool,
+}
+
+impl Told {
+    /// `task 17 (shop::serve)`.
+    pub fn title(&self) -> String {
+        format!("task {} ({})", self.id, self.name)
+    }
+
+    /// Where it waits, the first of several.
+    pub fn place(&self) -> Option<&str> {
+        self.waits.iter().map(|wait| wait.own.as_str()).find(|own| !own.is_empty())
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// Reads all.
+    pub fn of(inputs: &'a [Input], options: &Options) -> anyhow::Result<Facts<'a>> {
+        let processes =
+            inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
+        Ok(Facts { processes: processes.collect::<anyhow::Result<_>>()? })
+    }
+}
+
+impl<'a> Process<'a> {
+    fn of(input: &'a Input, options: &Options) -> anyhow::Result<Process<'a>> {
+        let mut walk = Walk::default();
+        let mut merge = Merge::new(std::slice::from_ref(input))?;
+        let mut progress = Progress::new(merge.slots(), "reading");
+        while let Some(moment) = merge.advance()? {
+            if let What::Record(_) = &moment.stamped.what {
+                walk.add(&moment);
+            }
+            progress.step();
+        }
+        walk.is_partial = merge.losses().any(|(_, _, loss)| loss != Default::default());
+        drop(progress);
+        merge.report_damage();
+        // After the records: whoever has asked since they were read is owed nothing.
+        let view = View::of(input)?;
+        let mut book = Book::new(options);
+        let tasks = account::of(&view, &mut book, options.full_names)?.into_iter().map(told);
+        let tasks = tasks.collect();
+        Ok(Process { input, view, tasks, walk, book: RefCell::new(book) })
+    }
+
+    /// The function and the line of a stack that are the program's own.
+    pub fn own_text(&self, stack: u64) -> anyhow::Result<Option<String>> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        Ok(place.and_then(|place| place.own_text()))
+    }
+
+    /// Whether one of the calls is in such a file of async-io.
+    pub fn goes_through(&self, stack: u64, file: &str) -> anyhow::Result<Option<bool>> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        let Some(place) = place else { return Ok(None) };
+        let mut ours =
+            place.calls.iter().filter(|call| call.of_crate.as_deref() == Some("async_io"));
+        let mut has_lines = false;
+        let goes = ours.any(|call| {
+            has_lines |= call.file.is_some();
+            call.file.as_deref().is_some_and(|path| path.ends_with(file))
+        });
+        Ok(has_lines.then_some(goes))
+    }
+
+    /// Whether one of the calls has a function with one of these words in its name, or none has names.
+    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<bool> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        Ok(place.is_some_and(|place| {
+            let mut names = place.calls.iter().filter_map(|call| call.function.as_deref());
+            names.any(|name| words.iter().any(|word| name.contains(word)))
+        }))
+    }
+
+    /// The task with this waker.
+    pub fn task_of_waker(&self, waker: u64) -> Option<&Told> {
+        self.tasks.iter().find(|task| task.waker == waker)
+    }
+
+    /// The task with this number.
+    pub fn task(&self, id: u64) -> Option<&Told> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// Whether it is there and more may be recorded.
+    pub fn is_live(&self) -> bool {
+        self.view.state.is_live()
+    }
+
+    /// Whether the moment that is looked at is known to be the last one of the recording: of a process that was
+    /// killed nobody knows how long it went on after its last record.
+    pub fn has_end(&self) -> bool {
+        self.view.state.has_end() && self.view.state != State::Zombie
+    }
+
+    /// How long that has gone on; none: at least until the last record, and nobody knows for how long after it.
+    pub fn age_ns(&self, since_ns: u64) -> Option<u64> {
+        self.has_end().then(|| self.view.ago_ns(since_ns))
+    }
+
+    /// Whether that has gone on for long, or may have.
+    pub fn is_old(&self, since_ns: u64, long_ns: u64) -> bool {
+        self.age_ns(since_ns).is_none_or(|age_ns| age_ns >= long_ns)
+    }
+
+    /// `for 3.4 s`, or `until the end`.
+    pub fn for_how_long(&self, since_ns: u64) -> String {
+        match self.age_ns(since_ns) {
+            Some(age_ns) => format!("for {}", units::duration(age_ns)),
+            None => "until the program was killed".into(),
+        }
+    }
+
+    /// How the tool is to be called to show more of it.
+    pub fn show(&self, what: &str) -> String {
+        format!("ticks show {} {what}", self.input.path.display())
+    }
+
+    /// Whether nothing runs and nothing is to be run: each task waits.
+    pub fn is_quiet(&self) -> bool {
+        self.tasks.iter().all(|task| task.state == TaskState::Waiting)
+    }
+}
+
+fn told(account: account::Account<'_>) -> Told {
+    let waits = account.waits.into_iter().map(|wait| ToldWait {
+        own: wait.own_text().to_owned(),
+        is_executor: wait.place.as_ref().is_some_and(|place| place.is_executor),
+        wait: wait.wait,
+        text: wait.text,
+    });
+    Told {
+        id: account.live.task.id,
+        waker: account.live.task.waker,
+        name: account.name,
+        state: account.live.task.state,
+        waits: waits.collect(),
+        spawned: account.spawned,
+    }
+}

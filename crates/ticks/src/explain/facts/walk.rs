@@ -1,0 +1,116 @@
+//! One walk through the records of a process. What it keeps is bounded by what lives, not by how many records there
+//! are.
+
+use std::collections::{HashMap, HashSet};
+
+use ticks_format::{Direction, Key, Op, Record, What, WokenBy};
+
+use super::delays::Delays;
+use super::directions::Directions;
+use super::timers::Timers;
+use crate::merge::Moment;
+
+/// How many refusals of the poller are kept in full.
+const REFUSALS_MAX: usize = 64;
+
+/// How many directions that a task asks in one poll are kept.
+const ASKED_MAX: usize = 8;
+
+/// What the records say.
+#[derive(Default)]
+pub struct Walk {
+    /// Of each source that lives, and direction.
+    pub directions: Directions,
+    /// Of the timers that are armed, and how late they fire.
+    pub timers: Timers,
+    /// How long woken tasks wait to be polled.
+    pub delays: Delays,
+    /// What the poller's kernel refused.
+    pub refusals: Vec<Refusal>,
+    /// Events that came for sources which were gone: how many, and when the last came.
+    pub stale: HashMap<Key, (u64, u64)>,
+    /// Whether older records were overwritten, or some cannot be read.
+    pub is_partial: bool,
+    /// By thread: the tasks that it polls, the innermost last.
+    running: HashMap<u64, Vec<u64>>,
+    /// Of the tasks that are polled.
+    polls: HashMap<u64, Poll>,
+    /// Tasks that were woken by a timer, and are not polled yet.
+    woken_by_timer: HashSet<u64>,
+}
+
+/// What a task does in a poll.
+#[derive(Default)]
+struct Poll {
+    by_timer: bool,
+    set_timer: bool,
+    asked: Vec<(Key, Direction)>,
+}
+
+/// A change of what is watched that the kernel refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When.
+    pub utc_ns: u64,
+    /// The operation.
+    pub op: Op,
+    /// The descriptor.
+    pub fd: i64,
+    /// The error's number.
+    pub errno: i32,
+}
+
+impl Walk {
+    /// Takes in the next record.
+    pub fn add(&mut self, moment: &Moment) {
+        let What::Record(record) = &moment.stamped.what else { return };
+        let (at_ns, thread) = (moment.utc_ns, moment.stamped.thread.as_ref());
+        let tid = thread.map_or(0, |thread| thread.tid);
+        match record {
+            Record::TaskPollBegin(begin) => {
+                let running = self.running.entry(tid).or_default();
+                // A poll whose end was lost is over by now, if its task is polled anew.
+                running.retain(|task| *task != begin.task);
+                running.push(begin.task);
+                let by_timer = self.woken_by_timer.remove(&begin.task);
+                self.polls.insert(begin.task, Poll { by_timer, ..Poll::default() });
+            }
+            Record::TaskPollEnd(end) => {
+                let running = self.running.entry(tid).or_default();
+                running.retain(|task| *task != end.task);
+                self.directions.poll_of_task_ends(end);
+                if let Some(poll) = self.polls.remove(&end.task) {
+                    if poll.by_timer && poll.set_timer {
+                        self.directions.restarts(&poll.asked, end, at_ns);
+                    }
+                }
+            }
+            Record::TaskWake(wake) if wake.first => match wake.by {
+                WokenBy::Timer => drop(self.woken_by_timer.insert(wake.task)),
+                _ => drop(self.woken_by_timer.remove(&wake.task)),
+            },
+            Record::CtlEnd(end) if end.res < 0 && self.refusals.len() < REFUSALS_MAX => {
+                let errno = i32::try_from(-end.res).unwrap_or(0);
+                self.refusals.push(Refusal { utc_ns: at_ns, op: end.op, fd: end.fd, errno });
+            }
+            Record::ReactStale(stale) => {
+                let (count, last_ns) = self.stale.entry(stale.key).or_default();
+                (*count, *last_ns) = (*count + 1, at_ns);
+            }
+            _ => {}
+        }
+        let task = self.running.get(&tid).and_then(|tasks| tasks.last()).copied();
+        if let Some(poll) = task.and_then(|task| self.polls.get_mut(&task)) {
+            match record {
+                Record::TimerInsert(_) => poll.set_timer = true,
+                Record::PollEnd(end) if poll.asked.len() < ASKED_MAX => {
+                    poll.asked.push((end.key, end.dir));
+                }
+                _ => {}
+            }
+        }
+        self.directions.add(record, at_ns, task, moment.upstream);
+        self.timers.add(record, at_ns);
+        self.delays.add(record, at_ns);
+    }
+}

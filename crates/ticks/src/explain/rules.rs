@@ -1,0 +1,59 @@
+//! The rules: what a program can hang in, a file each.
+
+use super::facts::Facts;
+use super::finding::Finding;
+
+mod far_timer;
+mod late;
+mod not_running;
+mod reactor_fault;
+mod replaced;
+mod silent_peer;
+mod two_tasks;
+mod unasked_data;
+mod would_hang_upstream;
+
+/// One kind of hang.
+pub trait Rule: Sync {
+    /// Its name: in JSON, and for people.
+    fn kind(&self) -> &'static str;
+
+    /// What it looks for: `nothing wrong found; looked for: …`.
+    fn looks_for(&self) -> &'static str;
+
+    /// Whether it is there.
+    fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict>;
+}
+
+/// What a rule says.
+pub enum Verdict {
+    /// It is not there.
+    Nothing,
+    /// It is there.
+    Found(Vec<Finding>),
+    /// That cannot be told: why, and what would let it.
+    CannotTell(String),
+}
+
+impl Verdict {
+    /// What was found, if anything was.
+    pub fn of(findings: Vec<Finding>) -> Verdict {
+        match findings.is_empty() {
+            true => Verdict::Nothing,
+            false => Verdict::Found(findings),
+        }
+    }
+}
+
+/// All of them. Those that explain the most come first.
+pub const RULES: &[&dyn Rule] = &[
+    &not_running::NotRunning,
+    &reactor_fault::ReactorFault,
+    &silent_peer::SilentPeer,
+    &unasked_data::UnaskedData,
+    &two_tasks::TwoTasks,
+    &far_timer::FarTimer,
+    &late::Late,
+    &replaced::Replaced,
+    &would_hang_upstream::WouldHangUpstream,
+];

@@ -1,0 +1,141 @@
+//! The other end of a connection does not answer, does not read, or does not even accept the connection.
+
+use std::collections::HashSet;
+
+use ticks_format::{Address, Awaited, Direction, SourceKind};
+
+use super::{Rule, Verdict};
+use crate::explain::facts::{live, Facts, Process, Told, ToldWait};
+use crate::explain::finding::{Finding, Sure};
+use crate::who::view::Wait;
+
+pub struct SilentPeer;
+
+/// From when on somebody who waits for an answer may be worried.
+const LONG_NS: u64 = 800_000_000;
+
+impl Rule for SilentPeer {
+    fn kind(&self) -> &'static str {
+        "silent_peer"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "a peer that does not answer, does not read, or does not accept"
+    }
+
+    fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
+        let mut findings = Vec::new();
+        for process in &facts.processes {
+            let served = served_ports(process);
+            let waits = process.tasks.iter().flat_map(|task| {
+                task.waits.iter().filter_map(move |wait| Some((task, wait, wait.wait?)))
+            });
+            for (task, told, at) in waits {
+                let wait = &process.view.waits[at];
+                findings.extend(self.of(facts, process, &served, (task, told), wait));
+            }
+        }
+        Ok(Verdict::of(findings))
+    }
+}
+
+/// The ports on which the process is asked, not asks.
+fn served_ports(process: &Process<'_>) -> HashSet<u16> {
+    let listeners = process.view.sources.values();
+    let listeners = listeners.filter(|source| source.kind == SourceKind::TcpListener);
+    let mut ports: HashSet<u16> = listeners.filter_map(|source| port(&source.local)).collect();
+    if process.is_live() {
+        ports.extend(live::listening_ports(process.input.pid()));
+    }
+    ports
+}
+
+fn port(address: &Address) -> Option<u16> {
+    address.to_string().rsplit_once(':')?.1.parse().ok()
+}
+
+impl SilentPeer {
+    fn of(
+        &self,
+        facts: &Facts<'_>,
+        process: &Process<'_>,
+        served: &HashSet<u16>,
+        (task, told): (&Told, &ToldWait),
+        wait: &Wait,
+    ) -> Option<Finding> {
+        let Awaited::Source { fd, dir, .. } = wait.waiter.awaited else { return None };
+        let source = wait.source.as_ref().filter(|source| source.kind == SourceKind::Tcp)?;
+        if !process.is_old(wait.since_ns, LONG_NS) {
+            return None;
+        }
+        let how_long = process.for_how_long(wait.since_ns);
+        let place = match told.own.is_empty() {
+            true => String::new(),
+            false => format!(" in {}", told.own),
+        };
+        let who = format!("{} waits {how_long}{place}", task.title());
+        let peer = &source.peer;
+        let events = wait.events.as_ref().map_or(0, |events| events.count);
+        let socket = wait.socket.as_ref();
+        let finding =
+            |sure, what: String| Finding::new(self.kind(), sure, format!("{who}: {what}"));
+        let found = match dir {
+            Direction::Write => match socket {
+                Some(socket) if socket.is_connecting() => {
+                    let whom = if *peer == Address::None { "the server" } else { "its peer" };
+                    finding(Sure::Proven, format!("{whom} does not answer the attempt to connect"))
+                        .advice("look whether the server accepts: its queue of callers may be full")
+                        .advice("give connect a timeout")
+                }
+                Some(socket) if socket.peer_has_no_room() => {
+                    finding(Sure::Proven, format!("the peer {peer} does not read what it is sent"))
+                        .advice(format!("look what {peer} does: ticks explain of that process"))
+                        .advice("give the write a timeout")
+                }
+                Some(socket) if socket.is_sent_again() => return None,
+                Some(_) => return None,
+                // Of a program that is gone the kernel knows nothing more.
+                None if process.is_live() || !process.is_quiet() => return None,
+                None if *peer == Address::None => {
+                    finding(Sure::Possible, "the server had not accepted the connection".into())
+                }
+                None => finding(
+                    Sure::Possible,
+                    format!("the peer {peer} had not read what it was sent"),
+                ),
+            },
+            Direction::Read => {
+                let is_asked = port(&source.local).is_none_or(|port| served.contains(&port));
+                let is_sent_again = socket.is_some_and(|socket| socket.is_sent_again());
+                // Both ends are known: what is between them is another rule's.
+                let other_end_is_known = facts.processes.iter().any(|other| {
+                    let mut sources = other.view.sources.values();
+                    sources
+                        .any(|end| end.registered && end.local == *peer && end.peer == source.local)
+                });
+                let unread = socket.is_some_and(|socket| socket.unread() > 0);
+                if is_asked || is_sent_again || other_end_is_known || unread {
+                    return None;
+                }
+                let has_spoken = events > 0 || process.walk.is_partial;
+                match (has_spoken, process.has_end()) {
+                    (false, true) => {
+                        finding(Sure::Likely, format!("the peer {peer} has never said anything"))
+                    }
+                    (false, false) if process.is_quiet() => {
+                        finding(Sure::Possible, format!("the peer {peer} had never said anything"))
+                    }
+                    _ => return None,
+                }
+                .advice(format!("look what {peer} does: ticks explain of that process"))
+                .advice("give the read a timeout")
+            }
+        };
+        let mut found = found.shows(told.text.clone());
+        found = match wait.last_event_ns {
+            Some(last_ns) if last_ns >= wait.since_ns => found,
+            _ => found.shows("no event of the socket since the wait began"),
+        };
+        Some(found.proof(process.show(&format!("--fd {fd}"))))
+    }
+}
