@@ -93,7 +93,11 @@ impl Input {
 
     /// The name of the process's program, if the file has it.
     pub fn program_name(&self) -> Option<&str> {
-        self.program().and_then(|path| Path::new(path).file_name()?.to_str())
+        let path = self.program()?;
+        // Its system's separators, which need not be ours.
+        let is_windows = self.recording.about().contains(&("os".to_owned(), "windows".to_owned()));
+        let separators: &[char] = if is_windows { &['/', '\\'] } else { &['/'] };
+        path.rsplit(separators).next().filter(|name| !name.is_empty())
     }
 
     /// The process, with its program's name if the file has it.
