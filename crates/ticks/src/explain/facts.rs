@@ -167,6 +167,15 @@ impl<'a> Process<'a> {
         self.tasks.iter().find(|task| task.waker == waker)
     }
 
+    /// The outermost call of a stack that is the program's own: the one in the task's own function.
+    pub fn outermost_text(&self, stack: u64) -> anyhow::Result<Option<String>> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        let Some(place) = place else { return Ok(None) };
+        let mut own =
+            place.calls.iter().rev().filter(|call| call.is_own && call.function.is_some());
+        Ok(own.next().map(|call| call.text()))
+    }
+
     /// The task's place in the program: where it waits, or asked last, or by which call it was woken.
     pub fn place_of(&self, task: &Told) -> anyhow::Result<Option<String>> {
         if let Some(place) = task.place() {

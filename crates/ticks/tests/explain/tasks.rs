@@ -1,10 +1,12 @@
-//! A task waits for other tasks, keeps its thread, or is never done.
+//! Tasks that nobody wakes, nobody polls, or that never wait.
 
 use crate::case::{hang, Case, HERE};
 
 const PROVEN: Option<&str> = Some("proven");
 const LIKELY: Option<&str> = Some("likely");
 const POSSIBLE: Option<&str> = Some("possible");
+
+const BOTH: &[&str] = &["hangs here", "waits meanwhile"];
 
 #[test]
 fn nobody_can_wake_it() {
@@ -18,21 +20,21 @@ fn nobody_can_wake_it() {
 }
 
 #[test]
-fn a_thread_is_kept() {
+fn nobody_polls_it() {
     let kind = "never_polled";
     hang(&[
         Case {
             name: "computes",
             kind,
             sure: [PROVEN, LIKELY],
-            marks: HERE,
-            says: "(hangs::computes::audit)",
+            marks: BOTH,
+            says: "::audit) computes",
         },
         Case {
             name: "blocking_send",
             kind,
-            sure: [PROVEN, POSSIBLE],
-            marks: HERE,
+            sure: [PROVEN, LIKELY],
+            marks: BOTH,
             says: "blocked since it went on from",
         },
         Case {
@@ -40,20 +42,24 @@ fn a_thread_is_kept() {
             kind,
             sure: [PROVEN, POSSIBLE],
             marks: HERE,
-            says: "is inside block_on",
-        },
-        Case {
-            name: "long_poll",
-            kind: "long_poll",
-            sure: [PROVEN, PROVEN],
-            marks: HERE,
-            says: "(hangs::long_poll::scale_all) computes or blocks",
+            says: "is inside block_on, which waits for Receiver::recv",
         },
     ]);
 }
 
 #[test]
-fn tasks_wait_for_each_other() {
+fn others_wait_meanwhile() {
+    hang(&[Case {
+        name: "long_poll",
+        kind: "long_poll",
+        sure: [PROVEN, PROVEN],
+        marks: BOTH,
+        says: "::scale_all) computes or blocks for",
+    }]);
+}
+
+#[test]
+fn they_wait_for_each_other() {
     let kind = "deadlock";
     hang(&[
         Case {
@@ -81,42 +87,63 @@ fn tasks_wait_for_each_other() {
             name: "buffered_unpolled",
             kind,
             sure: [LIKELY, LIKELY],
-            marks: HERE,
+            marks: &["hangs here", "holds the lock here"],
             says: "in a future that it does not poll",
         },
     ]);
 }
 
 #[test]
-fn a_task_goes_on_and_on() {
+fn it_never_waits() {
     let kind = "busy_loop";
-    hang(&[
-        Case { name: "self_wake", kind, sure: [LIKELY, LIKELY], marks: HERE, says: "wakes itself" },
-        Case {
-            name: "yield_loop",
-            kind,
-            sure: [LIKELY, LIKELY],
-            marks: HERE,
-            says: "wakes itself",
-        },
-        // That the peer has closed the connection is seen while it is there.
-        Case {
-            name: "eof_loop",
-            kind: "always_ready",
-            sure: [LIKELY, None],
-            marks: HERE,
-            says: "has closed the connection",
-        },
-    ]);
+    hang(&[Case {
+        name: "self_wake",
+        kind,
+        sure: [LIKELY, LIKELY],
+        marks: HERE,
+        says: "wakes itself",
+    }]);
+    hang(&[Case {
+        name: "yield_loop",
+        kind,
+        sure: [LIKELY, LIKELY],
+        marks: HERE,
+        says: "wakes itself",
+    }]);
+    // Only the kernel knows that the peer has closed. What is left says that it is busy.
+    hang(&[Case {
+        name: "eof_loop",
+        kind: "always_ready",
+        sure: [LIKELY, None],
+        marks: &[],
+        says: "has closed the connection",
+    }]);
 }
 
 #[test]
-fn there_are_more_and_more() {
+fn they_become_more_and_more() {
     let kind = "leak";
-    let sure = [LIKELY, LIKELY];
     hang(&[
-        Case { name: "leak_tasks", kind, sure, marks: HERE, says: "hangs::leak_tasks::watch" },
-        Case { name: "leak_sources", kind, sure, marks: HERE, says: "sources become more" },
-        Case { name: "leak_timers", kind, sure, marks: HERE, says: "timers become more" },
+        Case {
+            name: "leak_tasks",
+            kind,
+            sure: [LIKELY, LIKELY],
+            marks: &["hangs here", "leaks here"],
+            says: "tasks become more and more",
+        },
+        Case {
+            name: "leak_sources",
+            kind,
+            sure: [LIKELY, LIKELY],
+            marks: HERE,
+            says: "sources become more and more",
+        },
+        Case {
+            name: "leak_timers",
+            kind,
+            sure: [LIKELY, LIKELY],
+            marks: HERE,
+            says: "timers become more and more",
+        },
     ]);
 }
