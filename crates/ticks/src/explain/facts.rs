@@ -18,18 +18,22 @@ use crate::who::view::View;
 pub mod delays;
 pub mod directions;
 pub mod live;
+pub mod outside;
 pub mod sources;
 pub mod tasks;
 pub mod threads;
 pub mod timers;
 pub mod walk;
 
+use outside::Outside;
 use walk::Walk;
 
 /// All that is known.
 pub struct Facts<'a> {
     /// A process each.
     pub processes: Vec<Process<'a>>,
+    /// What strace and tcpdump saw.
+    pub outside: Outside,
 }
 
 /// What is known of one process.
@@ -90,7 +94,8 @@ impl<'a> Facts<'a> {
     pub fn of(inputs: &'a [Input], options: &Options) -> anyhow::Result<Facts<'a>> {
         let processes =
             inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
-        Ok(Facts { processes: processes.collect::<anyhow::Result<_>>()? })
+        let processes = processes.collect::<anyhow::Result<_>>()?;
+        Ok(Facts { processes, outside: Outside::default() })
     }
 }
 
