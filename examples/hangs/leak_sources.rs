@@ -14,11 +14,10 @@ fn waits(mut stream: TcpStream) {
 
 async fn serve(server: SocketAddr) -> io::Result<()> {
     let mut pool = Vec::new();
-    for request in 0..400 {
-        // A connection that is there at once is followed by the next pause, in the same poll.
-        Timer::after(Duration::from_millis(4)).await; // hangs here
-        pool.push(Async::<TcpStream>::connect(server).await?); // hangs here
-        if request == 200 {
+    for request in 0..450 {
+        Timer::after(Duration::from_millis(25)).await; // hangs here
+        pool.push(Async::<TcpStream>::connect(server).await?);
+        if request == 110 {
             hangs_now();
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{self, Command, ExitStatus};
 #[cfg(not(unix))]
 use std::time::UNIX_EPOCH;
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         ),
         made => made.with_context(failed)?,
     }
-    let dir = fs::canonicalize(dir).with_context(failed)?;
+    let dir = full_path(dir).with_context(failed)?;
     try_to_write(&dir)
         .with_context(|| format!("{}: no recording can be made there", dir.display()))?;
     let (program, arguments) = args.command.split_first().context("no program is given")?;
@@ -87,6 +87,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     report(&dir, &before);
     Ok(Outcome::Status(code(status)))
+}
+
+/// Windows' canonical form, `\\?\C:\…`, is understood by few programs.
+fn full_path(dir: &Path) -> io::Result<PathBuf> {
+    match cfg!(windows) {
+        true => path::absolute(dir),
+        false => fs::canonicalize(dir),
+    }
 }
 
 /// Makes a file there and removes it again: no other question has the answer of every file system.

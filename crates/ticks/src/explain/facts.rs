@@ -10,7 +10,7 @@ use crate::input::Input;
 use crate::merge::Merge;
 use crate::process::State;
 use crate::progress::Progress;
-use crate::symbols::{Book, Options, Place};
+use crate::symbols::{Book, Call, Options, Place};
 use crate::units;
 use crate::who::account;
 use crate::who::view::View;
@@ -18,18 +18,22 @@ use crate::who::view::View;
 pub mod delays;
 pub mod directions;
 pub mod live;
+pub mod outside;
 pub mod sources;
 pub mod tasks;
 pub mod threads;
 pub mod timers;
 pub mod walk;
 
+use outside::Outside;
 use walk::Walk;
 
 /// All that is known.
 pub struct Facts<'a> {
     /// A process each.
     pub processes: Vec<Process<'a>>,
+    /// What strace and tcpdump saw.
+    pub outside: Outside,
 }
 
 /// What is known of one process.
@@ -90,7 +94,8 @@ impl<'a> Facts<'a> {
     pub fn of(inputs: &'a [Input], options: &Options) -> anyhow::Result<Facts<'a>> {
         let processes =
             inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
-        Ok(Facts { processes: processes.collect::<anyhow::Result<_>>()? })
+        let processes = processes.collect::<anyhow::Result<_>>()?;
+        Ok(Facts { processes, outside: Outside::default() })
     }
 }
 
@@ -144,13 +149,22 @@ impl<'a> Process<'a> {
         Ok(has_lines.then_some(goes))
     }
 
-    /// Whether one of the calls has a function with one of these words in its name, or none has names.
-    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<bool> {
+    /// Whether one of the calls has a function with one of these words in its name. None: a build with lines alone does
+    /// not name what became part of other functions.
+    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<Option<bool>> {
+        const COMBINATORS: [&str; 2] = ["futures_lite", "futures_util"];
         let place = self.book.borrow_mut().place(self.input, stack)?;
-        Ok(place.is_some_and(|place| {
-            let mut names = place.calls.iter().filter_map(|call| call.function.as_deref());
-            names.any(|name| words.iter().any(|word| name.contains(word)))
-        }))
+        let Some(place) = place else { return Ok(None) };
+        let is_combinator =
+            |call: &&Call| call.of_crate.as_deref().is_some_and(|name| COMBINATORS.contains(&name));
+        let names = || place.calls.iter().filter_map(|call| call.function.as_deref());
+        if names().any(|name| words.iter().any(|word| name.contains(word))) {
+            return Ok(Some(true));
+        }
+        let mut combinators = place.calls.iter().filter(is_combinator);
+        let is_nameless =
+            |call: &Call| !call.function.as_deref().is_some_and(|it| it.contains("::"));
+        Ok(if combinators.any(is_nameless) { None } else { Some(false) })
     }
 
     /// The task with this waker.

@@ -11,10 +11,12 @@ mod forgotten;
 mod late;
 mod leak;
 mod long_poll;
+mod network;
 mod never_polled;
 mod not_running;
 mod reactor_fault;
 mod replaced;
+mod same_error;
 mod silent_peer;
 mod two_tasks;
 mod unasked_data;
@@ -68,6 +70,8 @@ pub const RULES: &[&dyn Rule] = &[
     &always_ready::AlwaysReady,
     &busy_loop::BusyLoop,
     &silent_peer::SilentPeer,
+    &network::Network,
+    &same_error::SameError,
     &unasked_data::UnaskedData,
     &two_tasks::TwoTasks,
     &far_timer::FarTimer,

@@ -4,6 +4,7 @@
 
 pub mod chrome;
 pub mod example;
+pub mod pcap;
 pub mod process;
 
 use std::ffi::OsStr;

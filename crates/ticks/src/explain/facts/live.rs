@@ -260,6 +260,7 @@ mod tests {
         assert!(share(second / 10, 0, second / 10 * 8).is_throttled());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn an_own_descriptor_is_the_same_until_it_is_closed() {
         use std::net::UdpSocket;
