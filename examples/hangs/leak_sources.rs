@@ -16,7 +16,7 @@ async fn serve(server: SocketAddr) -> io::Result<()> {
     let mut pool = Vec::new();
     for request in 0..450 {
         Timer::after(Duration::from_millis(25)).await; // hangs here
-        pool.push(Async::<TcpStream>::connect(server).await?);
+        pool.push(Async::<TcpStream>::connect(server).await?); // hangs here
         if request == 110 {
             hangs_now();
         }
