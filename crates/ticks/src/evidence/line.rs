@@ -102,23 +102,24 @@ fn kind_and_bytes(packet: &Packet) -> String {
 }
 
 fn bytes(count: u64) -> String {
-    match count {
-        1 => "1 byte".into(),
-        count => format!("{} bytes", units::count(count)),
-    }
+    units::things(count, "byte")
 }
 
 impl Cause {
     /// ` ← PSH ACK, 5 bytes, 23 µs before`, to stand behind an event.
     pub fn words(&self, event_ns: u64) -> String {
         let before = units::duration(event_ns.saturating_sub(self.utc_ns));
-        let what = match (self.packets, self.bytes) {
-            (1, _) | (_, 0) => kind_and_bytes(&self.packet),
-            (packets, _) => format!(
-                "{packets} packets, {}; the last: {}",
-                bytes(self.bytes),
-                kind_and_bytes(&self.packet)
-            ),
+        // Bytes that came in several, or before the end of the connection.
+        let what = match self.bytes == self.packet.bytes {
+            true => kind_and_bytes(&self.packet),
+            false => {
+                let total = bytes(self.bytes);
+                let last = kind_and_bytes(&self.packet);
+                match self.packets {
+                    1 => format!("{total}, then {last}"),
+                    packets => format!("{total} in {packets} packets, the last {last}"),
+                }
+            }
         };
         format!(" ← {what}, {before} before, from {}", self.packet.from)
     }

@@ -18,15 +18,22 @@ use crate::who::view::View;
 pub mod delays;
 pub mod directions;
 pub mod live;
+pub mod outside;
+pub mod sources;
+pub mod tasks;
+pub mod threads;
 pub mod timers;
 pub mod walk;
 
+use outside::Outside;
 use walk::Walk;
 
 /// All that is known.
 pub struct Facts<'a> {
     /// A process each.
     pub processes: Vec<Process<'a>>,
+    /// What strace and tcpdump saw.
+    pub outside: Outside,
 }
 
 /// What is known of one process.
@@ -87,7 +94,8 @@ impl<'a> Facts<'a> {
     pub fn of(inputs: &'a [Input], options: &Options) -> anyhow::Result<Facts<'a>> {
         let processes =
             inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
-        Ok(Facts { processes: processes.collect::<anyhow::Result<_>>()? })
+        let processes = processes.collect::<anyhow::Result<_>>()?;
+        Ok(Facts { processes, outside: Outside::default() })
     }
 }
 
@@ -103,14 +111,22 @@ impl<'a> Process<'a> {
             progress.step();
         }
         walk.is_partial = merge.losses().any(|(_, _, loss)| loss != Default::default());
+        walk.threads.only(&input.recording.rings()?);
         drop(progress);
         merge.report_damage();
         // After the records: whoever has asked since they were read is owed nothing.
         let view = View::of(input)?;
-        let mut book = Book::new(options);
-        let tasks = account::of(&view, &mut book, options.full_names)?.into_iter().map(told);
-        let tasks = tasks.collect();
-        Ok(Process { input, view, tasks, walk, book: RefCell::new(book) })
+        Process::with(view, walk, Book::new(options))
+    }
+
+    /// Of what the tables say alone.
+    pub fn of_tables(view: View<'a>, book: Book) -> anyhow::Result<Process<'a>> {
+        Process::with(view, Walk::default(), book)
+    }
+
+    fn with(view: View<'a>, walk: Walk, mut book: Book) -> anyhow::Result<Process<'a>> {
+        let tasks = account::of(&view, &mut book, false)?.into_iter().map(told).collect();
+        Ok(Process { input: view.input, view, tasks, walk, book: RefCell::new(book) })
     }
 
     /// The function and the line of a stack that are the program's own.
@@ -145,6 +161,26 @@ impl<'a> Process<'a> {
     /// The task with this waker.
     pub fn task_of_waker(&self, waker: u64) -> Option<&Told> {
         self.tasks.iter().find(|task| task.waker == waker)
+    }
+
+    /// The task's place in the program: where it waits, or asked last, or by which call it was woken.
+    pub fn place_of(&self, task: &Told) -> anyhow::Result<Option<String>> {
+        if let Some(place) = task.place() {
+            return Ok(Some(place.to_owned()));
+        }
+        let facts = self.walk.tasks.all.get(&task.id);
+        let stacks = facts.map(|facts| facts.stacks.as_slice()).unwrap_or_default();
+        for stack in stacks.iter().copied().chain(facts.map(|facts| facts.self_wake_stack)) {
+            if let Some(place) = self.own_text(stack)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `ticks show FILE --task 17`.
+    pub fn show_task(&self, id: u64) -> String {
+        self.show(&format!("--task {id}"))
     }
 
     /// The task with this number.
