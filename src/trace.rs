@@ -38,6 +38,8 @@
 //! - Only the user may read the file. An older one of that name is replaced, and no link is followed.
 //!   A setuid program, or one that its file gives capabilities, makes none. The file must not be cut
 //!   short while the program runs, which would end it by `SIGBUS`; it may be removed.
+//! - On Windows all of the file's room is taken at once, its directory says who may read it, and no stacks are
+//!   taken.
 //! - A forked child makes a file of its own. Where the name is taken, the file is `<dir>/<pid>-1.ticks`
 //!   and so on. That happens with a plugin that has its own copy of this crate, with a program that the
 //!   process becomes by `exec`, and in a shared directory where another user has left a file of that

@@ -17,8 +17,13 @@ use async_io::{trace, Async};
 use crate::story::{hangs_now, server};
 
 fn chatters(mut stream: TcpStream) {
-    hangs_now();
-    while stream.write_all(b"tick\n").is_ok() {
+    for number in 0.. {
+        if number == 50 {
+            hangs_now();
+        }
+        if stream.write_all(b"tick\n").is_err() {
+            return;
+        }
         thread::sleep(Duration::from_millis(20));
     }
 }

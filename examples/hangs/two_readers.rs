@@ -33,7 +33,7 @@ fn answers(mut stream: TcpStream) {
 async fn left(stream: Arc<Async<TcpStream>>) -> io::Result<Vec<u8>> {
     (&*stream).write_all(b"l").await?;
     let mut length = [0];
-    (&*stream).read_exact(&mut length).await?;
+    (&*stream).read_exact(&mut length).await?; // hangs here
     let mut text = vec![0; length[0].into()];
     (&*stream).read_exact(&mut text).await?; // hangs here
     Ok(text)
@@ -42,7 +42,7 @@ async fn left(stream: Arc<Async<TcpStream>>) -> io::Result<Vec<u8>> {
 async fn right(stream: Arc<Async<TcpStream>>) -> io::Result<Vec<u8>> {
     (&*stream).write_all(b"r").await?;
     let mut length = [0];
-    (&*stream).read_exact(&mut length).await?;
+    (&*stream).read_exact(&mut length).await?; // hangs here too
     let mut text = vec![0; length[0].into()];
     (&*stream).read_exact(&mut text).await?; // hangs here too
     Ok(text)

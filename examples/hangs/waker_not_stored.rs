@@ -1,6 +1,6 @@
 //! A future of the program's own waits until its socket is readable, reads until `WouldBlock`, and returns Pending
 //! at once. It would have to ask `poll_readable` again: `WouldBlock` of the socket itself stores no waker. Only its
-//! slow ticker wakes it from then on, and each second event is noticed late, or never.
+//! status of each hour wakes it from then on.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -29,7 +29,8 @@ fn ten_events(mut stream: TcpStream) {
 /// Ready at the end of the stream.
 fn poll_all(stream: &Async<TcpStream>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let mut buffer = [0; 64];
-    match stream.poll_readable(cx) {
+    let readable = stream.poll_readable(cx); // hangs here
+    match readable {
         Poll::Pending => return Poll::Pending,
         Poll::Ready(ready) => ready?,
     }
@@ -45,14 +46,14 @@ fn poll_all(stream: &Async<TcpStream>, cx: &mut Context<'_>) -> Poll<io::Result<
 
 async fn watch(server: SocketAddr) -> io::Result<()> {
     let stream = Async::<TcpStream>::connect(server).await?;
-    let mut status = Timer::interval(Duration::from_secs(3_000));
+    let mut status = Timer::interval(Duration::from_secs(3_600));
     poll_fn(|cx| {
         while Pin::new(&mut status).poll_next(cx).is_ready() {
             println!("still there");
         }
         poll_all(&stream, cx)
     })
-    .await // hangs here
+    .await
 }
 
 pub fn run() -> io::Result<()> {

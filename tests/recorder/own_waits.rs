@@ -1,7 +1,7 @@
 //! A service shows on its status page what it waits for: `async_io::trace::waits()`, which must say what is so. Each
 //! kind of wait is there once while it lasts, with the task that waits, and is gone when it is over. Where nobody
 //! records there is no table.
-#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows))]
 
 use std::future::poll_fn;
 use std::process::Command;

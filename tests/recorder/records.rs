@@ -1,7 +1,7 @@
 //! The recorder's file and the logger's lines are two views of one thing. They are worth something only
 //! if they agree: each hook that a logger sees must be in the file too, in the same order, with the same
 //! values, at the time it happened.
-#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows))]
 
 use std::io::Write;
 use std::path::Path;

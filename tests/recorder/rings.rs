@@ -2,7 +2,7 @@
 //! thread for each request would use them up in a minute, if a thread did not give its ring back at its
 //! end; and one that runs for a week overwrites all but the last seconds. Neither may go unseen: what was
 //! lost is counted, and what is left is whole and of the thread that the ring says.
-#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+#![cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows))]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -9,7 +9,11 @@ use std::time::Instant;
 mod system;
 
 #[cfg(unix)]
-pub(crate) use system::system_ns;
+pub(crate) use system::monotonic_ns;
+
+#[cfg(windows)]
+#[allow(unused_imports)] // Where there is a recorder.
+pub(crate) use crate::windows::monotonic_ns;
 
 static BASE: OnceLock<Instant> = OnceLock::new();
 
@@ -35,5 +39,5 @@ pub fn ns_of(instant: Instant) -> Option<u64> {
 /// on every 1 to 10 ms and costs a tenth of a reading of the exact one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn coarse_ns() -> u64 {
-    system_ns(libc::CLOCK_MONOTONIC_COARSE)
+    system::ns(libc::CLOCK_MONOTONIC_COARSE)
 }

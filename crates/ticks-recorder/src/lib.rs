@@ -26,7 +26,8 @@ mod forks;
         target_os = "linux",
         target_os = "android",
         target_os = "freebsd",
-        target_vendor = "apple"
+        target_vendor = "apple",
+        windows
     ),
     not(loom),
 ))]
@@ -36,7 +37,8 @@ mod recorder;
         target_os = "linux",
         target_os = "android",
         target_os = "freebsd",
-        target_vendor = "apple"
+        target_vendor = "apple",
+        windows
     ),
     not(loom),
 )))]
@@ -50,7 +52,8 @@ mod recorder;
             target_os = "linux",
             target_os = "android",
             target_os = "freebsd",
-            target_vendor = "apple"
+            target_vendor = "apple",
+            windows
         ))
     ),
     allow(dead_code, unused_imports)
@@ -58,6 +61,8 @@ mod recorder;
 mod task;
 mod thread;
 mod warn;
+#[cfg(windows)]
+mod windows;
 
 pub use client::Client;
 pub use recorder::{

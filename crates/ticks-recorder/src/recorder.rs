@@ -14,7 +14,8 @@
 //! - [`tasks`]: the table of tasks, and the records of their life; [`vacancies`]: where it has room; [`names`]: what
 //!   they are called.
 //! - [`stacks`]: by which calls a wait is begun.
-//! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches.
+//! - [`file`], [`map`]: making the file safely, and its memory; [`settings`]: the switches; [`system`]: what is asked
+//!   of the system for all of these.
 //! - [`current`]: the process's recorder, and what becomes of it in a forked child.
 //!
 //! Where there is no recorder, `absent.rs` has the same functions, and says so once.
@@ -48,12 +49,14 @@ mod stacks;
 mod stamp;
 mod start;
 mod strings;
+mod system;
 mod table;
 pub(crate) mod tasks;
 mod vacancies;
 mod waiters;
 mod writer;
 
+#[cfg(unix)]
 pub(crate) use current::forget;
 
 pub use own::own_recording;

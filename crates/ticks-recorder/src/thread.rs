@@ -36,6 +36,8 @@ fn find_number(number: &Cell<(u64, u32)>) -> u64 {
 fn system_number() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return rustix::thread::gettid().as_raw_nonzero().get() as u64;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(windows)]
+    return crate::windows::thread_number();
+    #[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
     return 0;
 }

@@ -20,7 +20,7 @@ use crate::strace::{self, Listing, Traced};
 use crate::units;
 
 pub use ends::{Cause, End, Ends};
-pub use line::{write_json, write_text};
+pub use line::{packet_kind, write_json, write_text};
 pub use threads::{Operation, Threads};
 
 /// Other evidence on the same clock.
@@ -247,14 +247,12 @@ impl Evidence {
             problems.iter().for_each(|problem| say!("{problem}"));
         }
         if self.timeless > 0 {
-            let lines = units::count(self.timeless);
-            say!(
-                "{lines} lines of strace have no time and are on no timeline; strace -ttt has them"
-            );
+            let lines = units::things(self.timeless, "line");
+            say!("left out, as on no timeline: {lines} of strace without a time; strace -ttt has times");
         }
         if self.strangers > 0 {
-            let calls = units::count(self.strangers);
-            say!("{calls} lines of strace are left out: their processes are in none of the recordings");
+            let lines = units::things(self.strangers, "line");
+            say!("left out: {lines} of strace, whose processes are in none of the recordings");
         }
         damaged
     }

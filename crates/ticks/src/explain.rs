@@ -3,9 +3,13 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+use crate::evidence;
+use crate::hosts;
 use crate::input::Inputs;
 use crate::outcome::Outcome;
-use crate::symbols::Options;
+use crate::plain::say;
+use crate::symbols::{Book, Options};
+use crate::who::view::View;
 
 mod facts;
 mod finding;
@@ -13,7 +17,8 @@ mod json;
 mod rules;
 mod text;
 
-use facts::Facts;
+use facts::outside::Outside;
+use facts::{Facts, Process};
 use finding::{Finding, Sure};
 use rules::{Verdict, RULES};
 
@@ -28,7 +33,7 @@ use rules::{Verdict, RULES};
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The recordings, or the numbers of processes that record
-    #[arg(required = true, value_name = "FILE|PID")]
+    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md
     #[arg(long)]
@@ -36,12 +41,15 @@ pub struct Args {
     /// Where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
+    #[command(flatten)]
+    evidence: evidence::Args,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ticks explain 4711
   ticks explain /tmp/t/*.ticks
+  ticks explain --strace trace.txt --pcap lo.pcap 4711.ticks
   ticks explain --json 4711 | jq -r '.findings[].sentence'
 
 Exit codes: 0 nothing is wrong, or only possibly; 1 something is wrong, proven or likely; 2 not done.";
@@ -92,9 +100,15 @@ impl Answer {
 
 /// Explains.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let inputs = Inputs::open(&args.files)?;
+    let mut inputs = match args.files.is_empty() {
+        true => Inputs { all: Vec::new(), failed: false },
+        false => Inputs::open(&args.files)?,
+    };
+    let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
+    clocks.notes.iter().for_each(|note| say!("{note}"));
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let facts = Facts::of(&inputs.all, &options)?;
+    let mut facts = Facts::of(&inputs.all, &options)?;
+    facts.outside = Outside::of(&args.evidence, &inputs.all, &clocks)?;
     let answer = Answer::of(&facts)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     match args.json {
@@ -103,4 +117,18 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(if answer.is_wrong() { Outcome::Partly } else { Outcome::Done })
+}
+
+/// Whether there is something to explain, as far as the tables say: what can be told at once.
+pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let processes = vec![Process::of_tables(view, book)?];
+    let facts = Facts { processes, outside: Outside::default() };
+    for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
+        if let Verdict::Found(findings) = rule.judge(&facts)? {
+            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

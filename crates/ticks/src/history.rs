@@ -20,6 +20,10 @@ pub struct History {
     /// By source, direction and task.
     wakes: HashMap<(Key, Direction, u64), u64>,
     polls: HashMap<WaiterId, u64>,
+    /// The last poll of a direction by anybody.
+    asked: HashMap<(Key, Direction), u64>,
+    /// The last event of a direction that found nobody waiting.
+    unclaimed: HashMap<(Key, Direction), u64>,
     /// How many there were, and the last.
     events: HashMap<(Key, Direction), (u64, u64)>,
     /// Whether there were more records, which cannot be read.
@@ -96,6 +100,10 @@ impl History {
                 for dir in read.into_iter().chain(write) {
                     let (count, last) = self.events.entry((event.key, dir)).or_default();
                     (*count, *last) = (*count + 1, time.max(*last));
+                    if event.wakers == 0 {
+                        let unclaimed = self.unclaimed.entry((event.key, dir)).or_default();
+                        *unclaimed = time.max(*unclaimed);
+                    }
                 }
                 return;
             }
@@ -105,6 +113,7 @@ impl History {
                 }
                 _ => return,
             },
+            Record::PollBegin(poll) => self.asked.entry((poll.key, poll.dir)).or_default(),
             Record::PollEnd(poll) => self.polls.entry(poll.waiter_id()).or_default(),
             // One that goes asks no more.
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
@@ -121,6 +130,13 @@ impl History {
         let woken = *self.wakes.get(&(id.key, id.dir, waiter.task))?;
         let polled = self.polls.get(&id).copied().unwrap_or(0);
         (woken > polled.max(waiter.since)).then_some(woken)
+    }
+
+    /// When an event came that found nobody waiting, if nobody has asked since.
+    pub fn unasked(&self, key: Key, dir: Direction) -> Option<u64> {
+        let event = *self.unclaimed.get(&(key, dir))?;
+        let asked = self.asked.get(&(key, dir)).copied().unwrap_or(0);
+        (event > asked).then_some(event)
     }
 
     /// The events of the direction that is waited for.

@@ -46,6 +46,10 @@ pub fn align(inputs: &mut [Input], args: &evidence::Args) -> anyhow::Result<Cloc
     Ok(clocks)
 }
 
+/// A capture whose clock is no farther away than this is taken to be made on that very host: a socket that was
+/// connected before the reactor knew it looks a little late.
+const SAME_CLOCK_NS: i128 = 1_000_000;
+
 /// Which host each recording is of. Those of one boot of a machine have one clock.
 struct Hosts {
     of_input: Vec<usize>,
@@ -102,7 +106,7 @@ impl Clocks {
         while let Some((known, next, bounds)) = best(&ahead_ns, meetings) {
             let captured = next >= hosts.count;
             let (mut offset_ns, mut half_ns) = bounds.middle();
-            if captured && bounds.allows_none() {
+            if captured && bounds.allows_none(SAME_CLOCK_NS) {
                 // A capture made on that very host has its clock.
                 (offset_ns, half_ns) = (0, 0);
             }

@@ -1,6 +1,7 @@
 //! The files that are read, and the processes that write them.
 
 use std::collections::HashMap;
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,11 @@ impl Input {
 
     /// The name of the process's program, if the file has it.
     pub fn program_name(&self) -> Option<&str> {
-        self.program().and_then(|path| Path::new(path).file_name()?.to_str())
+        let path = self.program()?;
+        // Its system's separators, which need not be ours.
+        let is_windows = self.recording.about().contains(&("os".to_owned(), "windows".to_owned()));
+        let separators: &[char] = if is_windows { &['/', '\\'] } else { &['/'] };
+        path.rsplit(separators).next().filter(|name| !name.is_empty())
     }
 
     /// The process, with its program's name if the file has it.
@@ -109,8 +114,14 @@ impl Input {
         if self.recording.counter(counter::CLOSED).is_ok_and(|closed| closed != 0) {
             return State::Ended;
         }
-        let about = self.recording.about();
-        let boot_id = about.iter().find(|(name, _)| name == "boot_id").map(|(_, id)| id.as_str());
+        let about = |name| {
+            self.recording.about().iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        };
+        // It came from another machine, where its process may go on.
+        if about("os").is_some_and(|os| os != env::consts::OS) {
+            return State::Unknown;
+        }
+        let boot_id = about("boot_id");
         let header = self.recording.header();
         State::of(self.pid(), header, boot_id, self.recording.file(), &self.path)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{self, Command, ExitStatus};
 #[cfg(not(unix))]
 use std::time::UNIX_EPOCH;
@@ -12,10 +12,13 @@ use std::time::UNIX_EPOCH;
 use anyhow::{bail, Context};
 use ticks_format::layout::{counter, FILE_BYTES_MAX, FILE_BYTES_MIN};
 
+use crate::explain;
 use crate::input::Input;
 use crate::outcome::Outcome;
 use crate::plain::say;
+use crate::symbols::{Book, Options};
 use crate::units;
+use crate::who::view::View;
 
 /// Run a program with the recorder on
 ///
@@ -64,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         ),
         made => made.with_context(failed)?,
     }
-    let dir = fs::canonicalize(dir).with_context(failed)?;
+    let dir = full_path(dir).with_context(failed)?;
     try_to_write(&dir)
         .with_context(|| format!("{}: no recording can be made there", dir.display()))?;
     let (program, arguments) = args.command.split_first().context("no program is given")?;
@@ -84,6 +87,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     report(&dir, &before);
     Ok(Outcome::Status(code(status)))
+}
+
+/// Windows' canonical form, `\\?\C:\…`, is understood by few programs.
+fn full_path(dir: &Path) -> io::Result<PathBuf> {
+    match cfg!(windows) {
+        true => path::absolute(dir),
+        false => fs::canonicalize(dir),
+    }
 }
 
 /// Makes a file there and removes it again: no other question has the answer of every file system.
@@ -174,6 +185,7 @@ fn report(dir: &Path, before: &BTreeMap<PathBuf, u64>) {
         }
     }
     match files.first() {
+        Some(_) if say_what_is_wrong(&files) => {}
         Some(file) => say!("try: ticks who {}", file.display()),
         None => say!(
             "nothing was recorded in {}: does the program use async-io, with this crate \
@@ -181,6 +193,25 @@ fn report(dir: &Path, before: &BTreeMap<PathBuf, u64>) {
             dir.display()
         ),
     }
+}
+
+/// Says of which recordings there is something to explain, if there is any.
+fn say_what_is_wrong(files: &[PathBuf]) -> bool {
+    /// A program that runs many others has as many recordings.
+    const FILES_MAX: usize = 8;
+    let is_wrong = |file: &&PathBuf| -> anyhow::Result<bool> {
+        let input = Input::open(file)?;
+        let view = View::of(&input)?;
+        explain::has_something_to_say(view, Book::new(&Options::default()))
+    };
+    // One that cannot be read was named already.
+    let wrong = files.iter().take(FILES_MAX).filter(|file| is_wrong(file).unwrap_or(false));
+    let mut any = false;
+    for file in wrong {
+        say!("something is wrong; try: ticks explain {}", file.display());
+        any = true;
+    }
+    any
 }
 
 /// What is in the directory, and by what a file is told from another one of its name.

@@ -1,5 +1,6 @@
 //! `ticks show`: the records as the log's text lines.
 
+#[cfg(unix)]
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;

@@ -73,6 +73,12 @@ impl Socket {
         self.is_tcp && self.state == SYN_SENT
     }
 
+    /// Whether the peer has closed its end, and the process has not closed its own.
+    pub fn is_closed_by_peer(&self) -> bool {
+        const CLOSE_WAIT: u8 = 8;
+        self.is_tcp && self.state == CLOSE_WAIT
+    }
+
     /// Whether the peer has told the kernel that it has no room for more.
     pub fn peer_has_no_room(&self) -> bool {
         self.probes

@@ -51,6 +51,9 @@ wake, as with smol's streams, which try to read before they ask. Waits that go o
 has them. A wake is spurious if the poll that follows it is Pending. A source with events and without polls has \
 something that nobody asks for. Percentiles are right to 1 %.
 
+UNASKED, if any source has it, is since when something has come that nobody waited for and nobody has asked for \
+since. Whoever reads without asking first leaves no record, so that it may be read by now.
+
 LAST, unless the program ended in order, is when a thread made its last record: one that computes or is blocked \
 makes none.
 

@@ -3,6 +3,8 @@
 //! The listing is read in a stream. At best it was made by `strace -f -ttt -T -yy`; one without times, threads or
 //! addresses is read as far as it goes. A line that cannot be understood is counted and passed over.
 
+#[cfg(test)]
+mod any;
 mod call;
 mod descriptor;
 mod join;
@@ -116,11 +118,10 @@ impl Listing {
     /// What was found wrong so far, if anything was.
     pub fn problem(&self) -> Option<String> {
         let (line, text) = self.first_bad.as_ref()?;
-        let lines = crate::units::count(self.bad);
-        let are = if self.bad == 1 { "line is" } else { "lines are" };
+        let lines = crate::units::things(self.bad, "line");
+        let place = self.path.display();
         Some(format!(
-            "{}: {lines} {are} no lines of strace, and left out; the first is line {line}: {text:?}",
-            self.path.display()
+            "{place}: left out: {lines} that strace did not write; line {line} is {text:?}"
         ))
     }
 

@@ -59,6 +59,12 @@ pub fn count(count: u64) -> String {
     text
 }
 
+/// A count of things: `1 line`, `1,234 lines`.
+pub fn things(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +78,7 @@ mod tests {
         assert_eq!(texts.map(duration), expected);
         assert_eq!(duration(7_265_000_000_000), "2h 1m 5s");
         assert_eq!(duration(180_065_000_000_000), "2days 2h");
+        assert_eq!([1, 1_000].map(|number| things(number, "line")), ["1 line", "1,000 lines"]);
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::explain;
 use crate::input::Inputs;
 use crate::outcome::Outcome;
 use crate::symbols;
@@ -24,6 +25,7 @@ mod task_stacks;
 mod task_table;
 pub mod tasks;
 mod tree;
+mod unasked;
 pub mod view;
 
 use account::Account;
@@ -54,6 +56,8 @@ use view::View;
 /// future, as inside `select!`, `FuturesUnordered` and `buffered`. Where each thread's last record is a park or
 /// a wait, no thread is busy, and a line below the table says so; else it names the thread that has recorded
 /// nothing for longest.
+///
+/// Of a source that had an event to read while nobody waited, and for which nobody has asked since, a line says so.
 ///
 /// Connections of which both ends are in the recordings have a row each at the end.
 #[derive(Debug, clap::Args)]
@@ -180,6 +184,21 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
             ends::write(out, &views)?;
             write_total(out, &views)?;
         }
+        // Whoever looks again and again has read it.
+        if !args.json && args.every.is_none() {
+            let books = std::mem::take(&mut books).into_iter();
+            let of_view = |view: &View<'_>| {
+                inputs.all.iter().position(|input| std::ptr::eq(input, view.input))
+            };
+            let mut books: Vec<Option<Book>> = books.map(Some).collect();
+            for view in views {
+                let Some(book) = of_view(&view).and_then(|place| books[place].take()) else {
+                    continue;
+                };
+                write_hint(out, view, book)?;
+            }
+            break;
+        }
         out.flush()?;
         match args.every {
             Some(pause) if views.iter().any(|view| view.state.is_live()) => sleep(pause),
@@ -213,6 +232,9 @@ fn write_json(
         }
         writeln!(out, "{object}")?;
     }
+    for object in unasked::json(view) {
+        writeln!(out, "{object}")?;
+    }
     Ok(())
 }
 
@@ -227,6 +249,7 @@ fn write_view(
     table::write_head(out, view)?;
     task_table::write(out, view, accounts, args.all)?;
     table::write(out, view, &options)?;
+    unasked::write(out, view)?;
     let frames = calls::Frames { all: args.all_frames };
     let mut has_folded = false;
     if args.wants_stacks() {
@@ -244,6 +267,15 @@ fn write_view(
     }
     if args.wants_stacks() {
         stacks::write_without(out, view, book, args.waits)?;
+    }
+    Ok(())
+}
+
+/// Says what to do next where something is wrong.
+fn write_hint(out: &mut dyn Write, view: View<'_>, book: Book) -> anyhow::Result<()> {
+    let input = view.input;
+    if explain::has_something_to_say(view, book).with_context(|| input.place())? {
+        writeln!(out, "\nsomething is wrong; try: ticks explain {}", input.path.display())?;
     }
     Ok(())
 }

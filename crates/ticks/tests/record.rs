@@ -3,10 +3,59 @@
 mod util;
 
 use std::fs;
+use std::net::UdpSocket;
+use std::process::Command;
 
-use util::{accept, path, stderr, ticks, Sample};
+use async_io::{block_on, Async};
+use futures_lite::future;
+use util::process::role;
+use util::{accept, path, stderr, stdout, ticks, Sample};
+
+/// From the program to each view of its recording, on every system that has a recorder.
+#[test]
+fn a_program_is_recorded_and_looked_at() {
+    let test = "a_program_is_recorded_and_looked_at";
+    if role().is_some() {
+        block_on(async {
+            let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).expect("a socket");
+            let mut wait = socket.readable();
+            assert!(future::poll_once(&mut wait).await.is_none(), "nothing is there yet");
+            let own = socket.get_ref();
+            own.send_to(b"x", own.local_addr().expect("an address")).expect("sent");
+            wait.await.expect("it came");
+        });
+        std::process::exit(7);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let program = std::env::current_exe().expect("a test binary has a path");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ticks"));
+    command.args(["record", "-o", path(dir.path()), "--size", "2", "--", path(&program)]);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    let output = command.env("TICKS_TEST_ROLE", "records").output().expect("ticks runs");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    let files = fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("it").path());
+    let files: Vec<_> = files.collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = path(&files[0]);
+    let name = files[0].file_name().expect("a name").to_str().expect("UTF-8");
+    assert!(said.contains(name) && said.contains("rings of threads"), "{said}");
+    assert!(said.contains("try: ticks who "), "{said}");
+    let shown = stdout(["show", file]);
+    for record in ["block_on:+", "Source::new", "Source::poll_ready:+ dir=0", "Task::spawn"] {
+        assert!(shown.contains(record), "no {record}: {shown}");
+    }
+    // Linux keeps so much of a thread's name.
+    let thread = &test[..15];
+    let name = program.file_name().expect("a name").to_str().expect("UTF-8");
+    assert!(stdout(["who", file]).starts_with(name), "the program is named");
+    assert!(stdout(["stat", file]).contains(thread), "its records are summed up");
+    let chrome = stdout(["export", "--chrome", "-o", "-", file]);
+    assert!(chrome.contains(thread), "{chrome}");
+}
 
 #[test]
+#[cfg_attr(windows, ignore = "the program that is recorded is sh")]
 fn record_passes_the_status_on_and_says_what_is_there() {
     let sample = Sample::new(&accept());
     let dir = sample.dir.path().join("new/recordings");
@@ -38,6 +87,7 @@ fn record_passes_the_status_on_and_says_what_is_there() {
 /// A size that the recorder does not take was handed on, and what was said of it was lost among what the
 /// program says. A place where no file can be made was found out afterwards: "does the program use async-io?"
 #[test]
+#[cfg_attr(windows, ignore = "the program that is recorded is touch")]
 fn record_refuses_before_the_program_is_run() {
     let dir = tempfile::tempdir().expect("a directory");
     let (file, ran) = (dir.path().join("file"), dir.path().join("ran"));

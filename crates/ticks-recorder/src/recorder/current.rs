@@ -6,8 +6,7 @@
 //! At a normal end of the process the recording is marked as closed. Without the mark, a reader knows
 //! that the process was killed.
 //!
-//! This file may contain `unsafe`: it follows a pointer to a leaked recorder, and has the system call
-//! back at a fork and at the end.
+//! This file may contain `unsafe`: it follows a pointer to a leaked recorder.
 
 #![allow(unsafe_code)]
 
@@ -22,7 +21,9 @@ use super::names::Names;
 use super::places::Places;
 use super::stacks::Stacks;
 use super::vacancies::Vacancies;
-use super::{stamp, writer};
+#[cfg(unix)]
+use super::writer;
+use super::{stamp, system};
 
 /// What records.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ pub(super) fn set(recorder: Box<Recorder>) {
 
 /// Forgets the parent's recorder and ring, in a forked child. Only stores: nothing else is allowed
 /// between `fork` and `exec`. The thread that runs this is the only one that the child has.
+#[cfg(unix)]
 pub(crate) fn forget() {
     CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
     STATE.store(UNTRIED, Ordering::Relaxed);
@@ -87,10 +89,11 @@ pub(crate) fn forget() {
 }
 
 /// Has the recording marked when the process ends by `exit` or by returning from `main`. If the system
-/// has no memory for that, a normal end looks like a kill.
+/// cannot do that, a normal end looks like a kill.
 pub(super) fn watch_end() {
     /// A forked child inherits the exit handler, and this number.
     static WATCHED: AtomicBool = AtomicBool::new(false);
+    /// It neither panics nor uses thread-locals.
     extern "C" fn ending() {
         // A forked child that does not record has none. The other threads may go on meanwhile, and
         // leave records that are later than this.
@@ -99,8 +102,6 @@ pub(super) fn watch_end() {
         }
     }
     if !WATCHED.swap(true, Ordering::Relaxed) {
-        // SAFETY: `ending` lives as long as this code is loaded: if a library that contains it is
-        // unloaded, the system calls it then. It neither panics nor uses thread-locals.
-        let _ = unsafe { libc::atexit(ending) };
+        system::at_end(ending);
     }
 }

@@ -9,12 +9,10 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use rustix::process::{getrlimit, Resource};
 use ticks_format::Header;
 
 use super::stamp;
+use super::system::{self, Fault, MAKE_DIR};
 
 /// The most names that one process's files take.
 const NAMES_MAX: u32 = 100;
@@ -30,18 +28,11 @@ impl Unnamed {
     /// Makes an empty file of `len` bytes in `dir`, for its owner only. The error is a sentence with
     /// the remedy.
     pub(super) fn create(dir: &Path, len: u64) -> Result<Unnamed, String> {
-        check_limit(len)?;
+        system::check_limit(len)?;
         let path = dir.join(format!(".{}-{:x}.new", std::process::id(), stamp::now()));
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDWR;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let fd = rustix::fs::open(&path, flags, mode).map_err(|error| cannot_create(dir, error))?;
-        let unnamed = Unnamed { file: File::from(fd), path };
-        overwrite_in_place(&unnamed.file);
-        // The creation mask may have taken away more than is asked for.
-        rustix::fs::fchmod(&unnamed.file, mode)
-            .and_then(|()| rustix::fs::ftruncate(&unnamed.file, len))
-            .map_err(|error| cannot_fill(dir, len, &error.into()))?;
+        let file = system::create(&path).map_err(|error| cannot_create(dir, &error))?;
+        let unnamed = Unnamed { file, path };
+        system::set_len(&unnamed.file, len).map_err(|error| cannot_fill(dir, len, &error))?;
         Ok(unnamed)
     }
 
@@ -50,25 +41,31 @@ impl Unnamed {
         let mut refused = None;
         for number in 0..NAMES_MAX {
             let name = dir.join(name(number));
-            match rename_to_new(&self.path, &name) {
+            match system::rename_to_new(&self.path, &name) {
                 // If it has two names now, dropping `self` removes the other.
                 Ok(()) => return Ok(()),
-                Err(Errno::EXIST) if is_of_this_process(&name, process_start) => continue,
+                Err(error)
+                    if system::fault(&error) == Fault::Exists
+                        && is_of_this_process(&name, process_start) =>
+                {
+                    continue
+                }
                 // It is an old one; or the file system can neither refuse to replace nor link.
                 Err(_) => {}
             }
-            match rustix::fs::rename(&self.path, &name) {
+            match system::replace(&self.path, &name) {
                 Ok(()) => {
                     self.path = PathBuf::new();
                     return Ok(());
                 }
-                // It is another user's, in a directory with the sticky bit.
-                Err(error @ (Errno::PERM | Errno::ACCESS)) => refused = Some((name, error)),
-                Err(error) => return Err(cannot_replace(&name, &error.into())),
+                Err(error) if system::fault(&error) == Fault::Refused => {
+                    refused = Some((name, error));
+                }
+                Err(error) => return Err(cannot_replace(&name, &error)),
             }
         }
         Err(match refused {
-            Some((name, error)) => cannot_replace(&name, &error.into()),
+            Some((name, error)) => cannot_replace(&name, &error),
             None => format!(
                 "{} holds {NAMES_MAX} recordings of this process already; remove some",
                 dir.display()
@@ -89,49 +86,17 @@ impl Drop for Unnamed {
 /// Makes the directory if it is missing, for its owner only. Its parent directories are not made: a
 /// typing error in their names would be hard to find. Any other fault shows when the file is made.
 pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
-    match rustix::fs::mkdir(dir, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST | Errno::NOENT | Errno::NOTDIR) => Ok(()),
-        Err(_) if dir.exists() => Ok(()),
-        Err(error) => {
-            let (dir, error) = (dir.display(), io::Error::from(error));
+    let Err(error) = system::make_dir(dir) else { return Ok(()) };
+    match system::fault(&error) {
+        Fault::Exists | Fault::NotDirectory => Ok(()),
+        _ if error.kind() == ErrorKind::NotFound || dir.exists() => Ok(()),
+        _ => {
+            let dir = dir.display();
             Err(format!(
                 "there is no directory {dir}, and it cannot be made ({error}); name another"
             ))
         }
     }
-}
-
-/// Asks the file system to overwrite the file in place. A copy-on-write file system needs more room for
-/// each store to a page that has reached the disk, and on a full disk such a store ends the process.
-/// btrfs takes the request while the file is empty. Other file systems do not need it or do not know
-/// it.
-fn overwrite_in_place(file: &File) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{ioctl_getflags, ioctl_setflags, IFlags};
-        if let Ok(flags) = ioctl_getflags(file) {
-            let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = file;
-}
-
-/// Gives a file a name that nothing has yet.
-///
-/// It renames the file where the system can refuse a name that is taken, and links it elsewhere:
-/// `/proc/<pid>/maps` shows the name at the time of the mapping, and follows a rename only.
-fn rename_to_new(from: &Path, to: &Path) -> Result<(), Errno> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    {
-        use rustix::fs::{renameat_with, RenameFlags, CWD};
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // The kernel or the file system does not know how.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return result,
-        }
-    }
-    rustix::fs::link(from, to)
 }
 
 /// The name of this process's file, or of a further one.
@@ -145,9 +110,7 @@ fn name(number: u32) -> String {
 
 /// Whether the file is a recording of this very process, and not of an earlier one of its number.
 fn is_of_this_process(path: &Path, process_start: u64) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::open(path, flags, Mode::empty()) else { return false };
-    let file = File::from(fd);
+    let Ok(file) = system::open(path) else { return false };
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return false;
     }
@@ -158,28 +121,17 @@ fn is_of_this_process(path: &Path, process_start: u64) -> bool {
         })
 }
 
-/// Making a file longer than the limit would end the process by `SIGXFSZ`.
-fn check_limit(len: u64) -> Result<(), String> {
-    match getrlimit(Resource::Fsize).current {
-        Some(limit) if limit < len => Err(format!(
-            "the limit on the size of files is {limit} bytes, below the recording's {len}; raise it \
-             (ulimit -f) or set ASYNC_IO_TRACE_MIB to less"
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn cannot_create(dir: &Path, error: Errno) -> String {
-    let (is_there, dir, error) = (dir.exists(), dir.display(), io::Error::from(error));
+fn cannot_create(dir: &Path, error: &io::Error) -> String {
+    let is_there = dir.exists();
+    let is_none = is_there && !dir.is_dir() || system::fault(error) == Fault::NotDirectory;
+    let dir = dir.display();
     match error.kind() {
+        _ if is_none => format!("{dir} is not a directory; name one"),
         ErrorKind::NotFound if !is_there => {
-            format!("there is no directory {dir}; make it (mkdir -p) or name another")
+            format!("there is no directory {dir}; make it ({MAKE_DIR}) or name another")
         }
         ErrorKind::PermissionDenied => {
             format!("no permission to make a file in {dir}; name a directory that is yours")
-        }
-        _ if error.raw_os_error() == Some(Errno::NOTDIR.raw_os_error()) => {
-            format!("{dir} is not a directory; name one")
         }
         _ => format!("cannot make a file in {dir} ({error}); name another directory"),
     }
@@ -188,16 +140,16 @@ fn cannot_create(dir: &Path, error: Errno) -> String {
 /// Why the file cannot have its size, its room or its mapping.
 pub(super) fn cannot_fill(dir: &Path, len: u64, error: &io::Error) -> String {
     let dir = dir.display();
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => format!(
+    match system::fault(error) {
+        Fault::NoRoom => format!(
             "no room for a recording in {dir} ({error}); free some, name a directory elsewhere, or \
              set ASYNC_IO_TRACE_MIB to less"
         ),
-        Some(Errno::NODEV) => format!(
+        Fault::NotMappable => format!(
             "the file system of {dir} cannot map files for sharing ({error}); name a directory on a \
              local disk"
         ),
-        Some(Errno::NOMEM) => format!(
+        Fault::NoMemory => format!(
             "no address space for a recording of {len} bytes ({error}); set ASYNC_IO_TRACE_MIB to \
              less"
         ),

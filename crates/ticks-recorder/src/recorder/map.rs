@@ -3,23 +3,15 @@
 //! The file is never unmapped, so references to its words live for ever. No descriptor of it stays
 //! open, so a program that closes all descriptors does no harm.
 //!
-//! A store to where a full disk has no room ends the process by `SIGBUS`. So every piece of the file is
-//! made to exist before the first store into it: by `MADV_POPULATE_WRITE` (Linux 5.14), piece by piece
-//! as the file fills, which returns an error where a store would end the process. Elsewhere the whole
-//! file is allocated at once.
-//!
-//! This file may contain `unsafe`: the mapping.
-
-#![allow(unsafe_code)]
+//! A store to where a full disk has no room would end the process. So every piece of the file is made to
+//! exist before the first store into it: piece by piece as the file fills, or all at once where the system can
+//! do no better.
 
 use std::fs::File;
 use std::io;
-use std::ptr;
-use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use rustix::mm::{MapFlags, ProtFlags};
-
+use super::system;
 use crate::warn::{warn_once, Warning};
 
 /// How much room is made at once. A multiple of every page size.
@@ -43,13 +35,7 @@ pub(super) struct Map {
 impl Map {
     /// Maps the first `len` bytes of the file, which is at least as long.
     pub(super) fn new(file: &File, len: usize) -> io::Result<Map> {
-        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: a new mapping at a place that the kernel chooses overlaps nothing.
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, access, flags, file, 0) }?;
-        // SAFETY: the mapping is page-aligned, `len` bytes long, and never unmapped; any bytes are
-        // valid words. Others change them at any time, which is what atomics allow. The file is ours
-        // alone by its mode and its new name, and nobody of us cuts it short.
-        let words = unsafe { slice::from_raw_parts(start.cast::<AtomicU64>(), len / WORD_BYTES) };
+        let words = system::map(file, len)?;
         let pieces = (len + PIECE_BYTES - 1) / PIECE_BYTES;
         let roomy = (0..(pieces + 63) / 64).map(|_| AtomicU64::new(0)).collect();
         let map = Map { words, roomy, full: AtomicBool::new(false), untold: AtomicI32::new(0) };
@@ -62,8 +48,7 @@ impl Map {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             result => return result,
         }
-        use rustix::fs::{fallocate, FallocateFlags};
-        fallocate(file, FallocateFlags::empty(), 0, len as u64)?;
+        system::make_all_room(file, len as u64)?;
         for pieces in self.roomy.iter() {
             pieces.store(u64::MAX, Ordering::Relaxed);
         }
@@ -146,7 +131,7 @@ impl Map {
         }
         let Err(error) = self.populate(piece) else { return true };
         self.full.store(true, Ordering::Relaxed);
-        let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
+        let errno = error.raw_os_error().unwrap_or(system::NO_ROOM);
         self.untold.store(errno, Ordering::Relaxed);
         false
     }
@@ -178,35 +163,14 @@ impl Map {
         );
     }
 
-    /// Has the kernel allocate memory and disk space for a piece, and map it for stores.
     fn populate(&self, piece: usize) -> io::Result<()> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            let offset = piece * PIECE_BYTES;
-            let bytes = std::mem::size_of_val(self.words);
-            let Some(len) = bytes.checked_sub(offset).map(|rest| rest.min(PIECE_BYTES)) else {
-                return Err(io::ErrorKind::InvalidInput.into());
-            };
-            let words = &self.words[offset / WORD_BYTES..];
-            let (start, advice) = (words.as_ptr(), rustix::mm::Advice::LinuxPopulateWrite);
-            loop {
-                // SAFETY: the range lies within the mapping, and the advice changes no content.
-                match unsafe { rustix::mm::madvise(start.cast_mut().cast(), len, advice) } {
-                    Ok(()) => break,
-                    Err(rustix::io::Errno::INTR) => {}
-                    // A store there would end the process by SIGBUS.
-                    Err(rustix::io::Errno::FAULT) => return Err(rustix::io::Errno::NOSPC.into()),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            // Relaxed: a thread that misses it populates the piece again.
-            self.roomy[piece / 64].fetch_or(1 << (piece % 64), Ordering::Relaxed);
-            Ok(())
-        }
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        {
-            let _ = piece;
-            Err(io::ErrorKind::InvalidInput.into())
-        }
+        const PIECE_WORDS: usize = PIECE_BYTES / WORD_BYTES;
+        let Some(words) = self.words.get(piece * PIECE_WORDS..) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        system::make_room(&words[..words.len().min(PIECE_WORDS)])?;
+        // Relaxed: a thread that misses it populates the piece again.
+        self.roomy[piece / 64].fetch_or(1 << (piece % 64), Ordering::Relaxed);
+        Ok(())
     }
 }

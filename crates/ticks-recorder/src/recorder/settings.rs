@@ -1,16 +1,12 @@
 //! The switches: `ASYNC_IO_TRACE`, `ASYNC_IO_TRACE_MIB` and `ASYNC_IO_TRACE_STACKS`.
-//!
-//! This file may contain `unsafe`: it asks the system whose environment this is.
-
-#![allow(unsafe_code)]
 
 use std::env;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use rustix::process::{getegid, geteuid, getgid, getuid};
 use ticks_format::layout::{FILE_BYTES_DEFAULT, FILE_BYTES_MAX, FILE_BYTES_MIN};
 
+use super::system;
 use crate::warn::{warn_once, Warning};
 
 const MIB: u64 = 1 << 20;
@@ -58,7 +54,7 @@ fn read() -> Option<Settings> {
         );
         return None;
     }
-    if has_foreign_rights() {
+    if system::has_foreign_rights() {
         warn_once(
             Warning::Off,
             format_args!(
@@ -71,21 +67,6 @@ fn read() -> Option<Settings> {
     // Forked children record there as well, wherever they are by then.
     let dir = env::current_dir().unwrap_or_default().join(dir);
     Some(Settings { dir, file_bytes: file_bytes(), stacks: stacks() })
-}
-
-/// Whether a user with fewer rights than the program may have set the environment. That user would
-/// choose where the program makes and replaces files.
-///
-/// The kernel says so since the start of the program. User ids do not say it: a setuid program may have
-/// set all of them to the same, and a program with capabilities has equal ones anyway.
-fn has_foreign_rights() -> bool {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: `getauxval` reads what the kernel gave the program at its start.
-    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    // SAFETY: `issetugid` takes nothing and always succeeds.
-    let secure = unsafe { libc::issetugid() } != 0;
-    secure || getuid() != geteuid() || getgid() != getegid()
 }
 
 fn file_bytes() -> u64 {

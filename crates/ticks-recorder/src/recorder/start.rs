@@ -1,5 +1,6 @@
 //! Starting the recorder: once, when the process first uses its reactor.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::places::Places;
 use super::settings::{self, Settings};
 use super::stacks::{self, Stacks};
 use super::vacancies::Vacancies;
-use super::{about, admission, stamp};
+use super::{about, admission, stamp, system};
 use crate::client::Client;
 use crate::forks;
 use crate::warn::{warn_once, Warning};
@@ -86,13 +87,13 @@ fn make(settings: &Settings, client: &Client) -> Result<(), String> {
     let map = Map::new(&unnamed.file, len as usize).map_err(filled)?;
     let fixed = layout.section(SectionKind::Sources).offset;
     if !map.reserve_all(0, fixed as usize) {
-        return Err(filled(rustix::io::Errno::NOSPC.into()));
+        return Err(filled(io::Error::from_raw_os_error(system::NO_ROOM)));
     }
     fill(&map, &layout, &about::text(client.version, settings.stacks));
     let (counter, units_per_second, second) = stamp::calibrate(&first);
     let anchors = layout.section(SectionKind::Anchors);
     let anchors = Anchors::new(&map, anchors, &first, &second, units_per_second);
-    let process_start = about::process_start();
+    let process_start = system::process_start();
     let mut header = Header::new(&layout, std::process::id().into(), process_start);
     (header.counter, header.units_per_second) = (counter, units_per_second);
     seal(&map, &header);

@@ -171,8 +171,12 @@ pub fn waits(key: Key, fd: i64, dir: Direction, waiter: u64, ticks: Ticks, task:
     if (goes_on || waiter == SHARED) && !is_left {
         let held = home.filter(|entry| name.holds(entry));
         if let Some(entry) = held.or_else(|| name.find_away(recorder)) {
+            // The calls of one task are not those of another one that waits beside it.
+            note_asked(match entry[word::TASK].load(Ordering::Relaxed) == task {
+                true => entry[word::STACK].load(Ordering::Relaxed),
+                false => stacks::here(recorder, recorder.places.here(&recorder.map), time),
+            });
             // While the entry is held, the task may be stored alone.
-            note_asked(entry[word::STACK].load(Ordering::Relaxed));
             return entry[word::TASK].store(task, Ordering::Relaxed);
         }
     }

@@ -48,6 +48,7 @@ impl Drop for Owner {
 }
 
 /// Forgets the ring that this thread has, which is the parent's.
+#[cfg(unix)]
 pub(super) fn forget_ring() {
     WRITER.with(RingWriter::drop_ring);
 }

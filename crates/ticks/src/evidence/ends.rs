@@ -29,7 +29,7 @@ pub struct Cause {
     pub packet: Packet,
     /// When it was seen.
     pub utc_ns: u64,
-    /// How many packets came since the event before, this one included.
+    /// How many packets with bytes came since the event before.
     pub packets: u64,
     /// How many bytes they carry.
     pub bytes: u64,
@@ -197,7 +197,7 @@ impl Arrived {
         if packet.says_something() || self.last.is_none() {
             self.last = Some((packet.clone(), utc_ns));
         }
-        self.packets += 1;
+        self.packets += u64::from(packet.bytes > 0);
         self.bytes += packet.bytes;
     }
 }

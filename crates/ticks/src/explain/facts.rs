@@ -10,7 +10,7 @@ use crate::input::Input;
 use crate::merge::Merge;
 use crate::process::State;
 use crate::progress::Progress;
-use crate::symbols::{Book, Options, Place};
+use crate::symbols::{Book, Call, Options, Place};
 use crate::units;
 use crate::who::account;
 use crate::who::view::View;
@@ -18,15 +18,22 @@ use crate::who::view::View;
 pub mod delays;
 pub mod directions;
 pub mod live;
+pub mod outside;
+pub mod sources;
+pub mod tasks;
+pub mod threads;
 pub mod timers;
 pub mod walk;
 
+use outside::Outside;
 use walk::Walk;
 
 /// All that is known.
 pub struct Facts<'a> {
     /// A process each.
     pub processes: Vec<Process<'a>>,
+    /// What strace and tcpdump saw.
+    pub outside: Outside,
 }
 
 /// What is known of one process.
@@ -87,7 +94,8 @@ impl<'a> Facts<'a> {
     pub fn of(inputs: &'a [Input], options: &Options) -> anyhow::Result<Facts<'a>> {
         let processes =
             inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
-        Ok(Facts { processes: processes.collect::<anyhow::Result<_>>()? })
+        let processes = processes.collect::<anyhow::Result<_>>()?;
+        Ok(Facts { processes, outside: Outside::default() })
     }
 }
 
@@ -103,14 +111,22 @@ impl<'a> Process<'a> {
             progress.step();
         }
         walk.is_partial = merge.losses().any(|(_, _, loss)| loss != Default::default());
+        walk.threads.only(&input.recording.rings()?);
         drop(progress);
         merge.report_damage();
         // After the records: whoever has asked since they were read is owed nothing.
         let view = View::of(input)?;
-        let mut book = Book::new(options);
-        let tasks = account::of(&view, &mut book, options.full_names)?.into_iter().map(told);
-        let tasks = tasks.collect();
-        Ok(Process { input, view, tasks, walk, book: RefCell::new(book) })
+        Process::with(view, walk, Book::new(options))
+    }
+
+    /// Of what the tables say alone.
+    pub fn of_tables(view: View<'a>, book: Book) -> anyhow::Result<Process<'a>> {
+        Process::with(view, Walk::default(), book)
+    }
+
+    fn with(view: View<'a>, walk: Walk, mut book: Book) -> anyhow::Result<Process<'a>> {
+        let tasks = account::of(&view, &mut book, false)?.into_iter().map(told).collect();
+        Ok(Process { input: view.input, view, tasks, walk, book: RefCell::new(book) })
     }
 
     /// The function and the line of a stack that are the program's own.
@@ -133,18 +149,56 @@ impl<'a> Process<'a> {
         Ok(has_lines.then_some(goes))
     }
 
-    /// Whether one of the calls has a function with one of these words in its name, or none has names.
-    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<bool> {
+    /// Whether one of the calls has a function with one of these words in its name. None: a build with lines alone does
+    /// not name what became part of other functions.
+    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<Option<bool>> {
+        const COMBINATORS: [&str; 2] = ["futures_lite", "futures_util"];
         let place = self.book.borrow_mut().place(self.input, stack)?;
-        Ok(place.is_some_and(|place| {
-            let mut names = place.calls.iter().filter_map(|call| call.function.as_deref());
-            names.any(|name| words.iter().any(|word| name.contains(word)))
-        }))
+        let Some(place) = place else { return Ok(None) };
+        let is_combinator =
+            |call: &&Call| call.of_crate.as_deref().is_some_and(|name| COMBINATORS.contains(&name));
+        let names = || place.calls.iter().filter_map(|call| call.function.as_deref());
+        if names().any(|name| words.iter().any(|word| name.contains(word))) {
+            return Ok(Some(true));
+        }
+        let mut combinators = place.calls.iter().filter(is_combinator);
+        let is_nameless =
+            |call: &Call| !call.function.as_deref().is_some_and(|it| it.contains("::"));
+        Ok(if combinators.any(is_nameless) { None } else { Some(false) })
     }
 
     /// The task with this waker.
     pub fn task_of_waker(&self, waker: u64) -> Option<&Told> {
         self.tasks.iter().find(|task| task.waker == waker)
+    }
+
+    /// The outermost call of a stack that is the program's own: the one in the task's own function.
+    pub fn outermost_text(&self, stack: u64) -> anyhow::Result<Option<String>> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        let Some(place) = place else { return Ok(None) };
+        let mut own =
+            place.calls.iter().rev().filter(|call| call.is_own && call.function.is_some());
+        Ok(own.next().map(|call| call.text()))
+    }
+
+    /// The task's place in the program: where it waits, or asked last, or by which call it was woken.
+    pub fn place_of(&self, task: &Told) -> anyhow::Result<Option<String>> {
+        if let Some(place) = task.place() {
+            return Ok(Some(place.to_owned()));
+        }
+        let facts = self.walk.tasks.all.get(&task.id);
+        let stacks = facts.map(|facts| facts.stacks.as_slice()).unwrap_or_default();
+        for stack in stacks.iter().copied().chain(facts.map(|facts| facts.self_wake_stack)) {
+            if let Some(place) = self.own_text(stack)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `ticks show FILE --task 17`.
+    pub fn show_task(&self, id: u64) -> String {
+        self.show(&format!("--task {id}"))
     }
 
     /// The task with this number.

@@ -3,11 +3,20 @@
 use super::facts::Facts;
 use super::finding::Finding;
 
+mod always_ready;
+mod busy_loop;
+mod deadlock;
 mod far_timer;
+mod forgotten;
 mod late;
+mod leak;
+mod long_poll;
+mod network;
+mod never_polled;
 mod not_running;
 mod reactor_fault;
 mod replaced;
+mod same_error;
 mod silent_peer;
 mod two_tasks;
 mod unasked_data;
@@ -20,6 +29,11 @@ pub trait Rule: Sync {
 
     /// What it looks for: `nothing wrong found; looked for: …`.
     fn looks_for(&self) -> &'static str;
+
+    /// Whether the tables are enough for it, so that no record need be read.
+    fn reads_tables_only(&self) -> bool {
+        false
+    }
 
     /// Whether it is there.
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict>;
@@ -49,11 +63,20 @@ impl Verdict {
 pub const RULES: &[&dyn Rule] = &[
     &not_running::NotRunning,
     &reactor_fault::ReactorFault,
+    &forgotten::Forgotten,
+    &never_polled::NeverPolled,
+    &deadlock::Deadlock,
+    &long_poll::LongPolls,
+    &always_ready::AlwaysReady,
+    &busy_loop::BusyLoop,
     &silent_peer::SilentPeer,
+    &network::Network,
+    &same_error::SameError,
     &unasked_data::UnaskedData,
     &two_tasks::TwoTasks,
     &far_timer::FarTimer,
     &late::Late,
     &replaced::Replaced,
+    &leak::Leak,
     &would_hang_upstream::WouldHangUpstream,
 ];

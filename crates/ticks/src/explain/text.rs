@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use textwrap::{Options, WordSplitter};
 
 use super::{Answer, Unclear};
 use crate::explain::finding::{Finding, Sure};
@@ -46,7 +47,7 @@ fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let style = style(finding.sure);
     writeln!(out, "{style}{}{style:#} ({})", finding.sure.name(), finding.kind)?;
     let sentence = plain(&finding.sentence);
-    for line in textwrap::wrap(&sentence, WIDTH - 2) {
+    for line in textwrap::wrap(&sentence, lines(WIDTH - 2)) {
         writeln!(out, "  {STRONG}{line}{STRONG:#}")?;
     }
     for evidence in &finding.evidence {
@@ -63,6 +64,11 @@ fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
 
 fn item(out: &mut dyn Write, bullet: &str, text: &str) -> io::Result<()> {
     let rest = " ".repeat(bullet.chars().count());
-    let options = textwrap::Options::new(WIDTH).initial_indent(bullet).subsequent_indent(&rest);
-    writeln!(out, "{}", textwrap::fill(&plain(text), options.break_words(false)))
+    let options = lines(WIDTH).initial_indent(bullet).subsequent_indent(&rest);
+    writeln!(out, "{}", textwrap::fill(&plain(text), options))
+}
+
+/// Dates, names and paths have hyphens, and are one word.
+fn lines<'a>(width: usize) -> Options<'a> {
+    Options::new(width).word_splitter(WordSplitter::NoHyphenation).break_words(false)
 }

@@ -24,10 +24,10 @@ impl Bounds {
         self.least_ns.zip(self.most_ns).is_none_or(|(least_ns, most_ns)| least_ns <= most_ns)
     }
 
-    /// Whether the clocks may be the same.
-    pub fn allows_none(&self) -> bool {
-        self.least_ns.is_none_or(|least_ns| least_ns <= 0)
-            && self.most_ns.is_none_or(|most_ns| most_ns >= 0)
+    /// Whether the clocks may be the same one, but for this much.
+    pub fn allows_none(&self, slack_ns: i128) -> bool {
+        self.least_ns.is_none_or(|least_ns| least_ns <= slack_ns)
+            && self.most_ns.is_none_or(|most_ns| most_ns >= -slack_ns)
     }
 
     /// The middle, and how far the truth can be from it.

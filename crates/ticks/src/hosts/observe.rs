@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use ticks_format::records::{ReactEvent, SourceNew};
-use ticks_format::{Address, Key, Record, SourceKind, What};
+use ticks_format::{Address, Key, Kind, Record, SourceKind, What};
 
 use crate::input::Input;
 use crate::merge::{Merge, Moment};
@@ -188,12 +188,14 @@ impl Reader {
         let What::Record(record) = &moment.stamped.what else { return };
         let tid = moment.stamped.thread.as_ref().map_or(0, |thread| thread.tid);
         match record {
-            Record::CtlBegin(_) | Record::CtlEnd(_) => return,
             Record::SourceNew(new) => self.begins(moment, tid, new),
             Record::ReactEvent(event) => self.event(moment, event),
             _ => {}
         }
-        self.last_ns.insert((moment.input, tid), moment.utc_ns);
+        // What the poller is told comes with a registration, which is after the connect.
+        if record.kind().target() != Kind::CtlBegin.target() {
+            self.last_ns.insert((moment.input, tid), moment.utc_ns);
+        }
     }
 
     fn begins(&mut self, moment: &Moment, tid: u64, new: &SourceNew) {

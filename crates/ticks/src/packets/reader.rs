@@ -104,8 +104,8 @@ impl Capture {
     pub fn problems(&self) -> Vec<String> {
         let place = self.path.display();
         let of_link = |(link, count): (&i32, &u64)| {
-            let packets = units::count(*count);
-            format!("{place}: {packets} packets of link type {link} are left out, which is not understood")
+            let packets = units::things(*count, "packet");
+            format!("{place}: left out: {packets} of link type {link}, which is not understood")
         };
         let mut all: Vec<String> = self.unknown.iter().map(of_link).collect();
         all.sort();

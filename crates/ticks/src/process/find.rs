@@ -115,8 +115,8 @@ pub fn mappings(pid: u64) -> std::io::Result<Vec<Mapping>> {
 
 /// The recordings of a live process, one for each copy of the crate in it.
 pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
-    if !Path::new("/proc/self/maps").exists() {
-        bail!("this system does not tell its files; name its recording, DIR/{pid}.ticks");
+    if !has_proc() {
+        bail!("{}; name its recording, DIR/{pid}.ticks", why_not_live());
     }
     let mappings = mappings(pid.into()).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!(
@@ -167,8 +167,8 @@ pub struct Found {
 impl Found {
     /// Looks into every process.
     pub fn all() -> anyhow::Result<Found> {
-        if !Path::new("/proc/self/maps").exists() {
-            bail!("this system does not tell which processes record; name a recording, DIR/<pid>.ticks");
+        if !has_proc() {
+            bail!("{}; name a recording, DIR/<pid>.ticks", why_not_live());
         }
         let mut found = Found { pids: Vec::new(), hidden: 0 };
         for entry in fs::read_dir("/proc").context("/proc")?.flatten() {
@@ -191,6 +191,19 @@ impl Found {
         }
         found.pids.sort_unstable();
         Ok(found)
+    }
+}
+
+/// Whether processes can be looked into. Wine shows Linux's `/proc`, with other numbers than its own.
+pub fn has_proc() -> bool {
+    cfg!(target_os = "linux") && Path::new("/proc/self/maps").exists()
+}
+
+/// Why no process can be looked for.
+fn why_not_live() -> &'static str {
+    match cfg!(target_os = "linux") {
+        true => "there is no /proc here, so that no process can be found by its number",
+        false => "a process can be found by its number on Linux only",
     }
 }
 

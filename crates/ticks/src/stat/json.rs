@@ -115,6 +115,7 @@ fn sources(sums: &Sums) -> Vec<Json> {
             "polls": source.polls,
             "upstream_known": source.judged,
             "upstream_differs": source.differ,
+            "unasked_since": source.unasked_ns.map(units::time),
             "waits": source.waits.json(),
         })
     };

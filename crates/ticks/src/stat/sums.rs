@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ticks_format::records::{PollEnd, SourceNew, Wake};
 use ticks_format::{
-    Address, Key, Record, Source, SourceKind, Ticks, Verdict, WaiterId, WakeCause, WakerChange,
-    What,
+    Address, Direction, Key, Record, Source, SourceKind, Ticks, Verdict, WaiterId, WakeCause,
+    WakerChange, What,
 };
 
 use super::durations::Durations;
@@ -46,6 +46,8 @@ pub struct SourceSums {
     pub judged: u64,
     /// Those that it would have answered otherwise.
     pub differ: u64,
+    /// When an event to read came that found nobody waiting, if nobody has asked since.
+    pub unasked_ns: Option<u64>,
     /// Waits that ended.
     pub waits: Durations,
 }
@@ -170,7 +172,16 @@ impl Sums {
                     self.sources.remove(&gone.key);
                 }
             }
-            Record::ReactEvent(event) => self.sources.entry(event.key).or_default().events += 1,
+            Record::ReactEvent(event) => {
+                let sums = self.sources.entry(event.key).or_default();
+                sums.events += 1;
+                if event.readable && event.wakers == 0 {
+                    sums.unasked_ns.get_or_insert(utc_ns);
+                }
+            }
+            Record::PollBegin(poll) if poll.dir == Direction::Read => {
+                self.sources.entry(poll.key).or_default().unasked_ns = None;
+            }
             Record::PollEnd(poll) => self.poll(poll, moment),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
                 self.end_wait(waker.waiter_id(), utc_ns, |waiting| waiting.woken);

@@ -129,7 +129,11 @@ fn write_sources(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
         Column::number("P99").rank(2),
         Column::number("MAX").rank(8),
     ];
-    let mut rows = Table::new(columns);
+    let (_, end_ns) = summary.sums.span_ns.unwrap_or_default();
+    let now_ns = if summary.state.is_live() { summary.now_ns } else { end_ns };
+    let has_unasked = summary.sums.sources.values().any(|sums| sums.unasked_ns.is_some());
+    let column = has_unasked.then_some(Column::number("UNASKED"));
+    let mut rows = Table::new(columns.into_iter().chain(column));
     for (key, sums) in &summary.sums.sources {
         let about = summary.sums.abouts.get(key);
         let (fd, what) = match about {
@@ -145,6 +149,10 @@ fn write_sources(out: &mut dyn Write, summary: &Summary<'_>) -> io::Result<()> {
         row.extend(counts);
         row.extend([per_wake, upstream(sums)]);
         row.extend(sums.waits.texts());
+        if has_unasked {
+            let since = sums.unasked_ns.map(|ns| ago(now_ns.saturating_sub(ns)));
+            row.push(since.unwrap_or_default());
+        }
         rows.add(row);
     }
     writeln!(out, "{}", rows.text())

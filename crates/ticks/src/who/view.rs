@@ -86,7 +86,8 @@ impl<'a> View<'a> {
             }
         }
         // After the table: whoever has asked since it was read is owed nothing.
-        let history = match waiters.iter().any(|waiter| waiter.waiter_id().is_some()) {
+        let has_sources = sources.values().any(|source| source.registered);
+        let history = match has_sources || waiters.iter().any(|it| it.waiter_id().is_some()) {
             true => History::of(input)?,
             false => History::default(),
         };

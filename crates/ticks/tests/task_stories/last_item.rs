@@ -5,13 +5,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use ticks_format::{Task, TaskState};
 
 use crate::look::{has_lines, Call, Look};
 use crate::story::{eventually, killed, seen, started};
+use crate::util::example::built;
 use crate::util::{path, stdout};
 
 #[path = "../../../../examples/last_item.rs"]
@@ -109,8 +109,7 @@ fn both_tasks_and_the_locks_they_wait_in() {
     }
 }
 
-/// The example as whoever reads of it builds it, with the lines that the README says to ask for: a release build,
-/// if this is one.
+/// The example in a process of its own.
 struct Shop(Child);
 
 impl Drop for Shop {
@@ -121,34 +120,9 @@ impl Drop for Shop {
     }
 }
 
-fn built() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("last-item");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .args(["build", "--quiet", "--offline", "--example", "last_item", "--target-dir"])
-        .arg(&target);
-    cargo
-        .arg("--manifest-path")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
-    let profile = match cfg!(debug_assertions) {
-        true => "debug",
-        false => {
-            cargo.arg("--release");
-            "release"
-        }
-    };
-    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
-    cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
-    for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
-        cargo.env_remove(flags);
-    }
-    assert!(cargo.status().expect("cargo runs").success());
-    target.join(profile).join("examples/last_item")
-}
-
 #[test]
 fn a_build_with_lines_has_the_lines() {
-    let program = built();
+    let program = built(&["last_item"]).join("last_item");
     assert!(has_lines(&program));
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(&program);

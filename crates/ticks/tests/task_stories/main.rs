@@ -7,6 +7,7 @@ mod attacks;
 mod blocked_thread;
 mod dropped;
 mod executors;
+mod explained;
 mod forgotten;
 mod forked;
 mod full_channel;

@@ -3,6 +3,8 @@
 #![allow(dead_code)] // Not every test binary needs all of it.
 
 pub mod chrome;
+pub mod example;
+pub mod pcap;
 pub mod process;
 
 use std::ffi::OsStr;

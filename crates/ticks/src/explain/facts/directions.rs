@@ -35,6 +35,8 @@ pub struct Facts {
     pub unasked_woke: bool,
     /// When somebody asked last, what the answer was, and which task it was.
     pub last_poll: Option<(u64, Verdict, Option<u64>)>,
+    /// By which calls somebody asked last and was told to wait; 0 if that is not known.
+    pub asked_by_stack: u64,
     /// The wakers that are kept, since when, and by which calls they were left.
     pub waiting: Vec<Kept>,
     /// The tick of the last wake.
@@ -165,6 +167,7 @@ impl Directions {
             for kept in &mut facts.waiting {
                 if kept.task == Some(end.task) && kept.stack == 0 && kept.since_ns >= began_ns {
                     kept.stack = end.stack;
+                    facts.asked_by_stack = end.stack;
                 }
             }
         }

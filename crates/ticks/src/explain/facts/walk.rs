@@ -7,6 +7,9 @@ use ticks_format::{Direction, Key, Op, Record, What, WokenBy};
 
 use super::delays::Delays;
 use super::directions::Directions;
+use super::sources::Sources;
+use super::tasks::Tasks;
+use super::threads::Threads;
 use super::timers::Timers;
 use crate::merge::Moment;
 
@@ -21,6 +24,12 @@ const ASKED_MAX: usize = 8;
 pub struct Walk {
     /// Of each source that lives, and direction.
     pub directions: Directions,
+    /// Where sources were made.
+    pub sources: Sources,
+    /// Of the tasks that live.
+    pub tasks: Tasks,
+    /// Of the threads.
+    pub threads: Threads,
     /// Of the timers that are armed, and how late they fire.
     pub timers: Timers,
     /// How long woken tasks wait to be polled.
@@ -63,6 +72,7 @@ pub struct Refusal {
 impl Walk {
     /// Takes in the next record.
     pub fn add(&mut self, moment: &Moment) {
+        self.threads.add(moment);
         let What::Record(record) = &moment.stamped.what else { return };
         let (at_ns, thread) = (moment.utc_ns, moment.stamped.thread.as_ref());
         let tid = thread.map_or(0, |thread| thread.tid);
@@ -111,6 +121,12 @@ impl Walk {
         }
         self.directions.add(record, at_ns, task, moment.upstream);
         self.timers.add(record, at_ns);
+        let asked = match record {
+            Record::TaskPollEnd(end) => self.tasks.last_stack(end.task),
+            _ => 0,
+        };
+        self.sources.add(record, task, asked);
+        self.tasks.add(record, at_ns, tid);
         self.delays.add(record, at_ns);
     }
 }

@@ -13,6 +13,9 @@ pub struct NotRunning;
 /// For how long a process is watched.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// And again, if it seems to get no processor. Of a machine that is merely busy it gets its part by then.
+const AGAIN: Duration = Duration::from_secs(2);
+
 impl Rule for NotRunning {
     fn kind(&self) -> &'static str {
         "not_running"
@@ -86,6 +89,11 @@ impl NotRunning {
                     .advice("raise the limit (cpu.max, or the container's CPU limit)"),
             );
         }
+        if !share.is_starved() {
+            return None;
+        }
+        let share = live::share(pid, AGAIN);
+        let of = |ns| format!("{} of {}", units::duration(ns), units::duration(share.elapsed_ns));
         share.is_starved().then(|| {
             let what = format!("{name} gets no processor: others have them");
             Finding::new(self.kind(), Sure::Likely, what)

@@ -41,8 +41,8 @@ impl ReactorFault {
         let event = direction.last_event?;
         let is_new = event.tick > ticks.a && event.tick > ticks.b;
         let was_woken = direction.last_wake_tick >= Some(event.tick);
-        // A program that was killed in the midst of it has no fault.
-        let is_over = process.has_end() && process.view.ago_ns(event.utc_ns) >= LONG_NS;
+        // A program that was killed in the midst of it has no fault, and records nothing afterwards.
+        let is_over = process.view.ago_ns(event.utc_ns) >= LONG_NS;
         if !is_new || was_woken || !is_over || process.walk.is_partial {
             return None;
         }

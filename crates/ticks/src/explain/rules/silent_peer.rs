@@ -92,17 +92,19 @@ impl SilentPeer {
                         .advice(format!("look what {peer} does: ticks explain of that process"))
                         .advice("give the write a timeout")
                 }
-                Some(socket) if socket.is_sent_again() => return None,
+                // What is lost on the way is another rule's.
                 Some(_) => return None,
                 // Of a program that is gone the kernel knows nothing more.
                 None if process.is_live() || !process.is_quiet() => return None,
                 None if *peer == Address::None => {
                     finding(Sure::Possible, "the server had not accepted the connection".into())
+                        .advice("ask while it hangs, if you can: ticks explain PID")
                 }
                 None => finding(
                     Sure::Possible,
                     format!("the peer {peer} had not read what it was sent"),
-                ),
+                )
+                .advice("ask while it hangs, if you can: ticks explain PID"),
             },
             Direction::Read => {
                 let is_asked = port(&source.local).is_none_or(|port| served.contains(&port));

@@ -45,7 +45,7 @@ impl Rule for UnaskedData {
                     continue;
                 }
                 let unread = kernel.get(&source.inode).map(|socket| socket.unread());
-                findings.extend(self.of(process, *key, direction, unread));
+                findings.extend(self.of(process, *key, direction, unread)?);
             }
         }
         for process in &facts.processes {
@@ -70,10 +70,10 @@ impl UnaskedData {
         key: Key,
         direction: &DirectionFacts,
         unread: Option<u64>,
-    ) -> Option<Finding> {
-        let since_ns = direction.unasked_since_ns?;
+    ) -> anyhow::Result<Option<Finding>> {
+        let Some(since_ns) = direction.unasked_since_ns else { return Ok(None) };
         if unread == Some(0) || !process.is_old(since_ns, LONG_NS) {
-            return None;
+            return Ok(None);
         }
         let last = direction.last_poll;
         let task = last.and_then(|(_, _, task)| task);
@@ -81,13 +81,13 @@ impl UnaskedData {
         // Whose turn comes yet will ask.
         let state = task.and_then(|task| process.task(task)).map(|task| task.state);
         if matches!(state, Some(TaskState::Scheduled | TaskState::Running { .. })) {
-            return None;
+            return Ok(None);
         }
         let sure = match (unread, cancelled) {
             (Some(_), _) => Sure::Proven,
             (None, Some(_)) => Sure::Likely,
             // Who was woken by it has read it, though no record says so.
-            (None, None) if direction.unasked_woke => return None,
+            (None, None) if direction.unasked_woke => return Ok(None),
             (None, None) => Sure::Possible,
         };
         let source = &process.view.sources[&key];
@@ -128,17 +128,19 @@ impl UnaskedData {
         if let Some((ns, answer, _)) = last {
             let ago = units::duration(process.view.ago_ns(ns));
             let answer = match answer {
-                Answer::Ready => "Ready: it has to ask again before it waits",
+                Answer::Ready => "Ready, so that it has to ask again before it waits",
                 Answer::Pending => "Pending",
                 Answer::Failed => "an error",
             };
-            finding =
-                finding.shows(format!("somebody asked last {ago} ago, and was told {answer}"));
+            let place = process.own_text(direction.asked_by_stack)?;
+            let place = place.map(|place| format!("; it was waited for in {place}"));
+            let place = place.unwrap_or_default();
+            finding = finding.shows(format!("the last to ask was told {answer}, {ago} ago{place}"));
         }
         let task = task.map(|task| process.show(&format!("--task {task}")));
         finding = finding.proof(process.show(&format!("--fd {}", source.fd)));
         finding.proof.extend(task);
-        Some(finding.advice(advice))
+        Ok(Some(finding.advice(advice)))
     }
 }
 
@@ -155,7 +157,10 @@ impl UnaskedData {
             return Ok(None);
         };
         let steps = process.calls_one_of(wait.waiter.stack, STEPS)?;
-        if !steps || id.dir != Direction::Read || !process.is_old(wait.since_ns, LONG_NS) {
+        if steps == Some(false)
+            || id.dir != Direction::Read
+            || !process.is_old(wait.since_ns, LONG_NS)
+        {
             return Ok(None);
         }
         let sentence = format!(

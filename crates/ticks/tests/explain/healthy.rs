@@ -1,0 +1,53 @@
+//! Programs that are well. What is only suspicious in them is not said either.
+
+use crate::case::{explained, side_by_side, Program};
+use crate::util::path;
+
+const ALL: &[&str] = &[
+    "chat",
+    "proxy",
+    "idle",
+    "long_timers",
+    "echo",
+    "pool",
+    "udp",
+    "child",
+    "unix",
+    "ticker",
+    "churn",
+    "locks",
+];
+
+/// Kinds that are looked for in words; those that tell most.
+const LOOKED_FOR: &[&str] = &[
+    "a peer that does not answer",
+    "data that nobody asks for",
+    "two tasks that wait for the same direction",
+    "an event whose task this crate did not wake",
+];
+
+fn nothing_is_wrong(case: &str) -> Result<(), String> {
+    let mut program = Program::start("healthy", case, 4);
+    program.wait_until("busy")?;
+    let live = explained(&program.pid())?;
+    if !program.succeeds() {
+        return Err("it failed".into());
+    }
+    let ended = explained(path(&program.file()))?;
+    for (when, (told, code)) in [("live", live), ("ended", ended)] {
+        let none = told["findings"].as_array().is_some_and(Vec::is_empty);
+        if !none || told["wrong"] != false || code != Some(0) {
+            return Err(format!("{when}, exit code {code:?}: {told:#}"));
+        }
+        let looked_for = told["looked_for"].to_string();
+        if let Some(missing) = LOOKED_FOR.iter().find(|what| !looked_for.contains(**what)) {
+            return Err(format!("{when}: it has not looked for {missing}: {told:#}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_wrong_is_found() {
+    side_by_side(ALL, 4, |case| case, nothing_is_wrong);
+}

@@ -1,0 +1,124 @@
+//! A socket is waited for, and nothing comes; or something has come, and nobody takes it.
+
+use crate::case::{hang, Case, HERE};
+
+const PROVEN: Option<&str> = Some("proven");
+const LIKELY: Option<&str> = Some("likely");
+const POSSIBLE: Option<&str> = Some("possible");
+
+#[test]
+fn the_peer_is_silent() {
+    let kind = "silent_peer";
+    hang(&[
+        Case {
+            name: "silent_peer",
+            kind,
+            sure: [LIKELY, POSSIBLE],
+            marks: HERE,
+            says: "ever said anything",
+        },
+        Case {
+            name: "peer_does_not_read",
+            kind,
+            sure: [PROVEN, POSSIBLE],
+            marks: HERE,
+            says: "not read what it",
+        },
+        Case {
+            name: "nobody_accepts",
+            kind,
+            sure: [PROVEN, POSSIBLE],
+            marks: HERE,
+            says: "the server",
+        },
+    ]);
+}
+
+#[test]
+fn nobody_asks() {
+    let kind = "unasked_data";
+    hang(&[
+        Case {
+            name: "unread_socket",
+            kind,
+            sure: [PROVEN, POSSIBLE],
+            marks: HERE,
+            says: "waits for Receiver::recv",
+        },
+        Case {
+            name: "dropped_task",
+            kind,
+            sure: [PROVEN, LIKELY],
+            marks: &[],
+            says: "which read from it, was dropped",
+        },
+        Case {
+            name: "read_exact_timeout",
+            kind,
+            sure: [POSSIBLE, POSSIBLE],
+            marks: HERE,
+            says: "bytes that it had read are lost",
+        },
+        Case {
+            name: "waker_not_stored",
+            kind,
+            sure: [PROVEN, POSSIBLE],
+            marks: HERE,
+            says: "nobody reads what has come",
+        },
+    ]);
+}
+
+#[test]
+fn two_tasks_read_one_connection() {
+    hang(&[Case {
+        name: "two_readers",
+        kind: "two_tasks",
+        sure: [LIKELY, LIKELY],
+        marks: &["hangs here", "hangs here too"],
+        says: "2 tasks read fd",
+    }]);
+}
+
+#[test]
+fn a_descriptor_is_closed_or_replaced() {
+    let kind = "replaced";
+    hang(&[
+        Case {
+            name: "closed_fd",
+            kind,
+            sure: [PROVEN, None],
+            marks: HERE,
+            says: "somebody closed it",
+        },
+        Case {
+            name: "replaced_fd",
+            kind,
+            sure: [PROVEN, None],
+            marks: HERE,
+            says: "is /dev/null now",
+        },
+    ]);
+}
+
+#[test]
+fn the_process_is_stopped() {
+    hang(&[Case {
+        name: "stopped",
+        kind: "not_running",
+        sure: [PROVEN, None],
+        marks: &[],
+        says: "is stopped by a signal",
+    }]);
+}
+
+#[test]
+fn async_io_2_6_0_would_have_hung() {
+    hang(&[Case {
+        name: "slow_poll",
+        kind: "would_hang_upstream",
+        sure: [PROVEN, PROVEN],
+        marks: HERE,
+        says: "with async-io 2.6.0",
+    }]);
+}
