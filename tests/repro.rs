@@ -105,7 +105,7 @@ fn upstream_shows_the_fault(report: &Report, complaints: &mut Vec<String>) {
 /// Where upstream's two builds part differs from run to run. That the first accept of both was compared does not.
 fn debug_is_held_against_release(compared: &str, complaints: &mut Vec<String>) {
     let compares = compared.contains("How sure the match is: ");
-    let tells = ["The first decision that differs\n", "No difference: ", "The numbers differ."];
+    let tells = ["The first decision that differs\n", "No difference: ", "Their numbers differ."];
     if !compares || !tells.iter().any(|told| compared.contains(told)) {
         complaints
             .push(format!("ticks compare does not tell where debug and release part:\n{compared}"));

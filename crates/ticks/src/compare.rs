@@ -19,7 +19,7 @@ mod sureness;
 mod text;
 mod walk;
 
-use counts::Figure;
+use counts::{Figure, Topic};
 use matching::{Matching, SIDES};
 use poll::Grounds;
 use sureness::Sureness;
@@ -50,13 +50,14 @@ pub struct Args {
 // A paragraph is a line, which is wrapped as the terminal is wide.
 const EXPLANATION: &str = "\
 Numbers of rounds differ in each run, so they are shown and not compared. Times are told where they differ beyond \
-what a busy machine does: a median by 4 times and 1 ms, the longest by 4 times and 100 ms.
+what a busy machine does: a median by 4 times and 1 ms, the longest by 4 times and 100 ms. They and the causes of wakes are told, and do not make \
+the exit code 1.
 
 Examples:
   ticks compare debug.ticks release.ticks
   ticks compare --json before.ticks after.ticks | jq .first
 
-Exit codes: 0 no difference; 1 a difference, or part of a recording could not be read; 2 not done.";
+Exit codes: 0 decided and done alike; 1 a difference, or part of a recording could not be read; 2 not done.";
 
 /// What came of it.
 struct Comparison<'a> {
@@ -73,8 +74,11 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
+    /// Whether something was decided or done otherwise. Lengths and wakes are told and do not count: a busy
+    /// machine makes them.
     fn differs(&self) -> bool {
-        self.matching.first.is_some() || !self.figures.is_empty() || self.sureness.has_unmatched()
+        let done = self.figures.iter().any(|figure| figure.topic == Topic::Polls);
+        self.matching.first.is_some() || done || self.sureness.has_unmatched()
     }
 }
 

@@ -27,7 +27,7 @@ pub fn write(out: &mut dyn Write, comparison: &Comparison<'_>) -> io::Result<()>
     match &comparison.matching.first {
         Some(first) => write_first(out, comparison, first)?,
         None if comparison.differs() => {
-            item(out, "", "Every poll that both have was decided alike. The numbers differ.")?;
+            item(out, "", "Every poll that both have was decided alike. Their numbers differ.")?;
         }
         None => {
             let compared = units::count(comparison.sureness.compared);
