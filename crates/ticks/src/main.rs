@@ -9,6 +9,7 @@ use clap::Parser;
 
 mod chrome;
 mod cli;
+mod compare;
 mod evidence;
 mod explain;
 mod export;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
