@@ -25,7 +25,7 @@ Examples:
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
   ticks show /tmp/t/4711.ticks --task 17  the life of task 17, in words
   ticks stat /tmp/t/4711.ticks            polls of tasks, rounds, events, wakes and waits
-  ticks compare debug.ticks release.ticks what the one did otherwise than the other
+  ticks compare debug.ticks rel.ticks     the first decision in which two runs differ
   ticks export --chrome /tmp/t/4711.ticks -o t.json
 
 Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
