@@ -23,6 +23,7 @@
 //!
 //! All of them except `wait` may be called from several threads at once.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -111,12 +112,19 @@ impl Event {
 }
 
 /// The reports of one wait, with the buffer that the mechanism fills.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Events {
     pub(crate) list: Vec<Event>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     epoll: Vec<libc::epoll_event>,
     portable: Option<polling::Events>,
+}
+
+// Not derived: the oldest libc that may be there has no `Debug` for what epoll fills.
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("list", &self.list).finish_non_exhaustive()
+    }
 }
 
 /// The mechanism in use.

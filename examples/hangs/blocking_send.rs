@@ -21,7 +21,7 @@ async fn parse(lines: SyncSender<String>) {
 
 async fn store(lines: Receiver<String>) {
     loop {
-        Timer::after(Duration::from_millis(80)).await; // waits meanwhile
+        Timer::after(Duration::from_millis(400)).await; // waits meanwhile
         for line in lines.try_iter() {
             println!("stored: {line}");
         }

@@ -14,10 +14,10 @@ fn waits(mut stream: TcpStream) {
 
 async fn serve(server: SocketAddr) -> io::Result<()> {
     let mut pool = Vec::new();
-    for request in 0..400 {
-        Timer::after(Duration::from_millis(4)).await;
+    for request in 0..450 {
+        Timer::after(Duration::from_millis(25)).await; // hangs here
         pool.push(Async::<TcpStream>::connect(server).await?); // hangs here
-        if request == 200 {
+        if request == 110 {
             hangs_now();
         }
     }

@@ -16,13 +16,13 @@ fn poll_flag(cx: &mut Context<'_>) -> Poll<()> {
     if IS_READY.load(Ordering::Acquire) {
         return Poll::Ready(());
     }
-    cx.waker().wake_by_ref();
+    cx.waker().wake_by_ref(); // hangs here
     Poll::Pending
 }
 
 async fn wait_until_ready() {
     hangs_now();
-    poll_fn(poll_flag).await; // hangs here
+    poll_fn(poll_flag).await;
 }
 
 pub fn run() -> io::Result<()> {

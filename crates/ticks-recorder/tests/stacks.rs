@@ -29,7 +29,11 @@ fn is_as_the_unwinder_says() -> usize {
     });
     let stack = stack(number);
     assert_eq!(stack.end, AT_THE_BEGINNING, "{stack:x?}");
-    let found = in_memory(&stack);
+    let mut found = in_memory(&stack);
+    if stack.end == StackEnd::Unknown {
+        // Its last frame is of a function that is not described. The unwinder leaves it out.
+        found.pop();
+    }
     let pairs = found.iter().rev().zip(expected.iter().rev());
     let same = pairs.take_while(|(ours, theirs)| ours == theirs).count();
     // But for the innermost: the calls from here differ.

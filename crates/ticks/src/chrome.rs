@@ -55,7 +55,9 @@ impl Places {
             let [process, sources, tasks] = pids[track.input()];
             tracks[id.index()] = match track {
                 Track::Thread { tid, .. } => (process, tid),
-                Track::Source { .. } => (sources, number),
+                // No thread has such a number.
+                Track::Calls { .. } => (process, FIRST_PID + number),
+                Track::Source { .. } | Track::Packets { .. } => (sources, number),
                 Track::Task { .. } => (tasks, number),
             };
         }
@@ -153,7 +155,9 @@ fn write_event(
 fn category(track: Track) -> &'static str {
     match track {
         Track::Thread { .. } => "thread",
+        Track::Calls { .. } => "call",
         Track::Source { .. } => "source",
+        Track::Packets { .. } => "packet",
         Track::Task { .. } => "task",
     }
 }

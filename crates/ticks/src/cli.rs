@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{explain, export, record, show, stat, who};
+use crate::{compare, explain, export, record, show, stat, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -25,6 +25,7 @@ Examples:
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
   ticks show /tmp/t/4711.ticks --task 17  the life of task 17, in words
   ticks stat /tmp/t/4711.ticks            polls of tasks, rounds, events, wakes and waits
+  ticks compare debug.ticks release.ticks what the one did otherwise than the other
   ticks export --chrome /tmp/t/4711.ticks -o t.json
 
 Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
@@ -38,6 +39,7 @@ pub enum Command {
     Stat(stat::Args),
     Who(who::Args),
     Explain(explain::Args),
+    Compare(compare::Args),
     Export(export::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),

@@ -20,7 +20,7 @@ use crate::strace::{self, Listing, Traced};
 use crate::units;
 
 pub use ends::{Cause, End, Ends};
-pub use line::{write_json, write_text};
+pub use line::{packet_kind, write_json, write_text};
 pub use threads::{Operation, Threads};
 
 /// Other evidence on the same clock.

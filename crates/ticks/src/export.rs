@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
 
+use crate::evidence::{self, Evidence};
+use crate::hosts;
 use crate::input::{is_magic, Inputs};
 use crate::merge::Merge;
 use crate::outcome::Outcome;
@@ -21,6 +23,9 @@ use crate::{chrome, perfetto, units};
 /// rounds in which it was ready, and when it was waited for. A track each task: its polls, how long it was scheduled
 /// before each, what it waits for and where in the program. Arrows from the kernel's event to the wake, and from each
 /// wake to the poll that it caused. Tasks are lettered as they appear: the same file gives them the same letters and colours again.
+///
+/// With --strace, a track of the system calls of each thread; with --pcap, one of the packets of each connection, and
+/// arrows from packets to the events that they caused.
 ///
 /// Memory: about seven times the size of a full recording, 450 MiB for the default 64.
 #[derive(Debug, clap::Args)]
@@ -43,27 +48,43 @@ pub struct Args {
     /// Where to write; `-` is stdout
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+    #[command(flatten)]
+    evidence: evidence::Args,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ticks export --perfetto 4711.ticks -o 4711.pftrace
-  ticks export --chrome client.ticks server.ticks -o both.json";
+  ticks export --chrome client.ticks server.ticks -o both.json
+  ticks export --perfetto 4711.ticks --strace trace.txt --pcap lo.pcap -o 4711.pftrace";
 
 /// Exports.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Inputs { all: inputs, failed } = Inputs::open(&args.files)?;
+    let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
     if is_recording(&args.output) {
         bail!(
             "{}: is a recording, which is not written over; name another file",
             args.output.display()
         );
     }
+    let clocks = hosts::align(&mut inputs, &args.evidence)?;
+    clocks.notes.iter().for_each(|note| say!("{note}"));
+    let mut evidence = Evidence::open(&args.evidence, &inputs, &clocks)?;
     let mut merge = Merge::new(&inputs)?;
     let mut builder = Builder::new(&inputs)?;
-    let mut progress = Progress::new(merge.slots(), "reading");
-    while let Some(moment) = merge.advance()? {
+    let mut progress = Progress::new(merge.slots() + evidence.steps(), "reading");
+    loop {
+        let next_ns = merge.next_ns();
+        while let Some(seen) = evidence.until(next_ns.unwrap_or(u64::MAX))? {
+            builder.seen(&seen, &evidence.threads);
+            progress.set_beside(evidence.steps_done());
+        }
+        let Some(moment) = merge.advance()? else { break };
+        let cause = evidence.learn(&moment);
         builder.add(&moment);
+        if let Some(cause) = cause {
+            builder.caused(&moment, &cause);
+        }
         progress.step();
     }
     drop(progress);
@@ -72,7 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     for note in notes {
         say!("{note}");
     }
-    let mut damaged = merge.report_losses() | failed;
+    let mut damaged = merge.report_losses() | failed | evidence.report();
     for input in &inputs {
         damaged |= input.report_problems();
     }

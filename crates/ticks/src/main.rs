@@ -10,6 +10,7 @@ use clap::Parser;
 mod around;
 mod chrome;
 mod cli;
+mod compare;
 mod evidence;
 mod explain;
 mod export;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),

@@ -12,7 +12,7 @@ use ticks_format::Header;
 
 mod find;
 
-use find::mappings;
+use find::{has_proc, mappings};
 pub use find::{recordings, Found};
 
 /// What a recording's process is doing, as far as one can tell.
@@ -89,7 +89,7 @@ impl State {
     /// The state of the process that wrote the file, which has not said that it ended.
     /// Its number here is `pid`.
     pub fn of(pid: u64, header: &Header, boot_id: Option<&str>, file: &File, path: &Path) -> State {
-        let is_told = header.process_start != 0 && Path::new("/proc/self/stat").exists();
+        let is_told = header.process_start != 0 && has_proc();
         if !is_told {
             return State::Unknown;
         }

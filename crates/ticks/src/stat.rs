@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::symbols::Options;
 use crate::units;
 
-mod durations;
+pub mod durations;
 mod json;
 mod sums;
 mod table;

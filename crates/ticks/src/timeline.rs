@@ -12,6 +12,8 @@
 //! - Arrows from the kernel's event on its source's track to the wake on its thread's, and from there
 //!   to the poll on its task's; from a timer that fires to the wake; from a notification to the wait
 //!   that it ended.
+//! - With strace and tcpdump: a track of the system calls of each thread, one of the packets of each connection, and an
+//!   arrow from a packet to the event that it caused.
 //!
 //! Slices keep the numbers of their records and make names and arguments only when they are written:
 //! a full recording of 64 MiB, two million records, takes 450 MiB.
@@ -20,6 +22,7 @@ mod builder;
 mod label;
 mod life;
 mod lives;
+mod seen;
 mod tasks;
 
 use std::collections::HashMap;
@@ -41,6 +44,13 @@ pub enum Track {
         /// The thread, by the system's number.
         tid: u64,
     },
+    /// The system calls of a thread.
+    Calls {
+        /// Which file.
+        input: usize,
+        /// The thread, by the system's number.
+        tid: u64,
+    },
     /// A direction of a source.
     Source {
         /// Which file.
@@ -49,6 +59,13 @@ pub enum Track {
         key: Key,
         /// Its direction.
         dir: Direction,
+    },
+    /// The packets of a source's connection.
+    Packets {
+        /// Which file.
+        input: usize,
+        /// The source.
+        key: Key,
     },
     /// A task.
     Task {
@@ -64,7 +81,9 @@ impl Track {
     pub fn input(&self) -> usize {
         match self {
             Track::Thread { input, .. }
+            | Track::Calls { input, .. }
             | Track::Source { input, .. }
+            | Track::Packets { input, .. }
             | Track::Task { input, .. } => *input,
         }
     }
@@ -113,6 +132,8 @@ enum Label {
     TaskWaits { stack: u64, source: Option<Asked>, more: u32 },
     /// Nothing can wake a recorded task.
     Forgotten,
+    /// Something that was seen from outside; its text says what.
+    Seen,
 }
 
 /// What a task asked the reactor for.
@@ -173,6 +194,8 @@ pub struct Timeline {
     fds: HashMap<(usize, Key), i64>,
     /// What is known of a slice and in no record.
     notes: HashMap<SliceId, Vec<(&'static str, String)>>,
+    /// The names of what was seen from outside.
+    texts: HashMap<SliceId, String>,
     /// From, to. An arrow's number is its place, from 1 on.
     arrows: Vec<(SliceId, SliceId)>,
     /// The arrows' numbers by the slice where they begin, and by that where they end, in order.

@@ -248,6 +248,52 @@ fn one_timeline() {
 
     filters(&scene, &evidence);
     json(&scene, &evidence);
+    export(&scene, &evidence);
+}
+
+/// Calls and packets have tracks of their own, and arrows lead from packets to the events that they caused.
+fn export(scene: &Scene, evidence: &[&str]) {
+    let files = ["export", "--chrome", "-o", "-", path(&scene.client), path(&scene.server)];
+    let output = ticks([&files[..], evidence].concat());
+    let trace: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let slices = |category: &str| -> Vec<&Json> {
+        events.iter().filter(|event| event["cat"] == category && event["ph"] == "B").collect()
+    };
+    let calls = slices("call");
+    let accepts = calls.iter().filter(|call| call["name"] == "accept4").count();
+    assert_eq!(accepts, 3);
+    let failed =
+        calls.iter().find(|call| call["name"] == "accept4 EAGAIN").expect("one that found nobody");
+    assert!(
+        failed["args"]["result"].as_str().is_some_and(|text| text.contains("EAGAIN")),
+        "{failed}"
+    );
+    let packets = slices("packet");
+    let received =
+        packets.iter().filter(|packet| packet["name"] == "received PSH ACK, 5 bytes").count();
+    assert!(received >= 1, "{packets:#?}");
+    // Of each track, each slice that begins ends.
+    let mut open: std::collections::HashMap<(String, String), i64> = Default::default();
+    for event in events {
+        let depth = open.entry((event["pid"].to_string(), event["tid"].to_string())).or_default();
+        match event["ph"].as_str() {
+            Some("B") => *depth += 1,
+            Some("E") => *depth -= 1,
+            _ => {}
+        }
+        assert!(*depth >= 0, "{event}");
+    }
+    assert!(open.values().all(|depth| *depth == 0));
+    // An arrow begins where a packet is, and ends where its event is.
+    let place = |event: &Json| [&event["pid"], &event["tid"], &event["ts"]].map(Json::to_string);
+    let of_packets: Vec<_> = packets.iter().map(|packet| place(packet)).collect();
+    let begins =
+        events.iter().filter(|event| event["ph"] == "s" && of_packets.contains(&place(event)));
+    let ids: Vec<&Json> = begins.map(|event| &event["id"]).collect();
+    let sources: Vec<_> = slices("source").into_iter().map(place).collect();
+    let ends = events.iter().filter(|event| event["ph"] == "f" && ids.contains(&&event["id"]));
+    assert!(ends.filter(|event| sources.contains(&place(event))).count() >= 3, "{ids:?}");
 }
 
 /// Filters apply to calls and packets as to records.

@@ -42,13 +42,16 @@ fn a_program_is_recorded_and_looked_at() {
     assert!(said.contains(name) && said.contains("rings of threads"), "{said}");
     assert!(said.contains("try: ticks who "), "{said}");
     let shown = stdout(["show", file]);
-    for record in ["block_on:+", "Source::new", "ticker:+- val=1", "Waker::wake", "Task::spawn"] {
+    for record in ["block_on:+", "Source::new", "Source::poll_ready:+ dir=0", "Task::spawn"] {
         assert!(shown.contains(record), "no {record}: {shown}");
     }
-    assert!(stdout(["who", file]).contains(path(&program)), "the program is named");
-    assert!(stdout(["stat", file]).contains("1 wake"), "its records are summed up");
+    // Linux keeps so much of a thread's name.
+    let thread = &test[..15];
+    let name = program.file_name().expect("a name").to_str().expect("UTF-8");
+    assert!(stdout(["who", file]).starts_with(name), "the program is named");
+    assert!(stdout(["stat", file]).contains(thread), "its records are summed up");
     let chrome = stdout(["export", "--chrome", "-o", "-", file]);
-    assert!(chrome.contains("block_on"), "{chrome}");
+    assert!(chrome.contains(thread), "{chrome}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn traced_text(traced: &Traced) -> String {
 
 /// `127.0.0.1:5 → 127.0.0.1:80 PSH ACK, 5 bytes; from fd 6 to fd 8`.
 fn packet_text(packet: &Packet, ends: &[Option<End>; 2], inputs: &[Input]) -> String {
-    let mut text = format!("{} → {} {}", packet.from, packet.to, kind_and_bytes(packet));
+    let mut text = format!("{} → {} {}", packet.from, packet.to, packet_kind(packet));
     let name = |end: &End| match inputs.len() {
         0 | 1 => format!("fd {}", end.fd),
         _ => format!("fd {} of {}", end.fd, inputs[end.input].recording.header().pid),
@@ -93,7 +93,8 @@ fn packet_text(packet: &Packet, ends: &[Option<End>; 2], inputs: &[Input]) -> St
     text
 }
 
-fn kind_and_bytes(packet: &Packet) -> String {
+/// `PSH ACK, 5 bytes`.
+pub fn packet_kind(packet: &Packet) -> String {
     match &packet.tcp {
         None => format!("UDP, {}", bytes(packet.bytes)),
         Some(tcp) if packet.bytes == 0 => tcp.flags.to_string(),
@@ -111,10 +112,10 @@ impl Cause {
         let before = units::duration(event_ns.saturating_sub(self.utc_ns));
         // Bytes that came in several, or before the end of the connection.
         let what = match self.bytes == self.packet.bytes {
-            true => kind_and_bytes(&self.packet),
+            true => packet_kind(&self.packet),
             false => {
                 let total = bytes(self.bytes);
-                let last = kind_and_bytes(&self.packet);
+                let last = packet_kind(&self.packet);
                 match self.packets {
                     1 => format!("{total}, then {last}"),
                     packets => format!("{total} in {packets} packets, the last {last}"),

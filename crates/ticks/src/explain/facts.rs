@@ -11,7 +11,7 @@ use crate::input::Input;
 use crate::merge::Merge;
 use crate::process::State;
 use crate::progress::Progress;
-use crate::symbols::{Book, Options, Place};
+use crate::symbols::{Book, Call, Options, Place};
 use crate::units;
 use crate::who::account;
 use crate::who::view::View;
@@ -152,18 +152,36 @@ impl<'a> Process<'a> {
         Ok(has_lines.then_some(goes))
     }
 
-    /// Whether one of the calls has a function with one of these words in its name, or none has names.
-    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<bool> {
+    /// Whether one of the calls has a function with one of these words in its name. None: a build with lines alone does
+    /// not name what became part of other functions.
+    pub fn calls_one_of(&self, stack: u64, words: &[&str]) -> anyhow::Result<Option<bool>> {
+        const COMBINATORS: [&str; 2] = ["futures_lite", "futures_util"];
         let place = self.book.borrow_mut().place(self.input, stack)?;
-        Ok(place.is_some_and(|place| {
-            let mut names = place.calls.iter().filter_map(|call| call.function.as_deref());
-            names.any(|name| words.iter().any(|word| name.contains(word)))
-        }))
+        let Some(place) = place else { return Ok(None) };
+        let is_combinator =
+            |call: &&Call| call.of_crate.as_deref().is_some_and(|name| COMBINATORS.contains(&name));
+        let names = || place.calls.iter().filter_map(|call| call.function.as_deref());
+        if names().any(|name| words.iter().any(|word| name.contains(word))) {
+            return Ok(Some(true));
+        }
+        let mut combinators = place.calls.iter().filter(is_combinator);
+        let is_nameless =
+            |call: &Call| !call.function.as_deref().is_some_and(|it| it.contains("::"));
+        Ok(if combinators.any(is_nameless) { None } else { Some(false) })
     }
 
     /// The task with this waker.
     pub fn task_of_waker(&self, waker: u64) -> Option<&Told> {
         self.tasks.iter().find(|task| task.waker == waker)
+    }
+
+    /// The outermost call of a stack that is the program's own: the one in the task's own function.
+    pub fn outermost_text(&self, stack: u64) -> anyhow::Result<Option<String>> {
+        let place = self.book.borrow_mut().place(self.input, stack)?;
+        let Some(place) = place else { return Ok(None) };
+        let mut own =
+            place.calls.iter().rev().filter(|call| call.is_own && call.function.is_some());
+        Ok(own.next().map(|call| call.text()))
     }
 
     /// The task's place in the program: where it waits, or asked last, or by which call it was woken.

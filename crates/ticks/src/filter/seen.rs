@@ -48,21 +48,28 @@ impl Ready {
                 Err(_) => name.is_some_and(|name| name.contains(wanted.as_str())),
             }
         });
+        let dir = filter.dir.is_none_or(|wanted| call.and_then(direction) == Some(wanted));
+        if !thread || !dir {
+            return false;
+        }
+        if filter.fd.is_none() && filter.peer.is_none() && self.key.is_none() {
+            return true;
+        }
         let fds = call.into_iter().flat_map(Call::all_fds);
         let fd_of_source = |fd: i64| {
             self.key.is_none() || ends.sources_of(input, fd).any(|key| self.is_source(key))
         };
-        let mut fd = filter.fd.is_none() && filter.peer.is_none() && self.key.is_none();
         for found in fds {
             let is_fd = filter.fd.is_none_or(|wanted| wanted == found.fd);
             let peer = found.connects().map(|(_, peer)| peer.to_string());
             let known = ends.sources_of(input, found.fd).find_map(|key| ends.peer_of(input?, key));
             let peer = peer.or(known.map(|peer| peer.to_string())).unwrap_or_default();
             let is_peer = filter.peer.as_ref().is_none_or(|wanted| peer.contains(wanted.as_str()));
-            fd |= is_fd && is_peer && fd_of_source(found.fd);
+            if is_fd && is_peer && fd_of_source(found.fd) {
+                return true;
+            }
         }
-        let dir = filter.dir.is_none_or(|wanted| call.and_then(direction) == Some(wanted));
-        thread && fd && dir
+        false
     }
 
     fn packet_passes(&self, packet: &Packet, both: &[Option<End>; 2], ends: &Ends) -> bool {

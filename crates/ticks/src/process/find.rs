@@ -115,7 +115,7 @@ pub fn mappings(pid: u64) -> std::io::Result<Vec<Mapping>> {
 
 /// The recordings of a live process, one for each copy of the crate in it.
 pub fn recordings(pid: u32) -> anyhow::Result<Vec<(PathBuf, Recording<File>)>> {
-    if !Path::new("/proc/self/maps").exists() {
+    if !has_proc() {
         bail!("{}; name its recording, DIR/{pid}.ticks", why_not_live());
     }
     let mappings = mappings(pid.into()).map_err(|error| match error.kind() {
@@ -167,7 +167,7 @@ pub struct Found {
 impl Found {
     /// Looks into every process.
     pub fn all() -> anyhow::Result<Found> {
-        if !Path::new("/proc/self/maps").exists() {
+        if !has_proc() {
             bail!("{}; name a recording, DIR/<pid>.ticks", why_not_live());
         }
         let mut found = Found { pids: Vec::new(), hidden: 0 };
@@ -192,6 +192,11 @@ impl Found {
         found.pids.sort_unstable();
         Ok(found)
     }
+}
+
+/// Whether processes can be looked into. Wine shows Linux's `/proc`, with other numbers than its own.
+pub fn has_proc() -> bool {
+    cfg!(target_os = "linux") && Path::new("/proc/self/maps").exists()
 }
 
 /// Why no process can be looked for.

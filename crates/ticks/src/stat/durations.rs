@@ -40,7 +40,7 @@ impl Durations {
     }
 
     /// Median, 99th percentile, most; nanoseconds.
-    fn values(&self) -> Option<[u64; 3]> {
+    pub fn values(&self) -> Option<[u64; 3]> {
         let at = |quantile| self.histogram.value_at_quantile(quantile).min(self.max_ns);
         (!self.histogram.is_empty()).then(|| [at(0.5), at(0.99), self.max_ns])
     }

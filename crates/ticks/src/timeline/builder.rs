@@ -10,6 +10,7 @@ use ticks_format::{
 };
 
 use super::life::Recorded;
+use super::seen::SeenSoFar;
 use super::tasks::{FileWaiter, Poll, Tasks};
 use super::{Asked, Label, RecordId, Slice, SliceId, TaskId, Timeline, Track, TrackId};
 use crate::input::{addresses, Input};
@@ -46,7 +47,7 @@ pub struct Builder {
     /// When each file's first and last records were made.
     pub(super) spans: BTreeMap<usize, (u64, u64)>,
     /// The last event of a direction, and its round.
-    events: HashMap<(usize, Key, Direction), (u64, SliceId)>,
+    pub(super) events: HashMap<(usize, Key, Direction), (u64, SliceId)>,
     /// The timers that have fired and not woken yet.
     fires: HashMap<(usize, u64), SliceId>,
     /// The notification that no wait has returned from yet.
@@ -55,6 +56,7 @@ pub struct Builder {
     /// The task that last stored its waker with a waiter.
     stored: HashMap<FileWaiter, TaskId>,
     waiting: BTreeMap<(usize, Key, Direction), Waiting>,
+    pub(super) outside: SeenSoFar,
 }
 
 impl Builder {
@@ -359,6 +361,7 @@ impl Builder {
             let track = self.timeline.id(Track::Source { input, key, dir });
             self.timeline.end(track, ends_ns[input]);
         }
+        self.finish_seen(&ends_ns);
         self.timeline.sort();
         Ok((self.timeline, notes))
     }

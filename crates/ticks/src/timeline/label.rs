@@ -48,6 +48,8 @@ impl Timeline {
             (None, Track::Source { input, key, dir }) => {
                 format!("{} {dir}", self.source(input, key))
             }
+            (None, Track::Calls { tid, .. }) => format!("system calls of thread {tid}"),
+            (None, Track::Packets { input, key }) => format!("{} packets", self.source(input, key)),
             (None, Track::Task { task, .. }) if self.known.contains_key(&task) => {
                 format!("{} ({})", self.task_name(task), self.known[&task].id)
             }
@@ -67,11 +69,13 @@ impl Timeline {
 
     /// The slice's name.
     pub fn name(&self, track: TrackId, slice: SliceId) -> String {
+        let seen = self.texts.get(&slice);
         let slice = &self.slices[slice.0 as usize];
         let begin = self.record(slice.begin);
         let task = || slice.task.map_or_else(|| "a task".into(), |task| self.task_name(task));
         let input = self.track(track).input();
         match (slice.label, begin) {
+            (Label::Seen, _) => seen.cloned().unwrap_or_default(),
             (Label::WaitedFor, _) => format!("waited for by {}", task()),
             (Label::WaitsFor { fd, dir, more: 0 }, _) => format!("waits for fd {fd} {dir}"),
             (Label::WaitsFor { fd, dir, more }, _) => {

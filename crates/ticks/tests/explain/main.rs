@@ -11,6 +11,7 @@ mod fault;
 mod healthy;
 mod marks;
 mod sources;
+mod tasks;
 mod text;
 mod timers;
 #[path = "../util/mod.rs"]

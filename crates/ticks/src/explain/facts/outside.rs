@@ -49,6 +49,7 @@ impl Outside {
                     outside.learn_call(&traced, input, inputs, path);
                 }
             }
+            outside.refusals.end();
             listing.problem().iter().for_each(|problem| say!("{problem}"));
         }
         for (path, shift_ns) in args.pcap.iter().zip(&clocks.captures_ns) {
@@ -58,7 +59,6 @@ impl Outside {
             }
             capture.problems().iter().for_each(|problem| say!("{problem}"));
         }
-        outside.refusals.end();
         Ok(outside)
     }
 

@@ -14,8 +14,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Takes in the next record, made while that task was polled.
-    pub fn add(&mut self, record: &Record, task: Option<u64>) {
+    /// Takes in the next record, made while that task was polled. `asked` is by which calls the task whose poll ends
+    /// asked last before.
+    pub fn add(&mut self, record: &Record, task: Option<u64>, asked: u64) {
         match record {
             Record::SourceNew(new) => {
                 self.stacks.insert(new.key, 0);
@@ -28,7 +29,7 @@ impl Sources {
                 for key in self.made.remove(&end.task).unwrap_or_default() {
                     // It may have gone in the same poll.
                     if let Some(stack) = self.stacks.get_mut(&key) {
-                        *stack = end.stack;
+                        *stack = if end.stack == 0 { asked } else { end.stack };
                     }
                 }
             }

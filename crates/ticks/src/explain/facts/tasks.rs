@@ -130,6 +130,12 @@ impl Tasks {
         }
     }
 
+    /// By which calls the task asked last to be woken; 0: by none that are known.
+    pub fn last_stack(&self, task: u64) -> u64 {
+        let facts = self.all.get(&task);
+        facts.and_then(|facts| facts.stacks.first()).copied().unwrap_or(0)
+    }
+
     fn wake(&mut self, wake: &TaskWake, at_ns: u64) {
         // One that has ended may be woken, and is not to come back by that.
         let facts = match wake.first {

@@ -121,7 +121,11 @@ impl Walk {
         }
         self.directions.add(record, at_ns, task, moment.upstream);
         self.timers.add(record, at_ns);
-        self.sources.add(record, task);
+        let asked = match record {
+            Record::TaskPollEnd(end) => self.tasks.last_stack(end.task),
+            _ => 0,
+        };
+        self.sources.add(record, task, asked);
         self.tasks.add(record, at_ns, tid);
         self.delays.add(record, at_ns);
     }

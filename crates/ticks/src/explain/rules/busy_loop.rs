@@ -126,7 +126,10 @@ impl BusyLoop {
         let sentence = format!(
             "{title} wakes itself{place} in each poll, waits for nothing, and keeps a processor busy"
         );
-        let finding = Finding::new(self.kind(), Sure::Likely, sentence);
+        let mut finding = Finding::new(self.kind(), Sure::Likely, sentence);
+        if let Some(outer) = process.outermost_text(facts.self_wake_stack)? {
+            finding = finding.shows(format!("the task awaits it in {outer}"));
+        }
         Ok(shows(process, task, facts, finding)
             .proof(process.show_task(task.id))
             .advice("wait for what it looks for: a channel's recv().await, an Event, poll_readable")

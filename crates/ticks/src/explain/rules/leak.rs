@@ -140,7 +140,8 @@ impl Leak {
             Some((stack, _)) => process.own_text(stack)?,
             None => None,
         };
-        let place = place.map(|place| format!(", opened in {place}")).unwrap_or_default();
+        let place = place.map(|place| format!(", opened before it waited in {place}"));
+        let place = place.unwrap_or_default();
         let kinds: HashMap<_, usize> = idle().fold(HashMap::new(), |mut kinds, source| {
             *kinds.entry(source.kind.name()).or_default() += 1;
             kinds

@@ -157,7 +157,10 @@ impl UnaskedData {
             return Ok(None);
         };
         let steps = process.calls_one_of(wait.waiter.stack, STEPS)?;
-        if !steps || id.dir != Direction::Read || !process.is_old(wait.since_ns, LONG_NS) {
+        if steps == Some(false)
+            || id.dir != Direction::Read
+            || !process.is_old(wait.since_ns, LONG_NS)
+        {
             return Ok(None);
         }
         let sentence = format!(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::strace::{Call, Traced};
+use crate::strace::{Call, Traced, What};
 
 /// Calls of one kind in a row, by one thread, that failed in the same way.
 #[derive(Clone, Debug)]
@@ -56,7 +56,8 @@ struct Thread {
 pub struct Refusals {
     /// The runs, in the order in which they ended.
     pub runs: Vec<Run>,
-    threads: HashMap<(PathBuf, Option<u64>), Thread>,
+    /// Of the listing that is read.
+    threads: HashMap<Option<u64>, Thread>,
     /// Of each process the lines in which descriptors were closed.
     closed: HashMap<(Option<usize>, i64), u64>,
     deleted_late: HashMap<(Option<usize>, i64), u64>,
@@ -88,10 +89,16 @@ const FDS_MAX: usize = 1 << 16;
 impl Refusals {
     /// Takes in the next line.
     pub fn learn(&mut self, traced: &Traced, input: Option<usize>, path: &Path) {
-        let Some(call) = traced.what.call() else { return };
+        let Some(call) = traced.what.call() else {
+            if let (What::Exit(_), Some(thread)) = (&traced.what, self.threads.remove(&traced.tid))
+            {
+                self.thread_ends(thread);
+            }
+            return;
+        };
         let fd = call.fds.first().map_or(-1, |fd| fd.fd);
         self.learn_close(call, input, fd, traced.line);
-        let thread = self.threads.entry((path.to_owned(), traced.tid)).or_default();
+        let thread = self.threads.entry(traced.tid).or_default();
         if !CALLS.contains(&&*call.name) {
             if let Some(run) = &mut thread.run {
                 run.others_between = true;
@@ -156,14 +163,18 @@ impl Refusals {
         }
     }
 
-    /// The listings are at their ends.
+    /// A listing is at its end.
     pub fn end(&mut self) {
         for (_, thread) in std::mem::take(&mut self.threads) {
-            if let Some(run) = thread.run {
-                keep(&mut self.runs, Run { to_the_end: true, ..run });
-            }
+            self.thread_ends(thread);
         }
         self.runs.sort_by(|one, other| one.lines.cmp(&other.lines));
+    }
+
+    fn thread_ends(&mut self, thread: Thread) {
+        if let Some(run) = thread.run {
+            keep(&mut self.runs, Run { to_the_end: true, ..run });
+        }
     }
 }
 
