@@ -1,6 +1,6 @@
 //! Records of the file itself: which thread a ring belongs to from here on.
 
-use crate::pack::{Field, WideReader, WideWriter};
+use crate::pack::{Field, WideReader, WideWriter, TEXT_BYTES_MAX};
 use crate::schema::FieldInfo;
 use crate::slot::{wide_slots, Slot, Wide};
 
@@ -81,7 +81,7 @@ pub const LOG_LINE: u8 = 120;
 pub const LOG_LINE_SCHEMA: &str = "record\t120\tLogLine\tlog\tticks\n\
     field\tlevel\ttext\t0\t-\nfield\tmodule\ttext\t0\t-\nfield\tline\tu64\t64\t-\nfield\ttext\ttext\t0\t-\n";
 
-/// A line of a log. Texts are cut after 108 bytes; level and module are to be short.
+/// A line of a log. A text that is longer than a record can hold is cut, and ends with `…`.
 pub fn log_line(level: &str, module: &str, line: u64, text: &str, time: u64) -> Wide {
     /// Four texts of the longest kind would not fit a record.
     const SHORT_MAX: usize = 64;
@@ -94,7 +94,16 @@ pub fn log_line(level: &str, module: &str, line: u64, text: &str, time: u64) -> 
     fields.put_text(&short(level));
     fields.put_text(&module);
     line.write(&mut fields);
-    fields.put_text(text);
+    match text.len() <= TEXT_BYTES_MAX {
+        true => fields.put_text(text),
+        false => {
+            let mut end = TEXT_BYTES_MAX - '…'.len_utf8();
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            fields.put_text(&format!("{}…", &text[..end]));
+        }
+    }
     wide_slots(LOG_LINE, time, &fields)
 }
 

@@ -10,6 +10,7 @@ use ticks_format::{Direction, Key, ReadAt, Ticks};
 
 mod import;
 mod lines;
+mod ours;
 mod parse;
 mod write;
 

@@ -31,12 +31,32 @@ fn the_debug_build_of_2022_is_explained() {
     let found = findings(&[&debug, &release], 1);
     let [hang] = &found[..] else { panic!("{found:?}") };
     assert_eq!(hang["kind"], "would_hang_upstream");
-    assert_eq!(hang["sure"], "proven");
+    // The excerpt ends before the next poll.
+    assert_eq!(hang["sure"], "likely");
     let sentence = hang["sentence"].as_str().expect("a text");
     let wanted = "fd 4's event to read was harvested in round 3 while its waiter held (3, 2), so the event is taken \
                   for old";
     assert!(sentence.starts_with(wanted), "{sentence}");
     assert!(text(hang).contains("had remembered (2, 2) before round 3 began"), "{hang}");
+}
+
+/// With the next poll in the log, which is told Pending, nothing is left to doubt.
+#[test]
+fn a_poll_that_is_told_pending_after_its_event_proves_the_hang() {
+    let next = "[2022-05-03T18:39:43.243800Z TRACE async_io::reactor 475  1] Source::poll_ready:+ dir=0 tick=3 \
+                ticks=Some((3, 2))\n\
+                [2022-05-03T18:39:43.243810Z TRACE polling::epoll 256  1] ctl:+ MOD epoll_fd=5, fd=4 event_fd=6 \
+                { events: 4000201b u64: 0 }\n\
+                [2022-05-03T18:39:43.243820Z TRACE async_io::reactor 527  1] Source::poll_ready:- dir=0 \
+                Poll::Pending at bottom\n";
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("longer.log");
+    let first = fs::read_to_string(seed("relay.debug.log")).expect("the log");
+    fs::write(&file, format!("{}\n{next}", first.trim_end())).expect("the file can be written");
+    let found = findings(&[path(&file)], 1);
+    let [hang] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&hang["kind"], &hang["sure"]), (&"would_hang_upstream".into(), &"proven".into()));
+    assert!(text(hang).contains("its next poll was told Pending"), "{hang}");
 }
 
 /// What is no fault says nothing: the poll of the release build was Ready.
@@ -98,9 +118,9 @@ fn lines_keep_their_clock_their_numbers_and_their_place() {
     }
     let output = ticks(["show", &log]);
     let said = stderr(&output);
-    assert!(said.contains("11 lines of logs are no records; --all shows them"), "{said}");
+    assert!(said.contains("10 lines of logs are no records; --all shows them"), "{said}");
     let records = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(records.lines().count(), 11, "{records}");
+    assert_eq!(records.lines().count(), 12, "{records}");
     let event = "[2022-05-03T18:39:43.243529Z TRACE async_io::poller::epoll 256 1] ctl:+ MOD epoll_fd=5, fd=4 \
                  event_fd=6 { events: 4000201b u64: 0 } events: 4000201b (IN|PRI|ERR|HUP|RDHUP|ONESHOT)";
     assert!(records.lines().any(|line| line == event), "{records}");
@@ -116,6 +136,41 @@ fn the_other_commands_take_a_log_too() {
     let out = dir.path().join("log.json");
     stdout(["export", "--chrome", &log, "-o", path(&out)]);
     assert!(fs::metadata(&out).expect("a file").len() > 0);
+}
+
+/// A log of ours has all that a recording has.
+#[test]
+fn a_log_of_ours_is_read_as_it_was_written() {
+    let sample = util::Sample::new(&util::accept());
+    let is_ours = |line: &&str| line.contains(" TRACE async_io::");
+    let shown = stdout(["show", path(&sample.path)]);
+    let lines: Vec<&str> = shown.lines().filter(is_ours).collect();
+    let file = sample.dir.path().join("ours.log");
+    fs::write(&file, lines.join("\n")).expect("the file can be written");
+    let again = stdout(["show", path(&file)]);
+    let again: Vec<&str> = again.lines().collect();
+    assert!(lines.len() > 5, "{shown}");
+    assert_eq!(again, lines);
+}
+
+/// Nothing is invented where a head has no line and no thread, and short lines of others lose nothing.
+#[test]
+fn short_lines_and_short_heads_are_kept() {
+    let log = seed("lookup.log");
+    let original = fs::read_to_string(&log).expect("the log");
+    let first = original.lines().next().expect("a line");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("short.log");
+    let count = 20_000;
+    let long = "x".repeat(300);
+    fs::write(&file, format!("{first}\n{}{long}\n", "}\n".repeat(count))).expect("written");
+    let shown = stdout(["show", "--all", path(&file)]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), count + 2);
+    assert_eq!(lines[0], first);
+    assert!(lines[1..=count].iter().all(|line| *line == "}"));
+    // Longer than a record: cut, and it shows.
+    assert!(lines[count + 1].starts_with("xxx") && lines[count + 1].ends_with('…'));
 }
 
 /// Cut at each byte, and with other text in between, a log is read or refused, and nothing panics.

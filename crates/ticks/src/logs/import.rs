@@ -253,12 +253,11 @@ impl Import {
         // It waits from now on: an event may come before the poll has ended.
         if let Some(ticks) = open.ticks {
             let (since_ns, dir) = (open.remembered_ns.unwrap_or(at), open.dir);
-            self.wait(key, dir, Waits { ticks: Some(ticks), since_ns, tid, task: 0, old: None });
+            let id = WaiterId { key, dir, number: WaiterId::SHARED };
+            // Whether this poll refuses the event before it, its end tells.
+            let old = self.waits.get(&id).and_then(|waits| waits.old);
+            self.waits.insert(id, Waits { ticks: Some(ticks), since_ns, tid, task: 0, old });
         }
-    }
-
-    fn wait(&mut self, key: Key, dir: Direction, waits: Waits) {
-        self.waits.insert(WaiterId { key, dir, number: WaiterId::SHARED }, waits);
     }
 
     /// Ends a poll, or gives up waiting for its end; what was held back is written.

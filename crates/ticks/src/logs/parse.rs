@@ -9,6 +9,8 @@ use std::time::UNIX_EPOCH;
 use ticks_format::records::*;
 use ticks_format::{Direction, Key, Op, Record, Ticks, Verdict};
 
+use super::ours;
+
 /// A line that has a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -88,7 +90,7 @@ pub enum Message {
 impl Message {
     /// Of a reactor's or a poller's message.
     pub fn of(text: &str) -> Message {
-        if let Some(record) = Record::from_text(text) {
+        if let Some(record) = Record::from_text(text).or_else(|| ours::record(text)) {
             return Message::Record(record);
         }
         known(text).unwrap_or(Message::Other)
@@ -209,7 +211,7 @@ fn errno_of(text: &str) -> Option<i64> {
 }
 
 /// `3`, `3#2`, or the notification's.
-fn key(text: &str) -> Option<Key> {
+pub(super) fn key(text: &str) -> Option<Key> {
     if text == "notify" {
         return Some(Key(u64::MAX));
     }
@@ -225,16 +227,16 @@ fn ticks(text: &str) -> Option<Ticks> {
     Some(Ticks { a: a.parse().ok()?, b: b.parse().ok()? })
 }
 
-fn number(text: &str, name: &str) -> Option<u64> {
+pub(super) fn number(text: &str, name: &str) -> Option<u64> {
     value(text, name)?.parse().ok()
 }
 
-fn signed(text: &str, name: &str) -> Option<i64> {
+pub(super) fn signed(text: &str, name: &str) -> Option<i64> {
     value(text, name)?.parse().ok()
 }
 
 /// What stands behind `name=` or `name: `, up to what ends a word.
-fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.match_indices(name).find_map(|(at, _)| {
         let before = text[..at].chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.') {
@@ -298,7 +300,7 @@ mod tests {
                     Message::of(line.message);
                 }
             }
-            for begin in ["Source::poll_ready:", "ReactorLock::react: tick=", "wait:", "wait: list[", "ctl:+ ", "ctl:- "] {
+            for begin in ["Source::poll_ready:", "ReactorLock::react: tick=", "wait:", "wait: list[", "ctl:+ ", "ctl:- ", "Waker::wake:+- ", "Timer::fire:+- "] {
                 Message::of(&format!("{begin}{text}"));
             }
         }

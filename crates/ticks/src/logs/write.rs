@@ -44,8 +44,7 @@ impl Writer {
     pub fn new(log_bytes: u64, about: &str) -> anyhow::Result<Writer> {
         let mut layout = Layout::new(TABLES_OF_BYTES);
         let begin = layout.rings.first().map_or(PAGE_BYTES, |ring| ring.offset);
-        // A record takes 32 bytes, and a line that is none up to 200; both are shorter than three times their text.
-        let ring_bytes = (log_bytes.saturating_mul(3) / PAGE_BYTES + 16) * PAGE_BYTES;
+        let ring_bytes = (ring_bytes(log_bytes) / PAGE_BYTES + 16) * PAGE_BYTES;
         let slots = ring_bytes / SLOT_BYTES as u64;
         layout.rings.clear();
         layout.file_bytes = begin + RINGS * ring_bytes;
@@ -133,6 +132,15 @@ impl Writer {
         self.file.set_len(self.begin + RINGS * self.slots * SLOT_BYTES as u64)?;
         Ok(self.file)
     }
+}
+
+/// Room for all of the log in each ring. The shortest line has two bytes and takes a slot of 32; the lines of a real log
+/// take at most three times their text. A file system bounds the size of a file, its holes included, so a log of many
+/// gigabytes gets less than for the worst case.
+fn ring_bytes(log_bytes: u64) -> u64 {
+    const ALL_BYTES_MAX: u64 = 8 << 40;
+    let worst = log_bytes.saturating_mul(SLOT_BYTES as u64 / 2);
+    worst.min(ALL_BYTES_MAX / RINGS).max(log_bytes.saturating_mul(3))
 }
 
 fn flush(file: &mut File, begin: u64, slots: u64, ring: usize, state: &mut Ring) -> io::Result<()> {

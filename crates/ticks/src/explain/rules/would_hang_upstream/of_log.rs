@@ -41,11 +41,17 @@ fn finding(
 ) -> Finding {
     let (name, tick, dir) = (name(old), old.tick, old.dir);
     let (a, b) = (old.ticks.a, old.ticks.b);
+    // That it is taken for old is certain. A task that tries its operation before it asks may go on all the same, so
+    // only the next poll proves the hang.
+    let (sure, then) = match old.refused {
+        true => (Sure::Proven, "its next poll was told Pending: async-io 2.6.0 hung here"),
+        false => (Sure::Likely, "its next poll is told Pending: async-io 2.6.0 hangs here"),
+    };
     let sentence = format!(
         "{name}'s event to {dir} was harvested in round {tick} while its waiter held ({a}, {b}), so the event is \
-         taken for old and the task is told Pending: async-io 2.6.0 hangs here"
+         taken for old and {then}"
     );
-    let mut finding = Finding::new(kind, Sure::Proven, sentence)
+    let mut finding = Finding::new(kind, sure, sentence)
         .shows(format!(
             "{} thread {}: the poll remembers ({a}, {b}) and begins to wait",
             units::time(old.asked_ns),
