@@ -79,10 +79,9 @@ impl Epoll {
         let epoll_fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: takes no pointers; the new descriptor is ours alone.
         let event_fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) });
-        let event_fd = event_fd.map_err(|error| {
+        let event_fd = event_fd.inspect_err(|_| {
             // SAFETY: `epoll_fd` was made above and nobody else knows it.
             unsafe { libc::close(epoll_fd) };
-            error
         })?;
         if let Err(error) = add_notification(epoll_fd, event_fd) {
             for fd in [epoll_fd, event_fd] {
@@ -175,7 +174,7 @@ impl Epoll {
     ) -> io::Result<usize> {
         let (place, room) = (buffer.as_mut_ptr(), buffer.capacity() as libc::c_int);
         let count = if self.lacks_pwait2.load(Ordering::Relaxed) {
-            let ms = |timeout: Duration| (timeout.as_nanos() + 999_999) / 1_000_000;
+            let ms = |timeout: Duration| timeout.as_nanos().div_ceil(1_000_000);
             let timeout_ms = timeout.map_or(-1, |it| ms(it).min(i32::MAX as u128) as i32);
             // SAFETY: `place` has room for `room` events, which `buffer` owns.
             check(unsafe { libc::epoll_wait(epoll_fd, place, room, timeout_ms) })?

@@ -23,7 +23,7 @@ pub(crate) fn is_far(deadline_ns: Option<u64>) -> bool {
 
     let base_ns = *COARSE_BASE_NS.get_or_init(|| coarse_ns().saturating_sub(now_ns()));
     let far_ns = coarse_ns().saturating_sub(base_ns).saturating_add(FAR_NS);
-    deadline_ns.map_or(true, |deadline_ns| deadline_ns > far_ns)
+    deadline_ns.is_none_or(|deadline_ns| deadline_ns > far_ns)
 }
 
 /// No cheaper clock is known of.

@@ -440,7 +440,7 @@ fn a_forked_child_makes_a_file_of_its_own() {
         let later = children.iter().filter(|child| **child > pid).min();
         let own = |tid: u64| {
             tid >= u64::from(pid)
-                && later.map_or(true, |later| pid != parent || tid != u64::from(*later))
+                && later.is_none_or(|later| pid != parent || tid != u64::from(*later))
         };
         let rings = recording::rings(&recording);
         assert!(!rings.is_empty());

@@ -97,7 +97,7 @@ impl<'a> Executor<'a> {
     /// assert!(ex.is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.state.get().map_or(true, |state| state.is_empty())
+        self.state.get().is_none_or(|state| state.is_empty())
     }
 
     /// Spawns a task, to be polled by whoever runs this executor.

@@ -93,7 +93,7 @@ impl<'a> LocalExecutor<'a> {
     /// assert!(ex.is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.inner.state.get().map_or(true, |state| state.is_empty())
+        self.inner.state.get().is_none_or(|state| state.is_empty())
     }
 
     /// Spawns a task, to be polled when this executor is run.

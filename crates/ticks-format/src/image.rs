@@ -173,7 +173,7 @@ impl Image {
         }
         let at = ((section.offset + place) / 8) as usize;
         let len = text.len();
-        put_bytes(text.as_bytes(), &mut self.words[at + 1..][..(len + 7) / 8]);
+        put_bytes(text.as_bytes(), &mut self.words[at + 1..][..len.div_ceil(8)]);
         self.words[at] = len as u64;
         place
     }

@@ -194,7 +194,7 @@ fn section_bytes(kind: SectionKind, file_bytes: u64) -> u64 {
         SectionKind::Stacks => (file_bytes / 32).min(16 << 20),
         SectionKind::Modules => (file_bytes / 512).clamp(16 << 10, 128 << 10),
     };
-    (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES
+    bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES
 }
 
 /// Rings are whole pages, so that a thread's first store reserves none of another's.

@@ -199,7 +199,7 @@ impl<R: ReadAt> Recording<R> {
         let mut len = [0];
         self.words_at(offset, &mut len)?;
         let len = len[0].min(room.saturating_sub(8)) as usize;
-        let mut words = vec![0; (len + 7) / 8];
+        let mut words = vec![0; len.div_ceil(8)];
         if let Some(offset) = offset.checked_add(8) {
             self.words_at(offset, &mut words)?;
         }

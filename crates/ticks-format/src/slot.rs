@@ -95,7 +95,7 @@ pub(crate) fn wide_slots(code: u8, time: u64, fields: &WideWriter) -> Wide {
 /// How many slots a wide record of so many bytes takes.
 fn slots_for(bytes: usize) -> usize {
     let rest = bytes.saturating_sub(FIRST_PAYLOAD_BYTES);
-    1 + (rest + PAYLOAD_BYTES - 1) / PAYLOAD_BYTES
+    1 + rest.div_ceil(PAYLOAD_BYTES)
 }
 
 /// What the first word of a slot says.

@@ -333,7 +333,7 @@ pub fn text_words(text: &str, room_bytes: u64) -> Vec<u64> {
     while !text.is_char_boundary(len) {
         len -= 1;
     }
-    let mut words = vec![0; 1 + (len + 7) / 8];
+    let mut words = vec![0; 1 + len.div_ceil(8)];
     words[0] = len as u64;
     put_bytes(&text.as_bytes()[..len], &mut words[1..]);
     words
@@ -342,5 +342,5 @@ pub fn text_words(text: &str, room_bytes: u64) -> Vec<u64> {
 /// How many bytes a string takes of the strings' section; the answer to "how far must
 /// [`STRINGS_TAKEN`](crate::layout::counter::STRINGS_TAKEN) move".
 pub fn string_bytes(text: &str) -> u64 {
-    8 + (text.len() as u64 + 7) / 8 * 8
+    8 + (text.len() as u64).div_ceil(8) * 8
 }

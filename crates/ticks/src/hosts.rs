@@ -139,10 +139,11 @@ fn best(placed: &[Option<i128>], meetings: &[Meeting]) -> Option<(usize, usize, 
         for next in (0..placed.len()).filter(|clock| placed[*clock].is_none()) {
             let bounds = apart(known, next, meetings);
             let is_better = match (&found, bounds.width_ns()) {
-                (_, None) => false,
-                (None, Some(_)) => true,
+                (_, None) if bounds.connections == 0 => false,
+                (None, _) => true,
+                (Some((.., other)), None) => other.connections == 0,
                 (Some((.., other)), Some(width_ns)) => {
-                    other.width_ns().is_none_or(|it| width_ns < it)
+                    other.width_ns().is_none_or(|other_ns| width_ns < other_ns)
                 }
             };
             if is_better {
@@ -164,10 +165,34 @@ fn sentence(clock: &str, first: &str, ahead_ns: i128, unsure_ns: i128, bounds: &
         true => "",
         false => "; they do not agree, so the clocks ran apart or were set meanwhile",
     };
+    // Where no answer was waited for, one side is open. The other is as far away as a segment took.
+    let unsure = match (bounds.least_ns, bounds.most_ns, ahead_ns < 0) {
+        (None, _, false) | (_, None, true) => "or less".to_owned(),
+        (None, _, true) | (_, None, false) => "or more".to_owned(),
+        _ => format!("± {}", text(unsure_ns)),
+    };
     format!(
-        "the clock of {clock} is {} {which} that of {first}, ± {}, by {connections}{drift}; its times are \
+        "the clock of {clock} is {} {which} that of {first}, {unsure}, by {connections}{drift}; its times are \
          shown by the latter",
-        text(ahead_ns),
-        text(unsure_ns)
+        text(ahead_ns)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that found its answer there already was told of nothing: one bound is all there is.
+    #[test]
+    fn one_bound_is_said_to_be_one() {
+        let said = |least_ns, most_ns, ahead_ns| {
+            let bounds = Bounds { least_ns, most_ns, connections: 1 };
+            sentence("b", "a", ahead_ns, 2_000, &bounds)
+        };
+        assert!(said(Some(0), Some(4_000), 2_000)
+            .contains("2.00 µs ahead of that of a, ± 2.00 µs, by a connection"));
+        assert!(said(None, Some(4_000), 4_000).contains("4.00 µs ahead of that of a, or less"));
+        assert!(said(None, Some(-4_000), -4_000).contains("4.00 µs behind that of a, or more"));
+        assert!(said(Some(-4_000), None, -4_000).contains("4.00 µs behind that of a, or less"));
+    }
 }

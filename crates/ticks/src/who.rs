@@ -275,7 +275,8 @@ fn write_view(
 fn write_hint(out: &mut dyn Write, view: View<'_>, book: Book) -> anyhow::Result<()> {
     let input = view.input;
     if explain::has_something_to_say(view, book).with_context(|| input.place())? {
-        writeln!(out, "\nsomething is wrong; try: ticks explain {}", input.path.display())?;
+        let hint = format!("something is wrong; try: ticks explain {}", input.path.display());
+        write!(out, "\n{}", crate::table::paragraph(&crate::plain::plain(&hint)))?;
     }
     Ok(())
 }

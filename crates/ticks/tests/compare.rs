@@ -35,7 +35,10 @@ fn ready<T>(
         sleep(Duration::from_millis(30));
     }
     match what.poll_readable(cx) {
-        Poll::Ready(ready) => Poll::Ready(ready.expect("no error")),
+        Poll::Ready(ready) => {
+            ready.expect("no error");
+            Poll::Ready(())
+        }
         Poll::Pending => {
             if let Some(go) = go.take() {
                 go();

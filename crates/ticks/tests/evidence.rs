@@ -31,6 +31,8 @@ fn serve() {
             let (mut stream, _) = listener.accept().await.expect("accepted");
             let mut question = [0; 5];
             stream.read_exact(&mut question).await.expect("read");
+            // So that the client waits for it: what is there already causes no event.
+            async_io::Timer::after(Duration::from_millis(30)).await;
             stream.write_all(b"good morning").await.expect("written");
             assert_eq!(stream.read(&mut question).await.expect("read"), 0);
         }

@@ -144,7 +144,7 @@ mod tests {
     fn room_for_many_is_given_back() {
         let mut due = Due::default();
         let timer = DueTimer { deadline_ns: 1, id: 1, slot: 0 };
-        due.gather(std::iter::repeat(timer).take(10 * KEPT_MAX));
+        due.gather(std::iter::repeat_n(timer, 10 * KEPT_MAX));
         due.sort();
         assert_eq!(due.len(), 10 * KEPT_MAX);
         due.clear();

@@ -36,8 +36,8 @@ impl Map {
     /// Maps the first `len` bytes of the file, which is at least as long.
     pub(super) fn new(file: &File, len: usize) -> io::Result<Map> {
         let words = system::map(file, len)?;
-        let pieces = (len + PIECE_BYTES - 1) / PIECE_BYTES;
-        let roomy = (0..(pieces + 63) / 64).map(|_| AtomicU64::new(0)).collect();
+        let pieces = len.div_ceil(PIECE_BYTES);
+        let roomy = (0..pieces.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let map = Map { words, roomy, full: AtomicBool::new(false), untold: AtomicI32::new(0) };
         map.make_first_room(file, len)?;
         Ok(map)

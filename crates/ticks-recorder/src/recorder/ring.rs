@@ -62,7 +62,7 @@ impl<'a> Rings<'a> {
                 ring_word::FREE => return Some((entry, state)),
                 ring_word::RETURNED => {
                     let returned_at = entry[ring_word::RETURNED_AT].load(Ordering::Relaxed);
-                    if oldest.map_or(true, |(other, ..)| returned_at < other) {
+                    if oldest.is_none_or(|(other, ..)| returned_at < other) {
                         oldest = Some((returned_at, entry, state));
                     }
                 }

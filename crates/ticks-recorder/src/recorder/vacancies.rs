@@ -25,7 +25,7 @@ impl Vacancies {
             // What is no entry is never free.
             AtomicU64::new(if used == BITS { 0 } else { u64::MAX << used })
         };
-        let taken = (0..(entries + BITS - 1) / BITS).map(word).collect();
+        let taken = (0..entries.div_ceil(BITS)).map(word).collect();
         Vacancies { taken, first: AtomicUsize::new(0) }
     }
 

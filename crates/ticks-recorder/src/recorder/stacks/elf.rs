@@ -89,7 +89,7 @@ mod tests {
             note.extend(kind.to_le_bytes());
             for part in [name, content] {
                 note.extend(part);
-                note.resize((note.len() + align - 1) / align * align, 0);
+                note.resize(note.len().div_ceil(align) * align, 0);
             }
             note
         };
