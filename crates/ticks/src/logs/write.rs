@@ -98,7 +98,8 @@ impl Writer {
             state.buffer.extend(slot.iter().flat_map(|word| word.to_le_bytes()));
             state.head += 1;
             // One write never goes beyond the ring's end.
-            if state.buffer.len() >= BUFFER_BYTES || state.head % self.slots == 0 {
+            let next = state.head % self.slots;
+            if state.buffer.len() >= BUFFER_BYTES || next == 0 {
                 flush(&mut self.file, self.begin, self.slots, ring, state)?;
             }
         }
