@@ -19,8 +19,8 @@ const RINGS: u64 = 64;
 /// How much is written at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The size of the tables is that of a recording of so many bytes.
-const TABLES_OF_BYTES: u64 = 256 << 20;
+/// The size of the tables is that of a recording of as many bytes as the log has, within these.
+const TABLES_OF_BYTES: [u64; 2] = [1 << 20, 256 << 20];
 
 /// The writer.
 pub struct Writer {
@@ -42,7 +42,7 @@ struct Ring {
 impl Writer {
     /// For a log of so many bytes.
     pub fn new(log_bytes: u64, about: &str) -> anyhow::Result<Writer> {
-        let mut layout = Layout::new(TABLES_OF_BYTES);
+        let mut layout = Layout::new(log_bytes.clamp(TABLES_OF_BYTES[0], TABLES_OF_BYTES[1]));
         let begin = layout.rings.first().map_or(PAGE_BYTES, |ring| ring.offset);
         let ring_bytes = (ring_bytes(log_bytes) / PAGE_BYTES + 16) * PAGE_BYTES;
         let slots = ring_bytes / SLOT_BYTES as u64;
@@ -128,8 +128,15 @@ impl Writer {
             entry[ring_word::TID] = ring.tid;
             entry[ring_word::NAME..][..4].copy_from_slice(&ring_name(""));
         }
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&self.image.to_bytes())?;
+        // Tables are mostly empty: what is all zero stays a hole.
+        const CHUNK_WORDS: usize = PAGE_BYTES as usize / 8;
+        for (index, words) in (0..).zip(self.image.words_mut().chunks(CHUNK_WORDS)) {
+            if words.iter().any(|word| *word != 0) {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                self.file.seek(SeekFrom::Start(index * PAGE_BYTES))?;
+                self.file.write_all(&bytes)?;
+            }
+        }
         self.file.set_len(self.begin + RINGS * self.slots * SLOT_BYTES as u64)?;
         Ok(self.file)
     }
