@@ -35,7 +35,7 @@ impl Record {
                 tick: line.number("tick")?,
                 events: line.number("events")?,
                 wakers: line.number("wakers")?,
-                duration_ns: time(line.word("duration")?)?,
+                duration_ns: duration_from_text(line.word("duration")?)?,
             }
             .into(),
             Kind::WaitBegin => WaitBegin {
@@ -102,7 +102,9 @@ impl<'a> Line<'a> {
     fn time_or_none(&self, name: &str) -> Option<Option<u64>> {
         match self.word(name)? {
             "None" => Some(None),
-            some => some.strip_prefix("Some(")?.strip_suffix(')').and_then(time).map(Some),
+            some => {
+                some.strip_prefix("Some(")?.strip_suffix(')').and_then(duration_from_text).map(Some)
+            }
         }
     }
 
@@ -190,7 +192,7 @@ fn address(text: &str) -> Address {
 }
 
 /// `1.5ms` and the like, as [`Duration`](std::time::Duration) prints them; in nanoseconds.
-fn time(text: &str) -> Option<u64> {
+pub fn duration_from_text(text: &str) -> Option<u64> {
     let units = [("ns", 0), ("µs", 3), ("ms", 6), ("s", 9)];
     let (value, digits) =
         units.iter().find_map(|(unit, digits)| Some((text.strip_suffix(unit)?, *digits)))?;
@@ -210,10 +212,10 @@ mod tests {
     fn times_are_read_as_they_are_printed() {
         for ns in [0, 1, 999, 1_000, 12_345, 1_500_000, 999_999_999, 1_000_000_000, u64::MAX] {
             let text = format!("{:?}", std::time::Duration::from_nanos(ns));
-            assert_eq!(time(&text), Some(ns), "{text}");
+            assert_eq!(duration_from_text(&text), Some(ns), "{text}");
         }
         for text in ["", "s", "1", "1.5", "1.5ns", "-1s", "1.2.3s", "1 s"] {
-            assert_eq!(time(text), None, "{text}");
+            assert_eq!(duration_from_text(text), None, "{text}");
         }
     }
 

@@ -47,6 +47,7 @@ pub use clock::{Anchor, Clock};
 pub use direct::Direct;
 pub use error::Error;
 pub use foreign::{Foreign, Value};
+pub use from_text::duration_from_text;
 pub use header::{Counter, Header};
 pub use marks::Thread;
 pub use read::{ByteOrder, ReadAt};

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+use crate::around::Around;
 use crate::evidence;
 use crate::hosts;
 use crate::input::Inputs;
@@ -32,7 +33,7 @@ use rules::{Verdict, RULES};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings, or the numbers of processes that record
+    /// The recordings or text logs, or the numbers of processes that record
     #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md
@@ -43,6 +44,8 @@ pub struct Args {
     symbols: Vec<PathBuf>,
     #[command(flatten)]
     evidence: evidence::Args,
+    #[command(flatten)]
+    around: Around,
 }
 
 const EXAMPLES: &str = "\
@@ -50,6 +53,8 @@ Examples:
   ticks explain 4711
   ticks explain /tmp/t/*.ticks
   ticks explain --strace trace.txt --pcap lo.pcap 4711.ticks
+  ticks explain relay.debug.log relay.release.log
+  ticks explain relay.log --around 2022-04-21T22:35:47Z --window 20s
   ticks explain --json 4711 | jq -r '.findings[].sentence'
 
 Exit codes: 0 nothing is wrong, or only possibly; 1 something is wrong, proven or likely; 2 not done.";
@@ -109,6 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let options = Options { dirs: args.symbols.clone(), full_names: false };
     let mut facts = Facts::of(&inputs.all, &options)?;
     facts.outside = Outside::of(&args.evidence, &inputs.all, &clocks)?;
+    facts.around = args.around.window(&inputs.all)?;
     let answer = Answer::of(&facts)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     match args.json {
@@ -122,7 +128,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
     let processes = vec![Process::of_tables(view, book)?];
-    let facts = Facts { processes, outside: Outside::default() };
+    let facts = Facts { processes, outside: Outside::default(), around: None };
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
         if let Verdict::Found(findings) = rule.judge(&facts)? {
             if findings.iter().any(|finding| finding.sure > Sure::Possible) {

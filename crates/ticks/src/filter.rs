@@ -12,6 +12,7 @@ use ticks_format::{
     WokenBy,
 };
 
+use crate::around::Around;
 use crate::input::Input;
 use crate::line;
 use crate::merge::Moment;
@@ -55,6 +56,8 @@ pub struct Filter {
     /// Not after this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    #[command(flatten)]
+    around: Around,
 }
 
 fn direction(text: &str) -> Result<Direction, String> {
@@ -103,8 +106,11 @@ impl Filter {
             Some(text) => point(text, begin_ns, inputs).with_context(|| option.to_owned()),
             None => Ok(otherwise),
         };
-        let since_ns = time("--since", &self.since, 0)?;
-        let until_ns = time("--until", &self.until, u64::MAX)?;
+        let mut since_ns = time("--since", &self.since, 0)?;
+        let mut until_ns = time("--until", &self.until, u64::MAX)?;
+        if let Some(window) = self.around.window(inputs)? {
+            (since_ns, until_ns) = (since_ns.max(window.from_ns), until_ns.min(window.to_ns));
+        }
         if since_ns > until_ns {
             let [since, until] = [since_ns, until_ns].map(units::time);
             bail!("--since: expected a time that is not after --until's, {until}, found {since}");
@@ -177,6 +183,13 @@ fn waker(input: &Input, task: u64) -> anyhow::Result<Option<(u64, u64)>> {
         }
     }
     Ok(None)
+}
+
+/// What a time means to these files; `option` is whose it is.
+pub fn moment(text: &str, inputs: &[Input], option: &str) -> anyhow::Result<u64> {
+    let begins = inputs.iter().filter_map(|input| input.recording.clock().anchors().first());
+    let begin_ns = begins.map(|anchor| anchor.utc_ns).min().unwrap_or(0);
+    point(text, begin_ns, inputs).with_context(|| option.to_owned())
 }
 
 fn source(text: &str) -> anyhow::Result<(u32, Option<u32>)> {

@@ -10,6 +10,7 @@ use anyhow::{bail, Context};
 use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
+use crate::logs::{self, Log};
 use crate::plain::{plain, say};
 use crate::process::{self, State};
 
@@ -24,12 +25,14 @@ pub struct Input {
     pid: Option<u32>,
     /// What is added to its times, so that they are by the clock of the first recording's host.
     pub shift_ns: i64,
+    /// What was seen in it, if it is a text log; the recording was made of it.
+    pub log: Option<Log>,
 }
 
 impl Input {
     /// Opens the file at `path`.
     pub fn open(path: &Path) -> anyhow::Result<Input> {
-        let open = || -> anyhow::Result<Recording<File>> {
+        let open = || -> anyhow::Result<(Recording<File>, Option<Log>)> {
             let file = open_file(path)?;
             let mut begin = [0; 16];
             match file.read_up_to(0, &mut begin)? {
@@ -38,16 +41,20 @@ impl Input {
                     "is not a recording, but a program or a core dump; the recording of a program that \
                      was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
                 ),
+                _ if !is_magic(begin) && logs::is_log(&file)? => {
+                    let (file, log) = logs::import(file)?;
+                    Ok((Recording::open(file)?, Some(log)))
+                }
                 _ if !is_magic(begin) => bail!(
                     "is not a recording; that of a program that was run with ASYNC_IO_TRACE=DIR is \
-                     DIR/<pid>.ticks"
+                     DIR/<pid>.ticks, and a text log has lines as `[time LEVEL module] message`"
                 ),
-                _ => Ok(Recording::open(file)?),
+                _ => Ok((Recording::open(file)?, None)),
             }
         };
-        let recording = open().with_context(|| path.display().to_string())?;
+        let (recording, log) = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
-        Ok(Input { path, recording, pid: None, shift_ns: 0 })
+        Ok(Input { path, recording, pid: None, shift_ns: 0, log })
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
@@ -58,7 +65,13 @@ impl Input {
                 let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
                 let inputs = found.into_iter();
                 Ok(inputs
-                    .map(|(path, recording)| Input { path, recording, pid: Some(pid), shift_ns: 0 })
+                    .map(|(path, recording)| Input {
+                        path,
+                        recording,
+                        pid: Some(pid),
+                        shift_ns: 0,
+                        log: None,
+                    })
                     .collect())
             }
             None if file_or_pid.is_dir() => bail!(
@@ -111,6 +124,9 @@ impl Input {
 
     /// What the process that writes the file is doing.
     pub fn state(&self) -> State {
+        if self.log.is_some() {
+            return State::Unknown;
+        }
         if self.recording.counter(counter::CLOSED).is_ok_and(|closed| closed != 0) {
             return State::Ended;
         }

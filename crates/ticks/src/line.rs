@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use ticks_format::{FieldValue, Key, Record, Value, What};
 
 use crate::input::Input;
+use crate::logs;
 use crate::merge::Moment;
 use crate::plain::plain;
 use crate::units;
@@ -111,12 +112,13 @@ fn style(what: &What) -> Style {
 }
 
 /// `[2022-05-03T18:37:52.139518Z TRACE async_io::reactor 0 4711] …`, as the logs of 2022: time,
-/// level, module, line (a recording has none), thread. With the record's text, or in words, and what is to stand
-/// behind it.
+/// level, module, line (a recording has none, and 0 is shown), thread; of a log that has neither line nor thread, without
+/// them. With the record's text, or in words, and what is to stand behind it.
 pub fn write_text(
     out: &mut dyn Write,
     inputs: &[Input],
     moment: &Moment,
+    at_line: u64,
     words: Option<String>,
     beside: &str,
     colours: bool,
@@ -132,7 +134,21 @@ pub fn write_text(
         0 | 1 => String::new(),
         _ => format!("{}/", inputs[moment.input].recording.header().pid),
     };
-    writeln!(out, "{dim}[{time} TRACE {target} 0 {pid}{tid}]{dim:#} {style}{text}{style:#}")
+    let is_log = inputs[moment.input].log.is_some();
+    let place = |line: u64| match (is_log, line, tid) {
+        (true, 0, 0) => String::new(),
+        _ => format!(" {line} {pid}{tid}"),
+    };
+    if let Some((level, module, line, text)) = logs::line_of(what) {
+        if module.is_empty() {
+            return writeln!(out, "{}", plain(text));
+        }
+        let (level, module, text) = (plain(level), plain(module), plain(text));
+        let place = place(line);
+        return writeln!(out, "{dim}[{time} {level} {module}{place}]{dim:#} {text}");
+    }
+    let place = place(at_line);
+    writeln!(out, "{dim}[{time} TRACE {target}{place}]{dim:#} {style}{text}{style:#}")
 }
 
 /// One object a line.

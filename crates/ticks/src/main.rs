@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod around;
 mod chrome;
 mod cli;
 mod compare;
@@ -18,6 +19,7 @@ mod history;
 mod hosts;
 mod input;
 mod line;
+mod logs;
 mod merge;
 mod outcome;
 mod packets;

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
+use ticks_format::What;
 
 use crate::evidence::{self, Evidence, Seen};
 use crate::filter::{Filter, Ready};
 use crate::hosts;
 use crate::input::{Input, Inputs};
 use crate::line;
+use crate::logs::LogLines;
 use crate::merge::{Merge, Place};
 use crate::outcome::Outcome;
 use crate::plain::say;
@@ -33,7 +35,7 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings, or the numbers of processes that record
+    /// The recordings or text logs, or the numbers of processes that record
     #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
@@ -42,6 +44,9 @@ pub struct Args {
     /// Go on with what is recorded from now on, until the programs have ended or --until has passed
     #[arg(long, short, conflicts_with_all = ["strace", "pcap"])]
     follow: bool,
+    /// Of text logs: show the lines that are no records too
+    #[arg(long)]
+    all: bool,
     /// With --task: show functions' names as the compiler makes them
     #[arg(long)]
     full_names: bool,
@@ -125,7 +130,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let mut place = Place::begin(inputs.len());
     let mut damaged = failed;
-    let [mut read, mut shown] = [0, 0];
+    let [mut read, mut shown, mut hidden] = [0u64, 0u64, 0u64];
+    let mut logs_lines = LogLines::default();
     loop {
         // Asked first, so that what a program records last is shown before we stop.
         let live = args.follow && !is_over(&filter) && inputs.iter().any(Input::is_live);
@@ -145,6 +151,18 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             let Some(moment) = merge.advance()? else { break };
             progress.iter_mut().for_each(Progress::step);
             read += 1;
+            let is_made_up = inputs[moment.input].log.is_some()
+                && matches!(moment.stamped.what, What::ThreadBegin(_) | What::ThreadEnd(_));
+            if is_made_up || logs_lines.learn(&moment) {
+                read -= 1;
+                continue;
+            }
+            let is_log_line = LogLines::is_line(&moment);
+            if is_log_line && !args.all {
+                read -= 1;
+                hidden += 1;
+                continue;
+            }
             let cause = evidence.learn(&moment);
             if let Some(story) = &mut story {
                 story.learn(&inputs, &moment)?;
@@ -161,7 +179,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
                     None => None,
                 };
                 let beside = cause.map_or_else(String::new, |cause| cause.words(moment.utc_ns));
-                line::write_text(&mut out, &inputs, &moment, words, &beside, colours)?;
+                let at = logs_lines.take(&moment);
+                line::write_text(&mut out, &inputs, &moment, at, words, &beside, colours)?;
             }
         }
         drop(progress);
@@ -184,6 +203,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     damaged |= evidence.report();
     for note in story.iter().flat_map(Story::notes) {
         say!("{note}");
+    }
+    if hidden > 0 {
+        say!("{} lines of logs are no records; --all shows them", units::count(hidden));
     }
     for input in &inputs {
         damaged |= input.report_problems();

@@ -24,7 +24,9 @@ impl Upstream {
 
     /// Looks whether records found no ring: when that was, nobody knows.
     pub fn check(&mut self, input: &Input) -> anyhow::Result<()> {
-        if input.recording.counter(counter::UNRECORDED)? > 0 {
+        // What answered there is its rule.
+        let is_its_own = input.log.as_ref().is_some_and(|log| log.of_upstream);
+        if is_its_own || input.recording.counter(counter::UNRECORDED)? > 0 {
             self.lost_until(u64::MAX);
         }
         Ok(())

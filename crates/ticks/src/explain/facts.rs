@@ -6,6 +6,7 @@ use std::rc::Rc;
 use anyhow::Context;
 use ticks_format::{TaskState, What};
 
+use crate::around::Window;
 use crate::input::Input;
 use crate::merge::Merge;
 use crate::process::State;
@@ -34,6 +35,8 @@ pub struct Facts<'a> {
     pub processes: Vec<Process<'a>>,
     /// What strace and tcpdump saw.
     pub outside: Outside,
+    /// The time that is asked about, if one is.
+    pub around: Option<Window>,
 }
 
 /// What is known of one process.
@@ -95,7 +98,7 @@ impl<'a> Facts<'a> {
         let processes =
             inputs.iter().map(|input| Process::of(input, options).with_context(|| input.place()));
         let processes = processes.collect::<anyhow::Result<_>>()?;
-        Ok(Facts { processes, outside: Outside::default() })
+        Ok(Facts { processes, outside: Outside::default(), around: None })
     }
 }
 

@@ -14,6 +14,7 @@ mod long_poll;
 mod network;
 mod never_polled;
 mod not_running;
+mod quiet;
 mod reactor_fault;
 mod replaced;
 mod same_error;
@@ -79,4 +80,5 @@ pub const RULES: &[&dyn Rule] = &[
     &replaced::Replaced,
     &leak::Leak,
     &would_hang_upstream::WouldHangUpstream,
+    &quiet::QuietTimes,
 ];

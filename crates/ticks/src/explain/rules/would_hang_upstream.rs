@@ -5,6 +5,8 @@ use crate::explain::facts::Facts;
 use crate::explain::finding::{Finding, Sure};
 use crate::units;
 
+mod of_log;
+
 pub struct WouldHangUpstream;
 
 /// Once may happen to anybody, and passes there too. In a row it does not pass.
@@ -20,7 +22,7 @@ impl Rule for WouldHangUpstream {
     }
 
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
-        let mut findings = Vec::new();
+        let mut findings = of_log::findings(facts, self.kind());
         for process in &facts.processes {
             for ((key, dir), direction) in &process.walk.directions.all {
                 let Some(stall) = direction.stall.filter(|_| direction.stalls_max >= STALLS_MIN)
