@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek};
 
 use ticks_format::records::*;
 use ticks_format::slot::{narrow, wide, Slot};
@@ -80,7 +80,7 @@ struct Import {
 }
 
 /// Reads the log, and gives the recording of it.
-pub fn import(file: File) -> anyhow::Result<(File, Log)> {
+pub fn import(mut file: File) -> anyhow::Result<(File, Log)> {
     let bytes = file.metadata()?.len();
     let mut import = Import {
         log: Log::default(),
@@ -92,6 +92,8 @@ pub fn import(file: File) -> anyhow::Result<(File, Log)> {
         sources: BTreeMap::new(),
         waits: BTreeMap::new(),
     };
+    // On Windows a look at the file's beginning has moved its position.
+    file.rewind()?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut progress = Progress::new(bytes, "reading the log");
     let mut line = Vec::new();
