@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use crate::golden;
 use crate::util::example::built;
 use crate::util::{path, stderr, ticks};
 
@@ -31,6 +32,13 @@ pub struct Case {
     pub marks: &'static [&'static str],
     /// What the sentence says.
     pub says: &'static str,
+}
+
+/// When it is looked at: while it hangs, or what a kill has left.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    Live,
+    Killed,
 }
 
 /// The line that is to be found.
@@ -130,7 +138,8 @@ fn text_of(finding: &Json) -> String {
 
 impl Case {
     /// The one finding of the kind says what it is to say.
-    fn judge(&self, told: &Json, code: Option<i32>, sure: Option<&str>) -> Result<(), String> {
+    fn judge(&self, told: &Json, code: Option<i32>, at: Look) -> Result<(), String> {
+        let sure = self.sure[at as usize];
         let findings = told["findings"].as_array().expect("an array").iter();
         let found: Vec<&Json> = findings.filter(|finding| finding["kind"] == self.kind).collect();
         let fails = |what: &str| Err(format!("{what}: {told:#}"));
@@ -152,8 +161,11 @@ impl Case {
                 && sentence.contains(self.says)
                 && places.iter().all(|some| some.iter().any(|place| names(&text, place)))
         };
-        if !found.iter().any(|finding| is_it(&finding)) {
+        let Some(it) = found.iter().find(is_it) else {
             return fails(&format!("no {} that is {sure} and names {places:?}", self.kind));
+        };
+        if at == Look::Live {
+            golden::is_as_kept(self.name, it)?;
         }
         let is_wrong = !sure.contains("possible");
         if is_wrong && (told["wrong"] != true || code != Some(1)) {
@@ -173,10 +185,10 @@ impl Case {
         let mut program = Program::start("hangs", self.name, 100);
         program.wait_until("hung")?;
         let (told, code) = explained(&program.pid())?;
-        self.judge(&told, code, self.sure[0]).map_err(|error| format!("live: {error}"))?;
+        self.judge(&told, code, Look::Live).map_err(|error| format!("live: {error}"))?;
         program.kill();
         let (told, code) = explained(path(&program.file()))?;
-        self.judge(&told, code, self.sure[1]).map_err(|error| format!("killed: {error}"))
+        self.judge(&told, code, Look::Killed).map_err(|error| format!("killed: {error}"))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod case;
 mod fault;
+mod golden;
 mod healthy;
 mod marks;
 mod sources;
