@@ -74,6 +74,8 @@ pub struct Listing {
     tid: Option<u64>,
     join: Join,
     lines: u64,
+    /// Those that are strace's.
+    parsed: u64,
     bad: u64,
     first_bad: Option<(u64, String)>,
     buffer: Vec<u8>,
@@ -98,6 +100,7 @@ impl Listing {
             tid,
             join: Join::default(),
             lines: 0,
+            parsed: 0,
             bad: 0,
             first_bad: None,
             buffer: Vec::new(),
@@ -144,7 +147,16 @@ impl Listing {
             (&mut self.file).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.buffer)? as u64;
         if got == 0 {
             self.ended = true;
-            return Ok(());
+            return match self.first_bad.as_ref().filter(|_| self.parsed == 0) {
+                Some((line, text)) => Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!(
+                        "no line is one that strace writes; expected what strace -f -ttt -T -yy -o \
+                         FILE writes; line {line} is {text:?}"
+                    ),
+                )),
+                None => Ok(()),
+            };
         }
         if got == LINE_BYTES_MAX && self.buffer.last() != Some(&b'\n') {
             got += skip_line(&mut self.file)?;
@@ -155,6 +167,7 @@ impl Listing {
         let text = text.trim_end_matches(['\n', '\r']);
         let understood = match Line::parse(text) {
             Some(mut line) => {
+                self.parsed += 1;
                 line.tid = line.tid.or(self.tid);
                 self.join.push(line, self.lines)
             }

@@ -156,3 +156,21 @@ fn listings_with_other_things_in_them() {
     assert!(said.contains("1 line of strace without a time"), "{said}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// A page about something else was taken for a listing without calls, and nothing was found wrong in it.
+#[test]
+fn what_is_no_listing_at_all_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let page = dir.path().join("page.md");
+    std::fs::write(&page, "# Alan debugs a hang\n\nHe is sad.\n").expect("written");
+    for command in ["show", "explain"] {
+        let output = util::ticks([command, "--strace", page.to_str().expect("UTF-8")]);
+        assert_eq!(output.status.code(), Some(2));
+        let said = util::stderr(&output);
+        let why = "page.md: no line is one that strace writes; expected what strace -f -ttt -T -yy";
+        assert!(
+            said.contains(why) && said.contains("line 1 is \"# Alan debugs a hang\""),
+            "{said}"
+        );
+    }
+}
