@@ -1,6 +1,9 @@
 //! A socket is waited for, and nothing comes; or something has come, and nobody takes it.
 
-use crate::case::{hang, Case, HERE};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::case::{explained, hang, Case, Program, HERE};
 
 const PROVEN: Option<&str> = Some("proven");
 const LIKELY: Option<&str> = Some("likely");
@@ -121,4 +124,28 @@ fn async_io_2_6_0_would_have_hung() {
         marks: HERE,
         says: "with async-io 2.6.0",
     }]);
+}
+
+/// The kernel sends again what is not confirmed, each time later. So it takes some seconds until that can be told.
+#[test]
+fn the_network_drops_it() {
+    let mut program = Program::start("hangs", "dropped_segments", 100);
+    program.wait_until("hung").expect("it hangs");
+    let begun = Instant::now();
+    let told = loop {
+        let (told, _) = explained(&program.pid()).expect("it is explained");
+        let findings = told["findings"].as_array().expect("an array").clone();
+        let network = findings.into_iter().find(|finding| finding["kind"] == "network");
+        match network {
+            Some(network) if network["sure"] == "proven" => break network,
+            _ => assert!(begun.elapsed() < Duration::from_secs(100), "{told:#}"),
+        }
+        sleep(Duration::from_millis(300));
+    };
+    let sentence = told["sentence"].as_str().expect("a text");
+    assert!(sentence.ends_with(" does not confirm what it was sent"), "{told:#}");
+    assert!(sentence.contains("examples/hangs/dropped_segments.rs:"), "{told:#}");
+    let evidence = told["evidence"].to_string();
+    assert!(evidence.contains("retransmit"), "{told:#}");
+    assert!(evidence.contains("it is the network between them"), "{told:#}");
 }
