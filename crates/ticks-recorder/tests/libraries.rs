@@ -40,7 +40,9 @@ extern "C" fn callback() -> u64 {
 fn build(dir: &Path, name: &str, size: u32, flags: &[&str]) -> PathBuf {
     let (source, library) = (dir.join(format!("{name}.c")), dir.join(format!("lib{name}.so")));
     fs::write(&source, SOURCE).unwrap();
-    let output = Command::new("cc")
+    // `CC` is set where the tests are for another system than this machine's.
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let output = Command::new(compiler)
         .args(["-shared", "-fPIC", "-O1", "-nostdlib", &format!("-DSIZE={size}")])
         .args(flags)
         .arg("-o")

@@ -1,8 +1,9 @@
 //! A task that wakes itself in each poll: it is polled without end, and a processor is busy for nothing.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
-use ticks_format::TaskState;
+use ticks_format::{TaskState, WokenBy};
 
 use super::{always_ready, Rule, Verdict};
 use crate::explain::facts::tasks::Facts as TaskFacts;
@@ -16,6 +17,8 @@ pub struct BusyLoop;
 const POLLS_A_SECOND: u64 = 2_000;
 /// As many are needed to say so.
 const POLLS_MIN: u64 = 2_000;
+/// And as many of them must be there to be looked at. A fast loop overwrites its records faster than they are read.
+const POLLS_SEEN_MIN: u64 = 100;
 /// And they last as long at least.
 const SPAN_NS: u64 = 20_000_000;
 /// A poll that does nothing takes less.
@@ -48,24 +51,45 @@ impl Rule for BusyLoop {
 
 /// The tasks that are polled over and over because they wake themselves.
 pub fn loops<'p>(process: &'p Process<'_>) -> impl Iterator<Item = (&'p Told, &'p TaskFacts)> + 'p {
-    let all = process.tasks.iter().filter_map(|task| {
-        let facts = process.walk.tasks.all.get(&task.id)?;
-        Some((task, facts))
+    /// Of a task none of whose records could be read before they were overwritten.
+    static NONE: LazyLock<TaskFacts> = LazyLock::new(TaskFacts::default);
+    let all = process.tasks.iter().map(|task| {
+        let facts = process.walk.tasks.all.get(&task.id);
+        (task, facts.unwrap_or(&NONE))
     });
     let end_ns = process.walk.threads.all.values().map(|thread| thread.last_ns).max().unwrap_or(0);
-    all.filter(move |(_, facts)| is_loop(facts, end_ns))
+    all.filter(move |(task, facts)| is_loop(process, task, facts, end_ns))
 }
 
-fn is_loop(facts: &TaskFacts, end_ns: u64) -> bool {
+fn is_loop(process: &Process<'_>, task: &Told, facts: &TaskFacts, end_ns: u64) -> bool {
     let span_ns = facts.last_ns.saturating_sub(facts.first_ns.unwrap_or(facts.last_ns));
-    let by_itself = facts.self_wakes.saturating_mul(100) >= facts.wakes.saturating_mul(99);
-    facts.polls >= POLLS_MIN
-        && span_ns >= SPAN_NS
-        && rate(facts) >= POLLS_A_SECOND
-        && by_itself
-        && facts.self_wakes.saturating_mul(100) >= facts.polls.saturating_mul(95)
-        && facts.ran_ns / facts.polls.max(1) < POLL_NS
-        && end_ns.saturating_sub(facts.last_ns) < AGO_NS
+    let by_itself = facts.self_wakes.saturating_mul(100) >= facts.wakes.saturating_mul(99)
+        && facts.self_wakes.saturating_mul(100) >= facts.polls.saturating_mul(95);
+    let is_short = facts.ran_ns / facts.polls.max(1) < POLL_NS;
+    let goes_on = end_ns.saturating_sub(facts.last_ns) < AGO_NS;
+    let lately = facts.polls >= POLLS_MIN && span_ns >= SPAN_NS && rate(facts) >= POLLS_A_SECOND;
+    match facts.polls >= POLLS_SEEN_MIN {
+        true => (lately || always(process, task)) && by_itself && is_short && goes_on,
+        // Too few of its records are left. Its entry says who woke it last.
+        false => process.is_live() && always(process, task) && woken_by_itself(process, task),
+    }
+}
+
+/// Whether all of its life is a loop, by what its entry counts.
+fn always(process: &Process<'_>, task: &Told) -> bool {
+    let live = process.view.tasks.iter().find(|live| live.task.id == task.id);
+    live.is_some_and(|live| {
+        let life_ns = process.view.ago_ns(live.begun_ns);
+        let polls = live.task.polls;
+        let wanted = u128::from(life_ns) * u128::from(POLLS_A_SECOND);
+        life_ns >= SPAN_NS && polls >= POLLS_MIN && u128::from(polls) * 1_000_000_000 >= wanted
+    })
+}
+
+fn woken_by_itself(process: &Process<'_>, task: &Told) -> bool {
+    let live = process.view.tasks.iter().find(|live| live.task.id == task.id);
+    let wake = live.and_then(|live| live.task.last_wake);
+    wake.is_some_and(|wake| wake.by == WokenBy::Itself)
 }
 
 /// Polls a second.
