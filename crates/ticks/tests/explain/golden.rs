@@ -31,41 +31,43 @@ pub fn is_as_kept(name: &str, finding: &Json) -> Result<(), String> {
     }
 }
 
-/// The text with `#` for each number, and for each length of time of several numbers with their units.
+/// The text with `#` for each number, and for each length of time, of several numbers with their units too.
 fn without_numbers(text: &str) -> String {
-    const UNITS: [&str; 8] = ["ns", "µs", "ms", "s", "m", "h", "day", "days"];
-    let is_number = |word: &str| word.chars().any(|c| c.is_ascii_digit());
     let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        let mut new = String::new();
-        for c in word.chars() {
-            match c {
-                '0'..='9' if new.ends_with('#') => {}
-                '0'..='9' => new.push('#'),
-                '.' if new.ends_with('#') && word.ends_with(|c: char| c.is_ascii_digit()) => {}
-                c => new.push(c),
-            }
-        }
         let bare = word.trim_end_matches([',', ';', ':', '.']);
-        let follows_number = words.last().is_some_and(|last| last.ends_with('#'));
-        if follows_number && UNITS.contains(&bare) {
-            let last = words.last_mut().expect("it was looked at");
-            last.push_str(&word[bare.len()..]);
-        } else if follows_number && is_number(word) && UNITS.iter().any(|unit| bare.ends_with(unit))
-        {
-            let last = words.last_mut().expect("it was looked at");
-            last.push_str(&word[bare.len()..]);
-        } else if is_number(word)
-            && UNITS.iter().any(|unit| {
-                bare.strip_suffix(unit).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
-            })
-        {
-            words.push(format!("#{}", &word[bare.len()..]));
-        } else {
-            words.push(new);
+        let rest = &word[bare.len()..];
+        match words.last_mut().filter(|last| last.ends_with('#')) {
+            Some(last) if is_unit(bare) || is_number_with_unit(bare) => last.push_str(rest),
+            _ if is_number_with_unit(bare) => words.push(format!("#{rest}")),
+            _ => words.push(without_digits(word)),
         }
     }
     words.join(" ")
+}
+
+fn is_unit(word: &str) -> bool {
+    ["ns", "µs", "ms", "s", "m", "h", "day", "days"].contains(&word)
+}
+
+/// Such as `2m`.
+fn is_number_with_unit(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < word.len() && is_unit(unit)
+}
+
+fn without_digits(word: &str) -> String {
+    let mut new = String::new();
+    let ends_in_digit = word.ends_with(|c: char| c.is_ascii_digit());
+    for c in word.chars() {
+        match c {
+            '0'..='9' if new.ends_with('#') => {}
+            '0'..='9' => new.push('#'),
+            '.' if new.ends_with('#') && ends_in_digit => {}
+            c => new.push(c),
+        }
+    }
+    new
 }
 
 #[test]
