@@ -95,7 +95,10 @@ impl AlwaysReady {
         facts: &TaskFacts,
         closed: &[&Source],
     ) -> anyhow::Result<Finding> {
-        let place = process.place_of(task)?;
+        let place = match process.place_of(task)? {
+            Some(place) => Some(place),
+            None => process.own_text(busy_loop::self_wake_stack(process, task, facts))?,
+        };
         let place = place.map(|place| format!(" in {place}")).unwrap_or_default();
         let title = task.title();
         let why = match closed {

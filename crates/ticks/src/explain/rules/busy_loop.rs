@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use ticks_format::{TaskState, WokenBy};
+use ticks_format::{TaskKind, TaskState, WokenBy};
 
 use super::{always_ready, Rule, Verdict};
 use crate::explain::facts::tasks::Facts as TaskFacts;
 use crate::explain::facts::{Facts, Process, Told};
 use crate::explain::finding::{Finding, Sure};
 use crate::units;
+use crate::who::tasks::Live;
 
 pub struct BusyLoop;
 
@@ -68,28 +69,38 @@ fn is_loop(process: &Process<'_>, task: &Told, facts: &TaskFacts, end_ns: u64) -
     let is_short = facts.ran_ns / facts.polls.max(1) < POLL_NS;
     let goes_on = end_ns.saturating_sub(facts.last_ns) < AGO_NS;
     let lately = facts.polls >= POLLS_MIN && span_ns >= SPAN_NS && rate(facts) >= POLLS_A_SECOND;
+    let entry = process.view.tasks.iter().find(|live| live.task.id == task.id);
+    // An executor's run is polled for its tasks, and wakes itself for them.
+    if entry.is_some_and(|live| live.task.kind == TaskKind::Run) {
+        return false;
+    }
+    let always = entry.is_some_and(|live| is_always(process, live));
     match facts.polls >= POLLS_SEEN_MIN {
-        true => (lately || always(process, task)) && by_itself && is_short && goes_on,
+        true => (lately || always) && by_itself && is_short && goes_on,
         // Too few of its records are left. Its entry says who woke it last.
-        false => process.is_live() && always(process, task) && woken_by_itself(process, task),
+        false => process.is_live() && always && entry.is_some_and(is_woken_by_itself),
     }
 }
 
 /// Whether all of its life is a loop, by what its entry counts.
-fn always(process: &Process<'_>, task: &Told) -> bool {
-    let live = process.view.tasks.iter().find(|live| live.task.id == task.id);
-    live.is_some_and(|live| {
-        let life_ns = process.view.ago_ns(live.begun_ns);
-        let polls = live.task.polls;
-        let wanted = u128::from(life_ns) * u128::from(POLLS_A_SECOND);
-        life_ns >= SPAN_NS && polls >= POLLS_MIN && u128::from(polls) * 1_000_000_000 >= wanted
-    })
+fn is_always(process: &Process<'_>, live: &Live) -> bool {
+    let life_ns = process.view.ago_ns(live.begun_ns);
+    let polls = live.task.polls;
+    let wanted = u128::from(life_ns) * u128::from(POLLS_A_SECOND);
+    life_ns >= SPAN_NS && polls >= POLLS_MIN && u128::from(polls) * 1_000_000_000 >= wanted
 }
 
-fn woken_by_itself(process: &Process<'_>, task: &Told) -> bool {
-    let live = process.view.tasks.iter().find(|live| live.task.id == task.id);
-    let wake = live.and_then(|live| live.task.last_wake);
-    wake.is_some_and(|wake| wake.by == WokenBy::Itself)
+fn is_woken_by_itself(live: &Live) -> bool {
+    live.task.last_wake.is_some_and(|wake| wake.by == WokenBy::Itself)
+}
+
+/// By which calls it woke itself last: as its records say, or its entry where they are overwritten too fast.
+pub fn self_wake_stack(process: &Process<'_>, task: &Told, facts: &TaskFacts) -> u64 {
+    let entry = || process.view.tasks.iter().find(|live| live.task.id == task.id);
+    match facts.self_wake_stack {
+        0 => entry().and_then(|live| live.task.last_wake).map_or(0, |wake| wake.stack),
+        stack => stack,
+    }
 }
 
 /// Polls a second.
@@ -120,13 +131,16 @@ pub fn shows(
     facts: &TaskFacts,
     mut finding: Finding,
 ) -> Finding {
-    finding = finding.shows(format!(
-        "{} polls a second, {} each; {} of {} wakes were by itself, in its own poll",
-        units::count(rate(facts)),
-        units::duration(facts.ran_ns / facts.polls.max(1)),
-        units::count(facts.self_wakes),
-        units::count(facts.wakes)
-    ));
+    finding = finding.shows(match facts.polls {
+        0 => "its records are overwritten faster than they can be read".to_owned(),
+        polls => format!(
+            "{} polls a second, {} each; {} of {} wakes were by itself, in its own poll",
+            units::count(rate(facts)),
+            units::duration(facts.ran_ns / polls),
+            units::count(facts.self_wakes),
+            units::count(facts.wakes)
+        ),
+    });
     if let Some(live) = process.view.tasks.iter().find(|live| live.task.id == task.id) {
         let polls = units::count(live.task.polls);
         let begun = units::time(live.begun_ns);
@@ -140,7 +154,8 @@ pub fn shows(
 
 impl BusyLoop {
     fn of(&self, process: &Process<'_>, task: &Told, facts: &TaskFacts) -> anyhow::Result<Finding> {
-        let wakes_in = process.own_text(facts.self_wake_stack)?;
+        let stack = self_wake_stack(process, task, facts);
+        let wakes_in = process.own_text(stack)?;
         let place = match wakes_in {
             Some(place) => Some(place),
             None => process.place_of(task)?,
@@ -151,7 +166,7 @@ impl BusyLoop {
             "{title} wakes itself{place} in each poll, waits for nothing, and keeps a processor busy"
         );
         let mut finding = Finding::new(self.kind(), Sure::Likely, sentence);
-        if let Some(outer) = process.outermost_text(facts.self_wake_stack)? {
+        if let Some(outer) = process.outermost_text(stack)? {
             finding = finding.shows(format!("the task awaits it in {outer}"));
         }
         Ok(shows(process, task, facts, finding)
