@@ -18,6 +18,8 @@ pub struct BusyLoop;
 const POLLS_A_SECOND: u64 = 2_000;
 /// As many are needed to say so.
 const POLLS_MIN: u64 = 2_000;
+/// Only a loop that does nothing else is so fast, all its life.
+const FAST_A_SECOND: u64 = 100_000;
 /// And as many of them must be there to be looked at. A fast loop overwrites its records faster than they are read.
 const POLLS_SEEN_MIN: u64 = 100;
 /// And they last as long at least.
@@ -86,7 +88,7 @@ fn is_loop(process: &Process<'_>, task: &Told, facts: &TaskFacts, end_ns: u64) -
 fn is_always(process: &Process<'_>, live: &Live) -> bool {
     let life_ns = process.view.ago_ns(live.begun_ns);
     let polls = live.task.polls;
-    let wanted = u128::from(life_ns) * u128::from(POLLS_A_SECOND);
+    let wanted = u128::from(life_ns) * u128::from(FAST_A_SECOND);
     life_ns >= SPAN_NS && polls >= POLLS_MIN && u128::from(polls) * 1_000_000_000 >= wanted
 }
 
