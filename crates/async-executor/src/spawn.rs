@@ -5,7 +5,11 @@
 
 #![allow(unsafe_code)]
 
+use std::any::type_name;
 use std::future::Future;
+use std::mem::{self, offset_of};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use async_task::{Builder, Runnable, ScheduleInfo, Task, WithInfo};
 
@@ -53,6 +57,14 @@ pub(crate) unsafe fn untracked<M: Members, F: Future>(
     unsafe { spawn(members, future) }
 }
 
+/// What an executor keeps in a task.
+struct Kept<M: 'static> {
+    members: &'static M,
+    /// Its future's type, for readers of this memory.
+    #[allow(dead_code)]
+    name: &'static str,
+}
+
 /// If the future panics, awaiting the task panics.
 ///
 /// # Safety
@@ -60,8 +72,11 @@ pub(crate) unsafe fn untracked<M: Members, F: Future>(
 /// As for `untracked`.
 #[inline]
 unsafe fn spawn<M: Members, F: Future>(members: &'static M, future: F) -> Task<F::Output> {
+    let kept = Kept { members, name: type_name::<F>() };
     let schedule = WithInfo(move |runnable: Runnable, info: ScheduleInfo| {
-        members.schedule(runnable, info.woken_while_running)
+        // All of it, not only what is used.
+        let kept = &kept;
+        kept.members.schedule(runnable, info.woken_while_running)
     });
     let builder = Builder::new().propagate_panic(true);
     // SAFETY: the caller's promise. The schedule function may be called and dropped on any thread, as what
@@ -70,4 +85,50 @@ unsafe fn spawn<M: Members, F: Future>(members: &'static M, future: F) -> Task<F
     // Not by `runnable.schedule()`, which would keep a waker meanwhile.
     members.schedule(runnable, false);
     task
+}
+
+/// A task that is measured.
+pub(crate) struct Pattern {
+    /// Where it is.
+    pub(crate) task: *const (),
+    /// How far from there the executor, its name and its name's length are, in bytes.
+    pub(crate) kept: [usize; 3],
+    /// How far from there what the executor keeps in it ends.
+    pub(crate) end: usize,
+    _runnable: Runnable,
+    _task: Task<()>,
+}
+
+/// Makes a task as `spawn` does, which nobody will run.
+pub(crate) fn pattern() -> Pattern {
+    static NOBODY: () = ();
+    static KEPT: AtomicUsize = AtomicUsize::new(0);
+    static RUNNABLE: Mutex<Option<Runnable>> = Mutex::new(None);
+
+    let kept = Kept { members: &NOBODY, name: "pattern" };
+    // SAFETY: a string is a pointer and a length, and of the size of these.
+    let words: [usize; 2] = unsafe { mem::transmute(kept.name) };
+    let [name, len] = [kept.name.as_ptr() as usize, kept.name.len()].map(|wanted| {
+        words.iter().position(|word| *word == wanted).unwrap_or(0) * size_of::<usize>()
+    });
+    let schedule = move |runnable: Runnable| {
+        // The task has it in place.
+        let kept = &kept;
+        KEPT.store(kept as *const Kept<()> as usize, Ordering::Relaxed);
+        *RUNNABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(runnable);
+    };
+    let (runnable, task) = async_task::spawn(std::future::pending::<()>(), schedule);
+    runnable.schedule();
+    let runnable = RUNNABLE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let runnable = runnable.expect("it was scheduled");
+    let address = runnable.waker().data();
+    let kept = KEPT.load(Ordering::Relaxed) - address as usize;
+    let name_at = kept + offset_of!(Kept<()>, name);
+    Pattern {
+        task: address,
+        kept: [kept + offset_of!(Kept<()>, members), name_at + name, name_at + len],
+        end: kept + size_of::<Kept<()>>(),
+        _runnable: runnable,
+        _task: task,
+    }
 }
