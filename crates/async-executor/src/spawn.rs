@@ -31,11 +31,11 @@ pub(crate) unsafe fn tracked<M: Members, F: Future>(
     if trace::is_recording() {
         let future = Live::new(members, trace::recorded(true, future));
         // SAFETY: as below.
-        return unsafe { spawn(members, future) };
+        return unsafe { spawn(members, type_name::<F>(), future) };
     }
     let future = Live::new(members, future);
     // SAFETY: an executor that is dropped drops the future. The rest is the caller's promise.
-    unsafe { spawn(members, future) }
+    unsafe { spawn(members, type_name::<F>(), future) }
 }
 
 /// For an executor that is never dropped: the future goes to async-task as it is.
@@ -51,28 +51,32 @@ pub(crate) unsafe fn untracked<M: Members, F: Future>(
 ) -> Task<F::Output> {
     if trace::is_recording() {
         // SAFETY: the caller's promise.
-        return unsafe { spawn(members, trace::recorded(false, future)) };
+        return unsafe { spawn(members, type_name::<F>(), trace::recorded(false, future)) };
     }
     // SAFETY: the caller's promise.
-    unsafe { spawn(members, future) }
+    unsafe { spawn(members, type_name::<F>(), future) }
 }
 
 /// What an executor keeps in a task.
 struct Kept<M: 'static> {
     members: &'static M,
-    /// Its future's type, for readers of this memory.
+    /// For readers of this memory: the type of what was spawned.
     #[allow(dead_code)]
     name: &'static str,
 }
 
-/// If the future panics, awaiting the task panics.
+/// If the future panics, awaiting the task panics. `name` is the type of what was spawned.
 ///
 /// # Safety
 ///
 /// As for `untracked`.
 #[inline]
-unsafe fn spawn<M: Members, F: Future>(members: &'static M, future: F) -> Task<F::Output> {
-    let kept = Kept { members, name: type_name::<F>() };
+unsafe fn spawn<M: Members, F: Future>(
+    members: &'static M,
+    name: &'static str,
+    future: F,
+) -> Task<F::Output> {
+    let kept = Kept { members, name };
     let schedule = WithInfo(move |runnable: Runnable, info: ScheduleInfo| {
         // All of it, not only what is used.
         let kept = &kept;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
-use anyhow::{anyhow, bail, Context};
+use anyhow::{anyhow, bail};
 use ticks_format::ReadAt;
 
 use super::{Mapping, Memory, Unreadable};
@@ -139,7 +139,8 @@ mod tests {
         assert_eq!((mapping.begin, mapping.end), (0x55d0_c8a0_0000, 0x55d0_c8a2_1000));
         assert_eq!((mapping.writable, mapping.executable, mapping.offset), (true, false, 0x1f000));
         assert_eq!(mapping.path, Some("/usr/bin/a b".into()));
-        let heap = mapping_of_line("55d0-55d1 rw-p 00000000 00:00 0                          [heap]");
+        let heap =
+            mapping_of_line("55d0-55d1 rw-p 00000000 00:00 0                          [heap]");
         assert_eq!(heap.expect("a mapping").path, None);
         let anonymous = mapping_of_line("55d0-55d1 r-xp 00000000 00:00 0 ").expect("a mapping");
         assert_eq!((anonymous.path, anonymous.executable), (None, true));
