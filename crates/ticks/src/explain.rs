@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::around::Around;
 use crate::evidence;
 use crate::hosts;
-use crate::input::Inputs;
+use crate::input::{Cores, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
@@ -33,8 +33,8 @@ use rules::{Verdict, RULES};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes that record
-    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
+    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md
     #[arg(long)]
@@ -42,6 +42,8 @@ pub struct Args {
     /// Where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -105,9 +107,9 @@ impl Answer {
 
 /// Explains.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = match args.files.is_empty() {
+    let mut inputs = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => Inputs { all: Vec::new(), failed: false },
-        false => Inputs::open(&args.files)?,
+        false => Inputs::with_cores(&args.files, &args.cores)?,
     };
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));

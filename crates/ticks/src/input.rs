@@ -11,7 +11,7 @@ use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::logs::{self, Log};
-use crate::memory::Core;
+use crate::memory::{Core, Memory};
 use crate::plain::{plain, say};
 use crate::process::{self, State};
 use crate::snapshot::{self, Origin, Snapshot};
@@ -67,7 +67,18 @@ impl Input {
 
     /// What a core dump says: the recording that the process had, if that is still there, or else its memory.
     fn of_core(path: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
-        let found = snapshot::of_core(path, exe).with_context(|| path.display().to_string())?;
+        let of_core = || -> anyhow::Result<_> {
+            let core = Core::open(path, exe)?;
+            match recording_beside(path, &core) {
+                Some(recording) => Ok((vec![recording], Vec::new())),
+                None => Ok((Vec::new(), snapshot::of_core(path, &core, exe)?)),
+            }
+        };
+        let (recorded, found) = of_core().with_context(|| path.display().to_string())?;
+        if let Some(input) = recorded.first() {
+            say!("{}: its recording {} is read", path.display(), input.path.display());
+            return Ok(recorded);
+        }
         Ok(found
             .into_iter()
             .map(|found| Input::of_snapshot(path.to_owned(), None, found))
@@ -83,7 +94,7 @@ impl Input {
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
-    fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+    fn find(file_or_pid: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
@@ -120,7 +131,7 @@ impl Input {
             None if is_word(file_or_pid) && !file_or_pid.exists() => {
                 bail!("{}: neither a file nor the number of a process", file_or_pid.display())
             }
-            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, None),
+            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, exe),
             _ => Ok(vec![Input::open(file_or_pid)?]),
         }
     }
@@ -128,6 +139,20 @@ impl Input {
     /// The file's path, to name it in an error.
     pub fn place(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// Has what follows be of now: the memory of a process is read anew, and of a recording the clock, which is
+    /// all of it that a reader keeps.
+    pub fn refresh(&mut self) -> anyhow::Result<()> {
+        let Some(Snapshot { origin: Origin::Process(pid), place, .. }) = self.snapshot else {
+            return Ok(self.recording.refresh_clock()?);
+        };
+        // Of a process that has ended since, what was seen last stays.
+        let mut found = Input::of_memory(pid).unwrap_or_default().into_iter();
+        if let Some(input) = found.nth(place) {
+            *self = input;
+        }
+        Ok(())
     }
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
@@ -245,6 +270,17 @@ impl Input {
     }
 }
 
+/// Core dumps that are looked at.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Cores {
+    /// A core dump, also one that systemd-coredump has compressed with zstd, lz4 or xz
+    #[arg(long = "core", value_name = "CORE")]
+    pub cores: Vec<PathBuf>,
+    /// The program that the core dump is of, if its file is not where it ran
+    #[arg(long, value_name = "FILE")]
+    pub exe: Option<PathBuf>,
+}
+
 /// What is looked at: the recordings that can be opened, of those that were asked for.
 #[derive(Debug)]
 pub struct Inputs {
@@ -258,9 +294,17 @@ impl Inputs {
     /// Opens all that is meant. One that cannot be opened hides none of the others: it is said on stderr, and
     /// an error only if there is nothing else to look at.
     pub fn open(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        Inputs::with_cores(files_or_pids, &Cores::default())
+    }
+
+    /// The same, with core dumps.
+    pub fn with_cores(files_or_pids: &[PathBuf], cores: &Cores) -> anyhow::Result<Inputs> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
-        for file_or_pid in files_or_pids {
-            match Input::find(file_or_pid) {
+        let exe = cores.exe.as_deref();
+        let found = files_or_pids.iter().map(|file_or_pid| Input::find(file_or_pid, exe));
+        let of_cores = cores.cores.iter().map(|core| Input::of_core(core, exe));
+        for found in found.chain(of_cores) {
+            match found {
                 Ok(found) => all.extend(found),
                 Err(error) => errors.push(error),
             }
@@ -278,7 +322,8 @@ impl Inputs {
 
     /// Those of these processes, without the ones that have ended since they were found.
     pub fn of_processes(pids: &[u32]) -> Inputs {
-        let of_process = |pid: &u32| Input::find(Path::new(&pid.to_string())).unwrap_or_default();
+        let of_process =
+            |pid: &u32| Input::find(Path::new(&pid.to_string()), None).unwrap_or_default();
         Inputs { all: pids.iter().flat_map(of_process).collect(), failed: false }
     }
 
@@ -309,6 +354,16 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         ));
     }
     File::open(path)
+}
+
+/// The recording of the process that the core dump is of: where it was mapped from, or beside the dump.
+fn recording_beside(path: &Path, core: &Core) -> Option<Input> {
+    let pid = core.pid()?;
+    let mapped = core.mappings().iter().filter_map(|mapping| mapping.path.clone());
+    let mapped = mapped.filter(|path| path.extension().is_some_and(|it| it == "ticks"));
+    let beside = path.with_file_name(format!("{pid}.ticks"));
+    let inputs = mapped.chain([beside]).filter_map(|path| Input::open(&path).ok());
+    inputs.into_iter().find(|input| input.recording.header().pid == u64::from(pid))
 }
 
 /// Whether the file begins like a core dump or a program, or is compressed as core dumps are.

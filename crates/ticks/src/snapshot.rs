@@ -42,6 +42,8 @@ pub enum Origin {
 pub struct Snapshot {
     /// Where it is from.
     pub origin: Origin,
+    /// Which of the process's reactors it is of.
+    pub place: usize,
     /// The reactor's round at that moment.
     pub tick: u64,
     /// What the directions of sources have seen.
@@ -75,14 +77,13 @@ pub fn of_process(pid: u32) -> anyhow::Result<Vec<(Recording<File>, Snapshot)>> 
 /// The snapshots of a core dump.
 pub fn of_core(
     path: &Path,
+    core: &Core,
     exe: Option<&Path>,
 ) -> anyhow::Result<Vec<(Recording<File>, Snapshot)>> {
-    let core = Core::open(path, exe)?;
     let written = fs::metadata(path)?.modified().ok();
-    let first = core.mappings().iter().find(|mapping| mapping.executable && mapping.path.is_some());
-    let program = exe.map(Path::to_owned).or_else(|| first.and_then(|it| it.path.clone()));
+    let program = exe.or(core.program()).map(Path::to_owned);
     let subject = Subject {
-        memory: &core,
+        memory: core,
         origin: Origin::Core,
         pid: core.pid().or_else(|| core.threads().first().map(|tid| *tid as u32)).unwrap_or(0),
         utc_ns: written.map_or(0, units::since_1970_ns),
@@ -119,7 +120,7 @@ impl Subject<'_> {
             let reactor = reactor::read(self.memory, table)
                 .context("what the process publishes about its reactor cannot be followed")?;
             let Some(reactor) = reactor else { continue };
-            snapshots.push(self.snapshot(table, &reactor, &executors, snapshots.is_empty())?);
+            snapshots.push(self.snapshot(table, &reactor, &executors, snapshots.len())?);
         }
         if snapshots.is_empty() {
             bail!(
@@ -135,11 +136,11 @@ impl Subject<'_> {
         table: &tables::Table,
         reactor: &Reactor,
         executors: &[executor::Executors],
-        is_first: bool,
+        place: usize,
     ) -> anyhow::Result<(Recording<File>, Snapshot)> {
         let mut problems = self.problems.clone();
         // Tasks belong to no reactor. They are told once.
-        let executors = if is_first { executors } else { &[] };
+        let executors = if place == 0 { executors } else { &[] };
         let tasks = tasks::of(self.memory, reactor, executors, &self.origin);
         problems.extend(torn(reactor.torn, "waits or timers"));
         problems.extend(torn(executors.iter().map(|it| it.torn).sum(), "tasks"));
@@ -156,6 +157,7 @@ impl Subject<'_> {
             write::recording(self.pid, self.program.as_deref(), &clock, &sources, reactor, &tasks)?;
         let snapshot = Snapshot {
             origin: self.origin.clone(),
+            place,
             tick: reactor.tick,
             seen: seen(reactor),
             problems,

@@ -116,6 +116,11 @@ impl Core {
         self.notes.pid
     }
 
+    /// The program's file, as the process named it.
+    pub fn program(&self) -> Option<&Path> {
+        self.notes.program.as_deref()
+    }
+
     /// The threads, by the system's numbers; the first is the one that the dump is of.
     pub fn threads(&self) -> &[u64] {
         &self.notes.threads

@@ -65,7 +65,7 @@ fn head(view: &View<'_>) -> String {
     let (process, at) = (view.input.process_name(), units::time(view.at_ns));
     let state = match view.state {
         state if state.is_live() => state.to_string(),
-        State::Ended => format!("{}; as it was", view.state),
+        State::Ended | State::Dumped => format!("{}; as it was", view.state),
         // How long it went on, nobody has written down.
         state => format!("{state}; as of its last record"),
     };
