@@ -83,8 +83,8 @@ impl Kind {
         match symbols::holds_futures(of_crate) {
             Some(true) => Kind::Holder,
             Some(false) => Kind::Leaf,
-            // A tuple or an array has no crate.
-            None if of_crate == path => Kind::Holder,
+            // A tuple has no crate.
+            None if path.starts_with('(') || of_crate == path => Kind::Holder,
             None => Kind::Own,
         }
     }
@@ -219,10 +219,24 @@ impl Walk<'_, '_> {
     }
 }
 
-/// `a::b::C<d::E>` is named `C`.
+/// `a::b<c::D>::E<f::G>` is named `E`.
 fn last_name(path: &str) -> &str {
-    let path = without_arguments(path);
-    path.rsplit("::").next().unwrap_or_default()
+    let (mut depth, mut begin, mut end) = (0, 0, path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'<' => {
+                if depth == 0 {
+                    end = at;
+                }
+                depth += 1;
+            }
+            // Not that of `->`.
+            b'>' if !path[..at].ends_with('-') => depth -= 1,
+            b':' if depth == 0 => (begin, end) = (at + 1, path.len()),
+            _ => {}
+        }
+    }
+    &path[begin..end.max(begin)]
 }
 
 /// The function that polls a type: `a::B<C>` has `a::B::poll`, a closure is its own.
@@ -237,4 +251,37 @@ fn polled(path: &str) -> String {
 /// `a::B<C>` is `a::B`; a closure's name has what it is in.
 fn without_arguments(path: &str) -> &str {
     &path[..path.find('<').unwrap_or(path.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_types() {
+        for (path, last) in [
+            ("last_item::serve::{async_fn_env#0}", "{async_fn_env#0}"),
+            ("a::{impl#2}::run::{async_fn_env#0}<b::C<()>, d::E>::Suspend0", "Suspend0"),
+            ("a::b<c::D>::E<fn(f::G) -> h::I>", "E"),
+            ("(a::B, c::D)", "D)"),
+            ("", ""),
+        ] {
+            assert_eq!(last_name(path), last, "{path}");
+        }
+        assert_eq!(
+            polled("async_lock::mutex::Lock<alloc::vec::Vec<u8>>"),
+            "async_lock::mutex::Lock::poll"
+        );
+        assert_eq!(polled("a::b::{closure_env#1}<c::D>"), "a::b::{closure#1}");
+    }
+
+    #[test]
+    fn what_passes_polls_on_is_told_by_its_crate() {
+        assert!(Kind::of("a::{impl#0}::b::{async_block_env#1}<c::D>") == Kind::Async);
+        assert!(Kind::of("async_lock::mutex::Lock<u8>") == Kind::Leaf);
+        assert!(Kind::of("async_io::timer::Timer") == Kind::Leaf);
+        assert!(Kind::of("futures_lite::future::Or<a::B, c::D>") == Kind::Holder);
+        assert!(Kind::of("shop::Till") == Kind::Own);
+        assert!(Kind::of("(shop::Till, u8)") == Kind::Holder);
+    }
 }
