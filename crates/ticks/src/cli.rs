@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{compare, explain, export, record, show, stat, who};
+use crate::{compare, explain, export, record, script, show, stat, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -41,6 +41,7 @@ pub enum Command {
     Explain(explain::Args),
     Compare(compare::Args),
     Export(export::Args),
+    Script(script::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the man page
