@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::around::Around;
 use crate::evidence;
@@ -10,6 +11,7 @@ use crate::input::{Cores, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
+use crate::units;
 use crate::who::view::View;
 
 mod facts;
@@ -44,6 +46,9 @@ pub struct Args {
     symbols: Vec<PathBuf>,
     #[command(flatten)]
     cores: Cores,
+    /// How long a process that does not record is watched: `10s`, `500ms`, or a number of seconds
+    #[arg(long, value_name = "TIME", value_parser = units::pause, default_value = "1s")]
+    watch: Duration,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -111,6 +116,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         true => Inputs { all: Vec::new(), failed: false },
         false => Inputs::with_cores(&args.files, &args.cores)?,
     };
+    for input in &mut inputs.all {
+        input.watch(args.watch)?;
+    }
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));
     let options = Options { dirs: args.symbols.clone(), full_names: false };

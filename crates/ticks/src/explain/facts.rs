@@ -240,7 +240,12 @@ impl<'a> Process<'a> {
 
     /// How the tool is to be called to show more of it.
     pub fn show(&self, what: &str) -> String {
-        format!("ticks show {} {what}", self.input.path.display())
+        let path = self.input.path.display();
+        match self.view.has_times() {
+            true => format!("ticks show {path} {what}"),
+            // There are no records.
+            false => format!("ticks who --stacks {path}"),
+        }
     }
 
     /// Whether nothing runs and nothing is to be run: each task waits.
