@@ -233,7 +233,8 @@ impl<'a> Process<'a> {
     /// `for 3.4 s`, or `until the end`.
     pub fn for_how_long(&self, since_ns: u64) -> String {
         match self.age_ns(since_ns) {
-            Some(age_ns) => format!("for {}", units::duration(age_ns)),
+            Some(age_ns) if self.view.has_times() => format!("for {}", units::duration(age_ns)),
+            Some(age_ns) => format!("for at least {}", units::duration(age_ns)),
             None => "until the program was killed".into(),
         }
     }

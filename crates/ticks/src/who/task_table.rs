@@ -105,7 +105,7 @@ fn since(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> String {
 
 /// Whether it is known of any task since when.
 fn has_since(view: &View<'_>) -> bool {
-    view.has_times() || view.tasks.iter().any(|live| view.ago_ns(live.since_ns) > 0)
+    view.has_times() || view.tasks.iter().any(|live| view.ago_ns(live.since_ns) > 1)
 }
 
 /// What the crowd waits for, and where in the program.
