@@ -99,12 +99,13 @@ mod task;
 mod tracing;
 mod waits;
 
-pub(crate) use describe::Descriptor;
+pub(crate) use describe::{source as describe, Descriptor};
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
 pub(crate) use recorder::thread_number;
 use spans::{begun, since};
 pub use task::task;
 pub(crate) use task::{all_woken, asks_reactor, asks_timer, block_on_task};
+pub(crate) use waits::task_names;
 pub use waits::{waits, Wait, WaitsFor};
 
 /// Why a waker is woken.
