@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_named() {
-        for text in ["0", "0s", "-1s", "nan", "inf", "1e400", "ten", "10x", "s", "5ms", "1..5s", "9e30"] {
+        for text in
+            ["0", "0s", "-1s", "nan", "inf", "1e400", "ten", "10x", "s", "5ms", "1..5s", "9e30"]
+        {
             let why = parse(text).expect_err(text);
             assert!(why.contains(&format!("{text:?}")) && why.contains("as 10s"), "{why}");
         }

@@ -88,13 +88,13 @@ pub(super) fn parse(value: &str) -> Result<Signal, String> {
 
 fn number_of_real_time(name: &str) -> Option<libc::c_int> {
     let (min, max) = real_time()?;
-    let offset = |text: &str| match text {
+    let offset = |after: &str, sign: char| match after {
         "" => Some(0),
-        text => text.parse::<u8>().ok().map(libc::c_int::from),
+        _ => after.strip_prefix(sign)?.parse::<u8>().ok().map(libc::c_int::from),
     };
     match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
-        (Some(after), _) => Some(min + offset(after.strip_prefix('+').unwrap_or(after))?),
-        (_, Some(after)) => Some(max - offset(after.strip_prefix('-').unwrap_or(after))?),
+        (Some(after), _) => Some(min + offset(after, '+')?),
+        (_, Some(after)) => Some(max - offset(after, '-')?),
         _ => None,
     }
 }

@@ -123,9 +123,8 @@ fn own_address() -> libc::sighandler_t {
 
 /// Whether somebody else's handler is set now.
 pub(super) fn is_replaced(signal: Signal) -> bool {
-    BEFORE.load(Ordering::Acquire).is_null().then_some(false).unwrap_or_else(|| {
-        current(signal).is_some_and(|current| current.sa_sigaction != own_address())
-    })
+    let is_set = !BEFORE.load(Ordering::Acquire).is_null();
+    is_set && current(signal).is_some_and(|current| current.sa_sigaction != own_address())
 }
 
 /// Sets the handler, once: a forked child has it from its parent. What was set before is kept, and called.

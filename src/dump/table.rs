@@ -93,9 +93,8 @@ impl Table {
         });
         tasks.iter_mut().for_each(|tasks| tasks.sort_unstable());
         let recorded = self.recorded.iter();
-        let mut recorded: Vec<_> = recorded
-            .map(|wait| (wait.task, wait.name.clone(), wait.place.clone()))
-            .collect();
+        let mut recorded: Vec<_> =
+            recorded.map(|wait| (wait.task, wait.name.clone(), wait.place.clone())).collect();
         recorded.sort_unstable();
         Shape {
             sources: reactor.and_then(|reactor| reactor.sources.clone()),
@@ -167,17 +166,82 @@ impl<'a> Names<'a> {
         let task = match waker {
             WakerSeen::Woken => return "it was woken and has not been polled since".to_owned(),
             WakerSeen::Unknown => return "wakes somebody".to_owned(),
-            WakerSeen::Of(task) => task.data(),
+            WakerSeen::Of(task) => task,
         };
+        let (task, table) = (task.data(), task.table());
         if let Some(thread) = self.threads.get(&task) {
             return format!("wakes block_on of thread {}", text::thread(*thread));
         }
         if let Some(name) = self.table.names.get(&(task as u64)) {
             return format!("wakes the task {name}");
         }
+        let main = self.table.tasks.iter().any(|list| list.main_tables.contains(&table));
         match self.listed.get(&task) {
             Some(name) => format!("wakes the task {} ({task:#x})", text::task(name)),
+            None if main => format!("wakes the main future of an executor's run ({task:#x})"),
             None => format!("wakes a task at {task:#x}"),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::Async;
+
+    /// A thread is stuck with a source's lock, or with the whole table's: the dump says so, and is not stuck itself.
+    #[test]
+    fn what_is_locked_is_said() {
+        let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = socket.get_ref().local_addr().unwrap().to_string();
+        let row = || {
+            let table = Table::read().to_string();
+            let row = table.lines().find(|line| line.contains(&address)).map(str::to_owned);
+            row.unwrap_or_else(|| panic!("no row of {address}\n{table}"))
+        };
+        assert!(row().ends_with(": nobody waits"), "{}", row());
+        let all = patiently(|| current::get().registry().try_all()).unwrap();
+        let is_it =
+            |source: &&std::sync::Arc<Source>| SourceSeen::read(source).what.contains(&address);
+        let locked = all.iter().find(is_it).unwrap().readiness().lock();
+        assert!(row().ends_with(": who waits is locked by another thread"), "{}", row());
+        drop(locked);
+        assert!(row().ends_with(": nobody waits"), "{}", row());
+    }
+
+    #[test]
+    fn a_reactor_in_words() {
+        let timer = |id, deadline_ns| TimerSeen { id, deadline_ns, waker: WakerSeen::Unknown };
+        let timers =
+            vec![timer(3, None), timer(1, Some(500_000_000)), timer(2, Some(61_500_000_000))];
+        let reactor = ReactorSeen {
+            tick: 9,
+            holder: Holder::Helper,
+            threads: None,
+            sources: None,
+            timers: Some(timers),
+        };
+        let list = TaskList { remarks: vec!["and 1 more".to_owned()], ..TaskList::default() };
+        let table = Table {
+            now_ns: 1_500_000_000,
+            reactor: Some(reactor),
+            tasks: Some(list),
+            recorded: Vec::new(),
+            names: HashMap::new(),
+        };
+        let expected = [
+            "  the reactor is in round 9; the helper thread async-io holds the driver lock",
+            "  the list of threads is locked by another thread",
+            "  the table of sources is locked by another thread",
+            "  3 timers",
+            "    timer 3 has fired, and its task is about to be woken; wakes somebody",
+            "    timer 1 is overdue by 1.0s; wakes somebody",
+            "    timer 2 is due in 60.0s; wakes somebody",
+            "  0 tasks of executors",
+            "    and 1 more",
+        ];
+        assert_eq!(table.to_string().lines().collect::<Vec<_>>(), expected);
     }
 }

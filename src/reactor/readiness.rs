@@ -111,6 +111,11 @@ impl TaskName {
         self.0
     }
 
+    /// The address of their table of functions.
+    pub(crate) fn table(self) -> usize {
+        self.1
+    }
+
     /// `None` where the standard library does not tell.
     #[inline]
     pub(crate) fn of(waker: &Waker) -> Option<TaskName> {

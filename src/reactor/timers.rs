@@ -267,6 +267,10 @@ mod tests {
         // Its place is its own until its waker is taken.
         let third = timers.insert(3, Waker::noop().clone()).key;
 
+        let seen = timers.try_seen().expect("nobody is at work on them");
+        let seen: Vec<_> = seen.iter().map(|timer| (timer.id, timer.deadline_ns)).collect();
+        assert_eq!(seen, [(first.id(), None), (other.id(), Some(2)), (third.id(), Some(3))]);
+
         let mut wakers = Vec::new();
         due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));
         let causes: Vec<Cause> = wakers.iter().map(|woken| woken.by).collect();

@@ -16,7 +16,7 @@ use ticks_format::published::executor as word;
 use ticks_recorder::{ListedTask, TaskList};
 
 use crate::published::Table;
-use crate::{local_state, state};
+use crate::{local_state, signal, state};
 
 /// async-task's bits of a task's state.
 const SCHEDULED: usize = 1;
@@ -76,6 +76,7 @@ fn in_words(state: usize) -> &'static str {
 
 /// Adds the tasks of all executors of this process.
 pub(crate) fn list(list: &mut TaskList) {
+    list.main_tables.push(signal::table_address());
     state::list(list);
     local_state::list(list);
 }

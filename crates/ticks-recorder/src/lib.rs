@@ -68,9 +68,10 @@ mod windows;
 pub use client::Client;
 pub use listing::{add_executor, list_tasks, ListTasks, ListedTask, TaskList};
 pub use recorder::{
-    clock_ns, elapsed_ns, has_foreign_rights, is_steady_with, listens, now, now_and_just_now, now_or_just_now,
-    own_recording, record, set_place, source_described, source_gone, stack_here, timer_begins,
-    timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
+    clock_ns, elapsed_ns, has_foreign_rights, is_steady_with, listens, now, now_and_just_now,
+    now_or_just_now, own_recording, record, set_place, source_described, source_gone, stack_here,
+    timer_begins, timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over,
+    waits, Rate,
 };
 pub use task::{asks_reactor, round_wakes, Cause, Task};
 pub use thread::thread_number;

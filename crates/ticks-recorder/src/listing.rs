@@ -20,6 +20,8 @@ pub struct ListedTask {
 pub struct TaskList {
     /// Those that could be listed.
     pub tasks: Vec<ListedTask>,
+    /// The addresses of the tables of wakers that wake the main future of a `run`.
+    pub main_tables: Vec<usize>,
     /// What else is to be said: of tasks that could not be listed. A line each.
     pub remarks: Vec<String>,
 }

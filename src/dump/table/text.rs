@@ -15,9 +15,7 @@ use crate::reactor::timers::TimerSeen;
 const ROWS_MAX: usize = 1_000;
 
 /// Kind and addresses.
-pub(super) fn described(
-    (kind, local, peer, _): (SourceKind, Address, Address, u64),
-) -> String {
+pub(super) fn described((kind, local, peer, _): (SourceKind, Address, Address, u64)) -> String {
     let kind = kind.name();
     match (local, peer) {
         (Address::None, Address::None) => kind.to_owned(),
@@ -37,7 +35,8 @@ pub(super) fn thread(number: u64) -> String {
 
 /// A task's future without what the executor has put around it.
 pub(super) fn task(name: &str) -> &str {
-    let inner = name.strip_prefix("async_executor::live::Live<").and_then(|it| it.strip_suffix('>'));
+    let inner =
+        name.strip_prefix("async_executor::live::Live<").and_then(|it| it.strip_suffix('>'));
     inner.and_then(|it| it.split_once(", ")).map_or(name, |(_, inner)| inner)
 }
 
@@ -161,11 +160,7 @@ impl Table {
     }
 }
 
-fn source_row(
-    f: &mut fmt::Formatter<'_>,
-    source: &SourceSeen,
-    names: &Names<'_>,
-) -> fmt::Result {
+fn source_row(f: &mut fmt::Formatter<'_>, source: &SourceSeen, names: &Names<'_>) -> fmt::Result {
     let (fd, what, key) = (source.fd, &source.what, source.key);
     let space = if what.is_empty() { "" } else { " " };
     write!(f, "    fd {fd}{space}{what}, key {key}")?;
