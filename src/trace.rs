@@ -9,6 +9,9 @@
 //!   to `log`.
 //! - **`ASYNC_IO_TRACE=<dir>` in the environment.** The flight recorder, see below.
 //!
+//! Without any of these, `ASYNC_IO_DUMP_SIGNAL=SIGUSR1` has the program print who waits, on standard error, when
+//! that signal comes, and `ASYNC_IO_DUMP_EVERY=10s` every ten seconds if it has changed.
+//!
 //! # Reading a record
 //!
 //! ```text
