@@ -34,11 +34,14 @@ type Signal = std::convert::Infallible;
 const CHECK: Duration = Duration::from_secs(1);
 
 /// From one table to the next, at least: a storm of signals is answered by one table each time.
+#[cfg(unix)]
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the variables ask for.
 #[derive(Debug)]
 struct Settings {
+    // Where there are no signals, it never has one.
+    #[cfg_attr(not(unix), allow(dead_code))]
     signal: Option<Signal>,
     every: Option<Duration>,
 }

@@ -2,13 +2,9 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::table::Table;
 use super::Why;
-
-/// How often a write is tried again that finds no room, a millisecond apart.
-const TRIES: u32 = 1_000;
 
 /// Prints one line.
 pub(super) fn say(text: fmt::Arguments<'_>) {
@@ -34,6 +30,10 @@ pub(super) fn table(why: &Why, table: &Table) {
 #[cfg(unix)]
 fn write(mut bytes: &[u8]) {
     use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    /// How often a write is tried again that finds no room, a millisecond apart.
+    const TRIES: u32 = 1_000;
 
     let stderr = std::io::stderr();
     let mut tries = TRIES;
@@ -54,6 +54,5 @@ fn write(mut bytes: &[u8]) {
 fn write(bytes: &[u8]) {
     use std::io::Write;
 
-    let _ = (TRIES, Duration::ZERO);
     let _ = std::io::stderr().write_all(bytes);
 }

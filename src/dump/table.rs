@@ -188,7 +188,10 @@ impl<'a> Names<'a> {
 mod tests {
     use std::net::UdpSocket;
 
+    use ticks_format::{Direction, Ticks};
+
     use super::*;
+    use crate::reactor::readiness::WaiterSeen;
     use crate::Async;
 
     /// A thread is stuck with a source's lock, or with the whole table's: the dump says so, and is not stuck itself.
@@ -216,11 +219,30 @@ mod tests {
         let timer = |id, deadline_ns| TimerSeen { id, deadline_ns, waker: WakerSeen::Unknown };
         let timers =
             vec![timer(3, None), timer(1, Some(500_000_000)), timer(2, Some(61_500_000_000))];
+        let direction = |dir, tick, waiters| DirectionSeen {
+            dir,
+            tick,
+            unclaimed: tick == 5,
+            hung_up: tick == 5,
+            waiters,
+        };
+        let ticks = Some(Ticks { a: 4, b: 3 });
+        let waiters = [(0, ticks, WakerSeen::Woken), (0, None, WakerSeen::Unknown)];
+        let waiters = waiters.map(|(number, ticks, waker)| WaiterSeen { number, ticks, waker });
+        let source = SourceSeen {
+            fd: 7,
+            key: 2,
+            what: "pipe".to_owned(),
+            directions: Some([
+                direction(Direction::Read, 5, Vec::new()),
+                direction(Direction::Write, 0, waiters.to_vec()),
+            ]),
+        };
         let reactor = ReactorSeen {
             tick: 9,
             holder: Holder::Helper,
             threads: None,
-            sources: None,
+            sources: Some(vec![source]),
             timers: Some(timers),
         };
         let list = TaskList { remarks: vec!["and 1 more".to_owned()], ..TaskList::default() };
@@ -234,7 +256,13 @@ mod tests {
         let expected = [
             "  the reactor is in round 9; the helper thread async-io holds the driver lock",
             "  the list of threads is locked by another thread",
-            "  the table of sources is locked by another thread",
+            "  1 source, of which 1 waited for",
+            "    fd 7 pipe, key 2",
+            "      to read: last event in round 5, which nobody waited for; nobody has asked since",
+            "      to read: the stream has ended, or there is an error or urgent data",
+            "      to write: waiter 0 since round 4 (ticks 4, 3), no event so far; it was woken and has not been \
+             polled since",
+            "      to write: waiter 0, no event so far; wakes somebody",
             "  3 timers",
             "    timer 3 has fired, and its task is about to be woken; wakes somebody",
             "    timer 1 is overdue by 1.0s; wakes somebody",
@@ -243,5 +271,30 @@ mod tests {
             "    and 1 more",
         ];
         assert_eq!(table.to_string().lines().collect::<Vec<_>>(), expected);
+    }
+
+    /// A hundred thousand timers are no table that anybody reads.
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let timer = |id| TimerSeen { id, deadline_ns: Some(0), waker: WakerSeen::Unknown };
+        let reactor = ReactorSeen {
+            tick: 0,
+            holder: Holder::Nobody,
+            threads: Some(Vec::new()),
+            sources: Some(Vec::new()),
+            timers: Some((1..=100_000).map(timer).collect()),
+        };
+        let table = Table {
+            now_ns: 0,
+            reactor: Some(reactor),
+            tasks: None,
+            recorded: Vec::new(),
+            names: HashMap::new(),
+        };
+        let text = table.to_string();
+        assert!(text.contains("  100000 timers\n"), "{text}");
+        assert!(text.contains("    … and 99000 more\n"), "{text}");
+        assert_eq!(text.matches("    timer ").count(), 1_000);
+        assert!(text.ends_with("  the list of executors is locked by another thread\n"), "{text}");
     }
 }

@@ -27,6 +27,8 @@ use crate::trace::Cause;
 mod seen;
 mod waits;
 
+#[cfg(all(test, not(loom)))]
+pub(crate) use seen::WaiterSeen;
 pub(crate) use seen::{DirectionSeen, WakerSeen};
 pub(crate) use waits::{Begun, WaiterId};
 use waits::{Claim, Waits};
