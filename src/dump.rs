@@ -60,8 +60,10 @@ pub(crate) fn start() {
     if STARTED.swap(started, Ordering::Relaxed) == started {
         return;
     }
+    // Counted from here: a signal may come before the thread begins.
+    let watcher = Watcher::new(settings);
     let builder = thread::Builder::new().name("async-io-dump".to_owned());
-    if let Err(error) = builder.spawn(move || watch(settings)) {
+    if let Err(error) = builder.spawn(move || watch(watcher)) {
         say(format_args!(
             "cannot start the thread that prints who waits ({error}): ASYNC_IO_DUMP_SIGNAL and \
              ASYNC_IO_DUMP_EVERY have no effect; raise the limit on threads (ulimit -u)"
@@ -140,11 +142,10 @@ impl fmt::Display for Why {
 }
 
 /// The thread.
-fn watch(settings: &'static Settings) {
+fn watch(mut watcher: Watcher) {
     // The program's handlers run on its own threads, as they do without this one.
     #[cfg(unix)]
     signal::block_all();
-    let mut watcher = Watcher::new(settings);
     loop {
         contain(|| watcher.turn());
     }
