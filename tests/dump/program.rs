@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
-use std::{io, process, thread};
+use std::{io, thread};
 
 use crate::util::{bounded, child};
 
@@ -38,6 +38,7 @@ impl Program {
         }
     }
 
+    #[cfg(unix)]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -81,6 +82,7 @@ impl Program {
     }
 
     /// The next line that has `part`, outside of tables.
+    #[cfg(unix)]
     #[track_caller]
     pub fn says(&mut self, part: &str) -> String {
         loop {
@@ -181,9 +183,10 @@ pub fn is_told() -> bool {
 }
 
 /// In the program: ends it when its input ends.
+#[cfg(unix)]
 pub fn end_with_input() {
     thread::spawn(|| {
         while is_told() {}
-        process::exit(0);
+        std::process::exit(0);
     });
 }
