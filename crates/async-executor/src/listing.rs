@@ -80,3 +80,62 @@ pub(crate) fn list(list: &mut TaskList) {
     state::list(list);
     local_state::list(list);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::{pending, poll_fn};
+    use std::sync::Mutex;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::{Executor, LocalExecutor};
+
+    async fn waits_for_ever() {
+        pending().await
+    }
+
+    /// What is said of the tasks whose type has `part`. Other tests may run beside this one.
+    fn states(part: &str) -> Vec<&'static str> {
+        let mut all = TaskList::default();
+        list(&mut all);
+        let found = all.tasks.iter().filter(|task| task.name.contains(part));
+        found.map(|task| task.state).collect()
+    }
+
+    #[test]
+    fn tasks_are_listed_by_type_and_state() {
+        let executor = Executor::new();
+        executor.spawn(waits_for_ever()).detach();
+        let woken: &'static Mutex<Option<Waker>> = Box::leak(Box::default());
+        let is_woken = poll_fn(move |cx| -> Poll<()> {
+            *woken.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        executor.spawn(is_woken).detach();
+        while executor.try_tick() {}
+        assert_eq!(states("waits_for_ever"), ["waits"]);
+        assert_eq!(states("tasks_are_listed_by_type_and_state"), ["waits"]);
+
+        let waker = woken.lock().unwrap().take();
+        waker.expect("it was polled").wake();
+        assert_eq!(
+            states("tasks_are_listed_by_type_and_state"),
+            ["was woken, and is to be polled"]
+        );
+        drop(executor);
+        assert!(states("waits_for_ever").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_said() {
+        let executor = Executor::new();
+        executor.spawn(waits_for_ever()).detach();
+        let local = LocalExecutor::new();
+        local.spawn(waits_for_ever()).detach();
+        let mut all = TaskList::default();
+        list(&mut all);
+        let says = |part: &str| all.remarks.iter().any(|remark| remark.contains(part));
+        assert!(says("not waited yet"), "{:?}", all.remarks);
+        assert!(says("LocalExecutor"), "{:?}", all.remarks);
+    }
+}
