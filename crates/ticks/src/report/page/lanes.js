@@ -6,7 +6,7 @@
 
 const BAR_NUMBERS = 4;
 
-/// The kinds, in the order of their numbers; the style has a colour for each.
+// The kinds, in the order of their numbers; the style has a colour for each.
 const KINDS = ['other', 'runs', 'scheduled', 'waits', 'forgotten', 'sleeps', 'round', 'wakes', 'several'];
 
 class Lanes {
@@ -31,7 +31,7 @@ class Lanes {
     }
   }
 
-  /// The bar at this place of a lane.
+  // The bar at this place of a lane.
   at(track, depth, index) {
     const lane = this.tracks[track].lanes[depth];
     const [begin, length, name, kind] = lane.slice(index * BAR_NUMBERS, (index + 1) * BAR_NUMBERS);
@@ -39,7 +39,7 @@ class Lanes {
     return { number, track, depth, index, begin, length, end: begin + length, kind, name: this.names[name] };
   }
 
-  /// The bar with this number.
+  // The bar with this number.
   bar(number) {
     let [low, high] = [0, this.begins.length];
     while (high - low > 1) {
@@ -51,7 +51,7 @@ class Lanes {
     return this.at(track, depth, number - first);
   }
 
-  /// The place of the first bar of a lane that ends after this time.
+  // The place of the first bar of a lane that ends after this time.
   firstAfter(lane, ns) {
     let [low, high] = [0, lane.length / BAR_NUMBERS];
     while (low < high) {
@@ -62,7 +62,7 @@ class Lanes {
     return low;
   }
 
-  /// The numbers of all bars of which the name, with the track's, has all the words; the names that do by themselves.
+  // The numbers of all bars of which the name, with the track's, has all the words; the names that do by themselves.
   search(words) {
     const small = this.names.map(name => name.toLowerCase());
     const found = [];

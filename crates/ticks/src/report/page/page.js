@@ -14,7 +14,7 @@ function showHead() {
   document.getElementById('subtitle').append(...parts.flatMap((part, at) => (at > 0 ? [make('br'), part] : [part])));
 }
 
-/// A column of the process, if there are several.
+// A column of the process, if there are several.
 function ofProcess() {
   return page.tables.processes.length > 1 ? [{ name: 'Process', of: processName, width: '9rem' }] : [];
 }

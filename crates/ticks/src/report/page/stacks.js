@@ -1,9 +1,9 @@
 // By which calls tasks wait: calls of runtimes and combinators are folded, equal tasks are told once.
 
-/// So many groups are made at a time.
+// So many groups are made at a time.
 const GROUPS_STEP = 60;
 
-/// The calls of a stack, the innermost first, as a list. Those that only pass polls on are behind a button.
+// The calls of a stack, the innermost first, as a list. Those that only pass polls on are behind a button.
 function callsOf(number) {
   if (number === null) return make('p', { class: 'empty', text: 'by calls that are not recorded' });
   const calls = page.calls.stacks[number].map(at => page.calls.calls[at]);
@@ -39,7 +39,7 @@ function callOf([name, line], kind) {
   return make('li', { class: kind || null }, make('span', { class: 'function', text: name }), make('span', { class: 'line', text: line }));
 }
 
-/// What is waited for, and where it was spawned, each with its calls.
+// What is waited for, and where it was spawned, each with its calls.
 function waitsOf({ waits, unknown, spawned }) {
   const parts = [];
   for (const [what, stack] of waits) {
@@ -50,7 +50,7 @@ function waitsOf({ waits, unknown, spawned }) {
   return parts;
 }
 
-/// All groups, so many at a time; `tasks` is the table that shows one task.
+// All groups, so many at a time; `tasks` is the table that shows one task.
 function showStacks(tasks) {
   const { heading, content } = section('stacks');
   const { groups, groups_left_out: leftOut, processes } = page.tables;
@@ -95,7 +95,7 @@ function showStacks(tasks) {
   look();
 }
 
-/// All that a search may find.
+// All that a search may find.
 function textOf(group) {
   const stacks = [...group.waits.map(([, stack]) => stack), group.spawned].filter(stack => stack !== null);
   const calls = stacks.flatMap(stack => page.calls.stacks[stack]).map(at => page.calls.calls[at].slice(0, 2).join(' '));
@@ -121,7 +121,7 @@ function groupOf(group, tasks, open, several) {
   return details;
 }
 
-/// A button that shows the task in the table.
+// A button that shows the task in the table.
 function taskLink(tasks, id, process, text = String(id)) {
   return make('button', {
     type: 'button', class: 'plain', text,

@@ -1,20 +1,20 @@
 // A table that sorts and filters. A long one has only those rows in the page that are seen.
 
-/// More rows than this have one height each and are in the page only while they are seen.
+// More rows than this have one height each and are in the page only while they are seen.
 const ROWS_ALL = 150;
 
-/// How high a row of a long table is: 2rem in the style, and its line.
+// How high a row of a long table is: 2rem in the style, and its line.
 const ROW_PX = 32;
 
-/// Rows beyond what is seen, above and below.
+// Rows beyond what is seen, above and below.
 const ROWS_SPARE = 8;
 
-/// So many rows of a long table are printed.
+// So many rows of a long table are printed.
 const ROWS_PRINTED = 500;
 
 class Table {
-  /// `columns`: `{ name, of: row => value, show: (value, row) => text, number, mono, short, width }`.
-  /// `details`: makes the elements that tell all of a row.
+  // `columns`: `{ name, of: row => value, show: (value, row) => text, number, mono, short, width }`.
+  // `details`: makes the elements that tell all of a row.
   constructor({ section: id, thing, columns, rows, leftOut, details }) {
     Object.assign(this, { columns, rows, details, thing });
     this.sorted = null;
@@ -68,7 +68,7 @@ class Table {
     return column.show ? column.show(value, row) : String(value);
   }
 
-  /// Keeps the rows that have all the words.
+  // Keeps the rows that have all the words.
   filter() {
     this.texts ??= this.rows.map(row => this.columns.map(column => this.text(column, row)).join('\n').toLowerCase());
     const words = wordsOf(this.search.value);
@@ -92,7 +92,7 @@ class Table {
     this.arrange();
   }
 
-  /// Puts the kept rows in order. Rows that have nothing in the column are last both ways.
+  // Puts the kept rows in order. Rows that have nothing in the column are last both ways.
   arrange() {
     if (this.sorted) {
       const { index, down } = this.sorted;
@@ -110,7 +110,7 @@ class Table {
     this.draw(true);
   }
 
-  /// Makes the rows that are seen.
+  // Makes the rows that are seen.
   draw(anew = false) {
     const total = this.order.length;
     let [from, to] = [0, total];
@@ -149,7 +149,7 @@ class Table {
     }, ...cells);
   }
 
-  /// Makes a row the chosen one, and with `tells` shows all of it.
+  // Makes a row the chosen one, and with `tells` shows all of it.
   choose(place, tells) {
     this.current = Math.max(0, Math.min(place, this.order.length - 1));
     if (this.order.length === 0) return;
@@ -171,7 +171,7 @@ class Table {
     }
   }
 
-  /// Each column with its text, then what else there is.
+  // Each column with its text, then what else there is.
   tell(row) {
     const list = make('dl');
     for (const column of this.columns) {
@@ -192,7 +192,7 @@ class Table {
     event.preventDefault();
   }
 
-  /// Finds the first row of which this holds, and shows it.
+  // Finds the first row of which this holds, and shows it.
   show(holds) {
     this.search.value = '';
     this.filter();

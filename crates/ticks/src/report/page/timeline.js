@@ -5,10 +5,10 @@ const TRACK_GAP_PX = 7;
 const AXIS_PX = 24;
 const TRACK_HEIGHT_MIN = LANE_PX + TRACK_GAP_PX;
 
-/// Closer is no use: records have nanoseconds.
+// Closer is no use: records have nanoseconds.
 const SPAN_NS_MIN = 200;
 
-/// So many causes and effects of a bar are named.
+// So many causes and effects of a bar are named.
 const NAMED = 12;
 
 class Timeline {
@@ -74,7 +74,7 @@ class Timeline {
 
   // What is shown.
 
-  /// Shows from one time to another, within the picture.
+  // Shows from one time to another, within the picture.
   set(from, to) {
     const length = Math.min(Math.max(to - from, SPAN_NS_MIN), this.span);
     this.from = Math.min(Math.max(from, 0), this.span - length);
@@ -91,7 +91,7 @@ class Timeline {
     this.set(this.from + step, this.to + step);
   }
 
-  /// Where each track is.
+  // Where each track is.
   layout() {
     const shows = new Set([...this.found].map(number => this.lanes.bar(number).track));
     this.rows = [];
@@ -215,7 +215,7 @@ class Timeline {
     }
   }
 
-  /// Round times, as far apart as their texts need.
+  // Round times, as far apart as their texts need.
   marks(width) {
     const rough = (this.to - this.from) / Math.max(2, (width - this.gutter) / 130);
     const power = 10 ** Math.floor(Math.log10(rough));
@@ -293,7 +293,7 @@ class Timeline {
     });
   }
 
-  /// The bar at this point of the canvas.
+  // The bar at this point of the canvas.
   hit(x, y) {
     const row = this.rowAt(y);
     if (!row || x < this.gutter) return null;
@@ -338,7 +338,7 @@ class Timeline {
 
   // The chosen bar.
 
-  /// Chooses the next or the previous bar of the chosen one's lane; without one, the first that is seen.
+  // Chooses the next or the previous bar of the chosen one's lane; without one, the first that is seen.
   step(by) {
     if (this.selected === null) {
       const row = this.rows.find(row => row.y + row.height > this.view.scrollTop + AXIS_PX);
@@ -378,7 +378,7 @@ class Timeline {
     this.details.replaceChildren(list);
   }
 
-  /// Chooses a bar, and moves the picture to where it is.
+  // Chooses a bar, and moves the picture to where it is.
   reveal(number) {
     const bar = this.lanes.bar(number);
     const length = this.to - this.from;
@@ -422,7 +422,7 @@ class Timeline {
   }
 }
 
-/// As much of the text as has room.
+// As much of the text as has room.
 function fitted(g, text, room) {
   if (room < 8) return '';
   // Wider than any letter of the font is on average.

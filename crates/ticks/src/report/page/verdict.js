@@ -1,6 +1,6 @@
 // What hangs, in words.
 
-/// The text, in which `task 17` leads to that task's row.
+// The text, in which `task 17` leads to that task's row.
 function linked(text, tasks, ids) {
   const parts = [];
   let from = 0;

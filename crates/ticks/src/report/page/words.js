@@ -2,7 +2,7 @@
 //
 // Texts of the data go into the page by `textContent` alone, so that no text of theirs is ever read as a tag.
 
-/// An element with its attributes and its children; a string is a text.
+// An element with its attributes and its children; a string is a text.
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,17 +18,17 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/// A count with a mark at each thousand.
+// A count with a mark at each thousand.
 function count(number) {
   return String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
-/// `1 task`, `3 tasks`.
+// `1 task`, `3 tasks`.
 function things(number, thing) {
   return `${count(number)} ${thing}${number === 1 ? '' : 's'}`;
 }
 
-/// A duration with three digits or so: `1.23 ms`, as the tool writes it.
+// A duration with three digits or so: `1.23 ms`, as the tool writes it.
 function duration(ns) {
   if (ns < 0) return `−${duration(-ns)}`;
   if (ns < 1e3) return `${Math.round(ns)} ns`;
@@ -37,7 +37,7 @@ function duration(ns) {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${unit}`;
 }
 
-/// Two parts of days, hours, minutes and seconds.
+// Two parts of days, hours, minutes and seconds.
 function long(seconds) {
   const parts = [['d', 86400], ['h', 3600], ['m', 60], ['s', 1]];
   const shown = [];
@@ -49,14 +49,14 @@ function long(seconds) {
   return shown.slice(0, 2).join(' ');
 }
 
-/// The time of day, UTC with microseconds, so many nanoseconds after a moment in microseconds since 1970.
+// The time of day, UTC with microseconds, so many nanoseconds after a moment in microseconds since 1970.
 function clock(beginUs, ns) {
   const us = beginUs + Math.round(ns / 1e3);
   const day = new Date(Math.floor(us / 1e3)).toISOString().slice(11, 19);
   return `${day}.${String(us % 1e6).padStart(6, '0')}`;
 }
 
-/// Whether each of the words is in the text. Both are in small letters.
+// Whether each of the words is in the text. Both are in small letters.
 function hasWords(text, words) {
   return words.every(word => text.includes(word));
 }
@@ -65,7 +65,7 @@ function wordsOf(text) {
   return text.toLowerCase().split(/\s+/).filter(word => word !== '');
 }
 
-/// Calls `work` once, a moment after the last of several calls.
+// Calls `work` once, a moment after the last of several calls.
 function afterwards(work) {
   let timer = 0;
   return () => {
@@ -76,13 +76,13 @@ function afterwards(work) {
 
 const page = JSON.parse(document.getElementById('data').textContent);
 
-/// The text of a section's heading, and its content.
+// The text of a section's heading, and its content.
 function section(id) {
   const found = document.getElementById(id);
   return { heading: found.querySelector('h2'), content: found.querySelector('.content') };
 }
 
-/// The process that a row is of, if there are several.
+// The process that a row is of, if there are several.
 function processName(row) {
   return page.tables.processes[row.process].name;
 }
