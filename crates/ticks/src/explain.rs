@@ -3,12 +3,12 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use crate::around::Around;
 use serde_json::Value as Json;
 
+use crate::around::Around;
 use crate::evidence;
 use crate::hosts::{self, Clocks};
-use crate::input::{Input, Inputs};
+use crate::input::{Cores, Input, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
@@ -35,8 +35,8 @@ use rules::{Verdict, RULES};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes that record
-    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
+    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md
     #[arg(long)]
@@ -44,6 +44,8 @@ pub struct Args {
     /// Where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -133,9 +135,9 @@ pub fn judge<'a>(inputs: &'a [Input], with: &With<'_>) -> anyhow::Result<(Facts<
 
 /// Explains.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = match args.files.is_empty() {
+    let mut inputs = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => Inputs { all: Vec::new(), failed: false },
-        false => Inputs::open(&args.files)?,
+        false => Inputs::with_cores(&args.files, &args.cores)?,
     };
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));

@@ -11,8 +11,10 @@ use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::logs::{self, Log};
+use crate::memory::{Core, Memory};
 use crate::plain::{plain, say};
 use crate::process::{self, State};
+use crate::snapshot::{self, Origin, Snapshot};
 
 /// One recording with its place.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Input {
     pub shift_ns: i64,
     /// What was seen in it, if it is a text log; the recording was made of it.
     pub log: Option<Log>,
+    /// Where it is from, if it was read from a process's memory; the recording was made of that.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Input {
@@ -37,10 +41,6 @@ impl Input {
             let mut begin = [0; 16];
             match file.read_up_to(0, &mut begin)? {
                 0 => bail!("is empty; nothing was recorded, or it was cut off"),
-                4.. if begin[..4] == *b"\x7fELF" => bail!(
-                    "is not a recording, but a program or a core dump; the recording of a program that \
-                     was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
-                ),
                 _ if !is_magic(begin) && logs::is_log(&file)? => {
                     let (file, log) = logs::import(file)?;
                     Ok((Recording::open(file)?, Some(log)))
@@ -54,25 +54,75 @@ impl Input {
         };
         let (recording, log) = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
-        Ok(Input { path, recording, pid: None, shift_ns: 0, log })
+        Ok(Input { path, recording, pid: None, shift_ns: 0, log, snapshot: None })
+    }
+
+    /// What the memory of the live process says.
+    fn of_memory(pid: u32) -> anyhow::Result<Vec<Input>> {
+        let found = snapshot::of_process(pid)?.into_iter();
+        Ok(found
+            .map(|found| Input::of_snapshot(pid.to_string().into(), Some(pid), found))
+            .collect())
+    }
+
+    /// What a core dump says: the recording that the process had, if that is still there, or else its memory.
+    fn of_core(path: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
+        let of_core = || -> anyhow::Result<_> {
+            let core = Core::open(path, exe)?;
+            match recording_beside(path, &core) {
+                Some(recording) => Ok((vec![recording], Vec::new())),
+                None => Ok((Vec::new(), snapshot::of_core(path, &core, exe)?)),
+            }
+        };
+        let (recorded, found) = of_core().with_context(|| path.display().to_string())?;
+        if let Some(input) = recorded.first() {
+            say!("{}: its recording {} is read", path.display(), input.path.display());
+            return Ok(recorded);
+        }
+        Ok(found
+            .into_iter()
+            .map(|found| Input::of_snapshot(path.to_owned(), None, found))
+            .collect())
+    }
+
+    fn of_snapshot(
+        path: PathBuf,
+        pid: Option<u32>,
+        (recording, snapshot): (Recording<File>, Snapshot),
+    ) -> Input {
+        Input { path, recording, pid, shift_ns: 0, log: None, snapshot: Some(snapshot) }
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
-    fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+    fn find(file_or_pid: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
-                let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
-                let inputs = found.into_iter();
-                Ok(inputs
-                    .map(|(path, recording)| Input {
-                        path,
-                        recording,
-                        pid: Some(pid),
-                        shift_ns: 0,
-                        log: None,
-                    })
-                    .collect())
+                let found = match process::recordings(pid) {
+                    Ok(found) => found.into_iter(),
+                    // It is looked at without.
+                    Err(error) if process::has_proc() => {
+                        let why = |memory: anyhow::Error| match Path::new(&format!("/proc/{pid}"))
+                            .exists()
+                        {
+                            true => memory
+                                .context(format!("{error:#}; its memory was looked at instead")),
+                            false => error,
+                        };
+                        let found = Input::of_memory(pid).map_err(why);
+                        return found.with_context(|| format!("process {pid}"));
+                    }
+                    Err(error) => return Err(error.context(format!("process {pid}"))),
+                };
+                let of = |(path, recording)| Input {
+                    path,
+                    recording,
+                    pid: Some(pid),
+                    shift_ns: 0,
+                    log: None,
+                    snapshot: None,
+                };
+                Ok(found.map(of).collect())
             }
             None if file_or_pid.is_dir() => bail!(
                 "{}: expected a recording, found a directory; name a file in it",
@@ -81,6 +131,7 @@ impl Input {
             None if is_word(file_or_pid) && !file_or_pid.exists() => {
                 bail!("{}: neither a file nor the number of a process", file_or_pid.display())
             }
+            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, exe),
             _ => Ok(vec![Input::open(file_or_pid)?]),
         }
     }
@@ -90,8 +141,25 @@ impl Input {
         self.path.display().to_string()
     }
 
+    /// Has what follows be of now: the memory of a process is read anew, and of a recording the clock, which is
+    /// all of it that a reader keeps.
+    pub fn refresh(&mut self) -> anyhow::Result<()> {
+        let Some(Snapshot { origin: Origin::Process(pid), place, .. }) = self.snapshot else {
+            return Ok(self.recording.refresh_clock()?);
+        };
+        // Of a process that has ended since, what was seen last stays.
+        let mut found = Input::of_memory(pid).unwrap_or_default().into_iter();
+        if let Some(input) = found.nth(place) {
+            *self = input;
+        }
+        Ok(())
+    }
+
     /// Says on stderr what was found wrong so far, and whether there was anything.
     pub fn report_problems(&self) -> bool {
+        for problem in self.snapshot.iter().flat_map(|snapshot| &snapshot.problems) {
+            say!("{}: {problem}", self.path.display());
+        }
         for problem in self.recording.problems() {
             say!("{}: {problem}", self.path.display());
         }
@@ -126,6 +194,13 @@ impl Input {
     pub fn state(&self) -> State {
         if self.log.is_some() {
             return State::Unknown;
+        }
+        match &self.snapshot {
+            Some(Snapshot { origin: Origin::Process(pid), .. }) => {
+                return State::of_process(u64::from(*pid))
+            }
+            Some(Snapshot { origin: Origin::Core, .. }) => return State::Dumped,
+            None => {}
         }
         if self.recording.counter(counter::CLOSED).is_ok_and(|closed| closed != 0) {
             return State::Ended;
@@ -195,6 +270,17 @@ impl Input {
     }
 }
 
+/// Core dumps that are looked at.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Cores {
+    /// A core dump, also one that systemd-coredump has compressed with zstd, lz4 or xz
+    #[arg(long = "core", value_name = "CORE")]
+    pub cores: Vec<PathBuf>,
+    /// The program that the core dump is of, if its file is not where it ran
+    #[arg(long, value_name = "FILE")]
+    pub exe: Option<PathBuf>,
+}
+
 /// What is looked at: the recordings that can be opened, of those that were asked for.
 #[derive(Debug)]
 pub struct Inputs {
@@ -208,9 +294,17 @@ impl Inputs {
     /// Opens all that is meant. One that cannot be opened hides none of the others: it is said on stderr, and
     /// an error only if there is nothing else to look at.
     pub fn open(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        Inputs::with_cores(files_or_pids, &Cores::default())
+    }
+
+    /// The same, with core dumps.
+    pub fn with_cores(files_or_pids: &[PathBuf], cores: &Cores) -> anyhow::Result<Inputs> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
-        for file_or_pid in files_or_pids {
-            match Input::find(file_or_pid) {
+        let exe = cores.exe.as_deref();
+        let found = files_or_pids.iter().map(|file_or_pid| Input::find(file_or_pid, exe));
+        let of_cores = cores.cores.iter().map(|core| Input::of_core(core, exe));
+        for found in found.chain(of_cores) {
+            match found {
                 Ok(found) => all.extend(found),
                 Err(error) => errors.push(error),
             }
@@ -228,7 +322,8 @@ impl Inputs {
 
     /// Those of these processes, without the ones that have ended since they were found.
     pub fn of_processes(pids: &[u32]) -> Inputs {
-        let of_process = |pid: &u32| Input::find(Path::new(&pid.to_string())).unwrap_or_default();
+        let of_process =
+            |pid: &u32| Input::find(Path::new(&pid.to_string()), None).unwrap_or_default();
         Inputs { all: pids.iter().flat_map(of_process).collect(), failed: false }
     }
 
@@ -259,6 +354,23 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         ));
     }
     File::open(path)
+}
+
+/// The recording of the process that the core dump is of: where it was mapped from, or beside the dump.
+fn recording_beside(path: &Path, core: &Core) -> Option<Input> {
+    let pid = core.pid()?;
+    let mapped = core.mappings().iter().filter_map(|mapping| mapping.path.clone());
+    let mapped = mapped.filter(|path| path.extension().is_some_and(|it| it == "ticks"));
+    let beside = path.with_file_name(format!("{pid}.ticks"));
+    let inputs = mapped.chain([beside]).filter_map(|path| Input::open(&path).ok());
+    inputs.into_iter().find(|input| input.recording.header().pid == u64::from(pid))
+}
+
+/// Whether the file begins like a core dump or a program, or is compressed as core dumps are.
+fn is_core(path: &Path) -> bool {
+    let mut begin = [0; 16];
+    let got = open_file(path).and_then(|file| file.read_up_to(0, &mut begin)).unwrap_or(0);
+    Core::is_elf(&begin[..got]) || Core::is_packed(&begin[..got])
 }
 
 /// Whether a file that begins like this is a recording, of a machine of either byte order.

@@ -10,7 +10,7 @@ use crate::evidence;
 use crate::explain;
 use crate::export;
 use crate::hosts;
-use crate::input::Inputs;
+use crate::input::{Cores, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::{plain, say};
 use crate::symbols::Options;
@@ -48,9 +48,11 @@ use redact::Redactor;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes that record
-    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
+    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
     /// Where to write the page, as hang.html; `-` is stdout
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
@@ -73,6 +75,7 @@ const EXAMPLES: &str = "\
 Examples:
   ticks report 4711 -o hang.html
   ticks report --redact /tmp/t/4711.ticks -o hang.html
+  ticks report --core core.4711 --exe ./server -o hang.html
   ticks report --symbols ./from-the-build-server /tmp/t/*.ticks -o hang.html
   ticks report --strace trace.txt --pcap lo.pcap 4711.ticks -o hang.html
 
@@ -91,9 +94,9 @@ struct Page {
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     // Before all is read, which may take a while.
     let output = Output::check(&args.output, args.force)?;
-    let mut inputs = match args.files.is_empty() {
+    let mut inputs = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => Inputs { all: Vec::new(), failed: false },
-        false => Inputs::open(&args.files)?,
+        false => Inputs::with_cores(&args.files, &args.cores)?,
     };
     let Page { mut data, summary, is_damaged } = gather(args, &mut inputs)?;
     let text = match args.redact {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::explain;
-use crate::input::Inputs;
+use crate::input::{Cores, Inputs};
 use crate::outcome::Outcome;
 use crate::symbols;
 use crate::units;
@@ -63,9 +63,11 @@ use view::View;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings, or the numbers of processes that record
+    /// The recordings, or the numbers of processes; of one that does not record the memory is read
     #[arg(value_name = "FILE|PID")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
     /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
@@ -109,6 +111,7 @@ Examples:
   ticks who --all 4711 | grep forgotten
   ticks who --stacks --symbols ./from-the-build-server /tmp/t/4711.ticks
   ticks who --every 10s 4711
+  ticks who --core core.4711 --exe ./server
   ticks who /tmp/t/*.ticks
   ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'
   ticks who --json 4711 | jq 'select(.kind == \"task\" and .task_state == \"forgotten\")'";
@@ -129,7 +132,7 @@ impl Args {
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(anstream::stdout().lock());
-    let damaged = match args.files.is_empty() {
+    let damaged = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => list_processes(&mut out, args)?,
         false => show_waits(&mut out, args)?,
     };
@@ -157,7 +160,7 @@ fn list_processes(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
 
 /// Returns whether something could not be read.
 fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
-    let mut inputs = Inputs::open(&args.files)?;
+    let mut inputs = Inputs::with_cores(&args.files, &args.cores)?;
     let mut books = args.books(&inputs);
     let mut is_first = true;
     let mut damaged = false;
@@ -206,7 +209,7 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
         }
         for input in &mut inputs.all {
             let place = input.place();
-            input.recording.refresh_clock().context(place)?;
+            input.refresh().context(place)?;
         }
     }
     for input in &inputs.all {

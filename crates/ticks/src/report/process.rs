@@ -69,6 +69,7 @@ impl Tables {
         let mut notes = table::notes(view);
         notes.extend(book.notes().map(str::to_owned));
         notes.extend(input.recording.problems().iter().cloned());
+        notes.extend(input.snapshot.iter().flat_map(|snapshot| snapshot.problems.iter().cloned()));
         self.processes.push(json!({
             "name": input.process_name(),
             "head": table::head(view),
@@ -107,7 +108,11 @@ fn about(input: &Input, sums: &Json) -> anyhow::Result<Vec<[String; 2]>> {
     let recording = &input.recording;
     let mut about: Vec<[String; 2]> = Vec::new();
     let mut say = |name: &str, text: String| about.push([name.to_owned(), text]);
-    let kind = if input.log.is_some() { "text log" } else { "recording" };
+    let kind = match (&input.log, &input.snapshot) {
+        (Some(_), _) => "text log",
+        (None, Some(_)) => "read from the memory of",
+        (None, None) => "recording",
+    };
     say(kind, input.path.display().to_string());
     say("process", format!("{}, {}", recording.header().pid, input.state()));
     for (name, text) in recording.about() {
@@ -120,7 +125,7 @@ fn about(input: &Input, sums: &Json) -> anyhow::Result<Vec<[String; 2]>> {
     }
     say("records", units::count(sums["records"].as_u64().unwrap_or(0)));
     let rings = recording.rings()?;
-    if input.log.is_none() {
+    if input.log.is_none() && input.snapshot.is_none() {
         let slots = rings.iter().map(|ring| ring.slots).max().unwrap_or(0);
         let bytes = slots * ticks_format::slot::SLOT_BYTES as u64;
         let rings = units::things(rings.len() as u64, "ring");

@@ -17,9 +17,10 @@ use crate::input::Input;
 const HOMES: [&str; 4] = ["/home/", "/Users/", "\\Users\\", "\\\\Users\\\\"];
 
 /// What the recording says of itself and of nobody. All else that it may say of its process is left out.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 17] = [
     "recording",
     "text log",
+    "read from the memory of",
     "process",
     "program",
     "host",

@@ -29,7 +29,7 @@ fn wait(
     let own = own.or_else(|| wait.place.as_deref().map(|place| short(place).to_owned()));
     Ok(json!({
         "process": process,
-        "since_ns": view.ago_ns(wait.since_ns),
+        "since_ns": view.has_times().then(|| view.ago_ns(wait.since_ns)),
         "least": !view.state.has_end(),
         "task": task_id,
         "waker": format!("{:#x}", wait.waiter.task),
@@ -57,7 +57,14 @@ pub fn waits(
         row["events"] = events.map(|events| events.count).into();
         row["events_least"] = events.is_some_and(|events| events.is_at_least).into();
         row["last_event_ns"] = of_source.last_event_ns.map(|last| view.ago_ns(last)).into();
-        row["woken_ns"] = of_source.woken_ns.map(|woken| view.ago_ns(woken)).into();
+        row["woken_ns"] =
+            of_source.woken_ns.filter(|_| view.has_times()).map(|woken| view.ago_ns(woken)).into();
+        row["is_woken"] = of_source.woken_ns.is_some().into();
+        // A process's memory has rounds where a recording has times.
+        row["round"] = match of_source.waiter.awaited {
+            Awaited::Source { ticks: Some(ticks), .. } if !view.has_times() => ticks.a.into(),
+            _ => Json::Null,
+        };
         row["socket"] = of_source.socket.as_ref().map(|socket| socket.text()).into();
         rows.push(row);
     }

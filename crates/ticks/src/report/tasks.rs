@@ -78,7 +78,7 @@ fn row(process: usize, view: &View<'_>, account: &Account<'_>, calls: &mut Calls
         "id": task.id,
         "name": account.title,
         "state": state_name(task.state),
-        "since_ns": view.ago_ns(live.since_ns),
+        "since_ns": view.has_times().then(|| view.ago_ns(live.since_ns)),
         "least": !view.state.has_end(),
         "for": what,
         "in": account.waits.first().map_or("", WaitFor::own_text),

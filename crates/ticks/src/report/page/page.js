@@ -56,7 +56,11 @@ function showWaits() {
     { name: 'Address', of: row => row.address, width: '24%' },
     { name: 'Dir', of: row => row.dir, short: true, width: '4rem' },
     { name: 'Since', of: row => row.since_ns, show: time, number: true, width: '7rem' },
-    ...(has('woken_ns') ? [{ name: 'Woken', of: row => row.woken_ns, show: ago, number: true, width: '7rem' }] : []),
+    ...(has('round') ? [{ name: 'Since round', of: row => row.round, number: true, width: '7rem' }] : []),
+    ...(rows.some(row => row.is_woken) ? [{
+      name: 'Woken', of: row => (row.is_woken ? row.woken_ns ?? 'yes' : null), number: true, width: '7rem',
+      show: (ns, row) => (ns === 'yes' ? ns : ago(ns, row)),
+    }] : []),
     { name: 'Events', of: row => row.events, show: (value, row) => `${row.events_least ? '≥ ' : ''}${count(value)}`, number: true, width: '5rem' },
     { name: 'Last event', of: row => row.last_event_ns, show: ago, number: true, width: '8rem' },
     ...(has('socket') ? [{ name: 'Socket', of: row => row.socket, width: '14%' }] : []),
