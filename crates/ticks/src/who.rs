@@ -22,7 +22,7 @@ mod stacks;
 pub mod table;
 mod task_json;
 pub mod task_stacks;
-mod task_table;
+pub mod task_table;
 pub mod tasks;
 mod tree;
 pub mod unasked;

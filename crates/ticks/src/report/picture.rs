@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{json, Value as Json};
 
+use super::process;
 use crate::input::Input;
 use crate::timeline::{SliceId, Timeline, Track, TrackId};
 use crate::units;
@@ -46,7 +47,9 @@ impl Bar {
 
 /// The picture as JSON.
 pub fn of(timeline: &Timeline, inputs: &[Input]) -> Json {
-    let all = bars(timeline);
+    let mut all = bars(timeline);
+    // What was read from a memory is of one moment.
+    all.retain(|bar| inputs[timeline.track(bar.track).input()].snapshot.is_none());
     let total = all.len() as u64;
     let begin_ns = all.iter().map(|bar| bar.begin_ns).min().unwrap_or(0);
     let end_ns = all.iter().map(|bar| bar.end_ns).max().unwrap_or(0);
@@ -121,20 +124,21 @@ fn bars(timeline: &Timeline) -> Vec<Bar> {
 /// The tracks that are shown, in their order, and how many are not: of sources and tasks, those are shown that went on
 /// to the end, and of these the ones whose last bar is the longest.
 fn tracks(timeline: &Timeline, bars: &[Bar]) -> (Vec<(TrackId, Track)>, usize) {
-    let all = timeline.tracks();
-    let Some(left_out) = all.len().checked_sub(TRACKS_MAX).filter(|more| *more > 0) else {
-        return (all, 0);
-    };
+    // When each track's last bar ends and begins.
     let mut last: HashMap<TrackId, (u64, u64)> = HashMap::new();
     for bar in bars.iter().filter(|bar| bar.depth == 0) {
         last.insert(bar.track, (bar.end_ns, bar.begin_ns));
     }
+    let mut kept = timeline.tracks();
+    kept.retain(|(id, _)| last.contains_key(id));
+    let Some(left_out) = kept.len().checked_sub(TRACKS_MAX).filter(|more| *more > 0) else {
+        return (kept, 0);
+    };
     let rank = |(id, track): &(TrackId, Track)| {
         let is_of_thread = matches!(track, Track::Thread { .. } | Track::Calls { .. });
         let (end_ns, begin_ns) = last.get(id).copied().unwrap_or_default();
         (!is_of_thread, std::cmp::Reverse(end_ns), begin_ns)
     };
-    let mut kept = all;
     kept.sort_by_key(rank);
     kept.truncate(TRACKS_MAX);
     kept.sort_by_key(|(_, track)| *track);
@@ -240,7 +244,7 @@ fn draw(
         }
         let mut name = timeline.track_name(*id);
         if inputs.len() > 1 {
-            name = format!("{}: {name}", inputs[track.input()].process_name());
+            name = format!("{}: {name}", process::name(&inputs[track.input()]));
         }
         shown.push(json!({ "name": name, "kind": track_kind(*track), "lanes": drawn }));
     }

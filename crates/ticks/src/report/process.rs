@@ -71,7 +71,8 @@ impl Tables {
         notes.extend(input.recording.problems().iter().cloned());
         notes.extend(input.snapshot.iter().flat_map(|snapshot| snapshot.problems.iter().cloned()));
         self.processes.push(json!({
-            "name": input.process_name(),
+            "name": name(input),
+            "has_records": input.snapshot.is_none(),
             "head": table::head(view),
             "about": about(input, &sums)?,
             "timers": sums["timers"],
@@ -101,6 +102,12 @@ impl Tables {
             "threads": self.threads.into_json(),
         })
     }
+}
+
+/// What a process is called in the page. A log does not say of which it is.
+pub fn name(input: &Input) -> String {
+    let file = input.path.file_name().filter(|_| input.log.is_some());
+    file.map_or_else(|| input.process_name(), |file| file.to_string_lossy().into_owned())
 }
 
 /// What the recording says of itself: a name and a text each.

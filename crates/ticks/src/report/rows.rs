@@ -49,7 +49,7 @@ pub fn waits(
     for of_source in view.waits.iter().filter(|wait| !is_timer(wait)) {
         let [fd, kind, address, dir] = table::what(view, of_source);
         let mut row = wait(process, view, of_source, book, calls)?;
-        let events = of_source.events;
+        let events = of_source.events.filter(|_| view.has_times());
         row["fd"] = fd.parse::<i64>().ok().into();
         row["kind"] = kind.into();
         row["address"] = address.into();
@@ -109,6 +109,8 @@ pub fn sources(process: usize, view: &View<'_>, sums: &Json) -> Vec<Json> {
     let row = |of_source: &Json| {
         let key = Key(of_source["key"].as_u64().unwrap_or_default());
         let registered = view.sources.get(&key).is_some_and(|source| source.registered);
+        // A memory does not count.
+        let counted = |name: &str| Some(&of_source[name]).filter(|_| view.has_times());
         json!({
             "process": process,
             "fd": of_source["fd"],
@@ -118,10 +120,10 @@ pub fn sources(process: usize, view: &View<'_>, sums: &Json) -> Vec<Json> {
             "peer": address(&of_source["peer"]),
             "registered": registered,
             "waits": waits.get(&key.0).copied().unwrap_or(0),
-            "events": of_source["events"],
-            "wakes": of_source["wakes"],
-            "spurious": of_source["spurious"],
-            "polls": of_source["polls"],
+            "events": counted("events"),
+            "wakes": counted("wakes"),
+            "spurious": counted("spurious"),
+            "polls": counted("polls"),
             "wait_p50_ns": of_source["waits"]["p50_ns"],
             "wait_max_ns": of_source["waits"]["max_ns"],
             "unasked_ns": unasked.get(&key.0),

@@ -1,6 +1,7 @@
 //! The tasks: each as a row, and those of which the same is told as a group with its stacks.
 
 use serde_json::{json, Value as Json};
+use ticks_format::TaskState;
 
 use super::calls::Calls;
 use super::process::ROWS_MAX;
@@ -8,6 +9,7 @@ use crate::symbols::Place;
 use crate::who::account::{state_name, Account, WaitFor};
 use crate::who::calls::Frames;
 use crate::who::task_stacks;
+use crate::who::task_table;
 use crate::who::view::View;
 
 /// How many groups there are at most.
@@ -42,7 +44,7 @@ pub fn groups(
             "count": group.len(),
             "tasks": ids.collect::<Vec<_>>(),
             "waits": waits.collect::<Vec<_>>(),
-            "unknown": first.unknown,
+            "unknown": unknown(view, first),
             "spawned": stack(first.spawned.as_deref(), calls),
         })
     };
@@ -69,10 +71,14 @@ fn row(process: usize, view: &View<'_>, account: &Account<'_>, calls: &mut Calls
     let duration = |units| view.input.recording.clock().duration_ns(units);
     let waits: Vec<_> =
         account.waits.iter().map(|wait| wait_json(&wait.text, wait, calls)).collect();
+    let unknown = unknown(view, account);
+    let texts = account.waits.iter().map(|wait| &wait.text).chain(&unknown);
     let what = match account.note.is_empty() {
         false => account.note.clone(),
-        true => account.waits.iter().map(|wait| &*wait.text).collect::<Vec<_>>().join("; "),
+        true => texts.map(String::as_str).collect::<Vec<_>>().join("; "),
     };
+    // What a memory does not have is not 0.
+    let counted = |count: u64| view.has_times().then_some(count);
     json!({
         "process": process,
         "id": task.id,
@@ -82,15 +88,23 @@ fn row(process: usize, view: &View<'_>, account: &Account<'_>, calls: &mut Calls
         "least": !view.state.has_end(),
         "for": what,
         "in": account.waits.first().map_or("", WaitFor::own_text),
-        "polls": task.polls,
-        "polled_ns": duration(task.polled),
-        "longest_ns": duration(task.longest),
-        "wakes": task.wakes,
+        "polls": counted(task.polls),
+        "polled_ns": counted(duration(task.polled)),
+        "longest_ns": counted(duration(task.longest)),
+        "wakes": counted(task.wakes),
         "parent": Some(task.parent).filter(|parent| *parent != 0),
         "waits": waits,
-        "unknown": account.unknown,
+        "unknown": unknown,
         "spawned": stack(account.spawned.as_deref(), calls),
     })
+}
+
+/// What is said of waits of which nothing is kept, if there are any.
+fn unknown(view: &View<'_>, account: &Account<'_>) -> Option<String> {
+    let is_waiting = account.live.task.state == TaskState::Waiting;
+    let is_all = account.waits.is_empty();
+    let says = is_waiting && (account.unknown > 0 || is_all);
+    says.then(|| task_table::unknown(view, account.unknown, is_all))
 }
 
 /// What is waited for, with the number of its stack.

@@ -81,7 +81,7 @@ function showTimers() {
     { name: 'In', of: row => row.in, mono: true, width: '50%' },
   ], byCalls);
   const { content } = section('timers');
-  for (const process of page.tables.processes) {
+  for (const process of page.tables.processes.filter(process => process.has_records)) {
     const { inserted, removed, fired, late } = process.timers;
     const lateness = late.count > 0 ? `, late by ${duration(late.p50_ns)} (half of them), ${duration(late.p99_ns)} (99 %), ${duration(late.max_ns)} at most` : '';
     const of = page.tables.processes.length > 1 ? `${process.name}: ` : '';

@@ -45,7 +45,7 @@ function waitsOf({ waits, unknown, spawned }) {
   for (const [what, stack] of waits) {
     parts.push(make('p', { class: 'wait' }, 'waits for ', make('strong', { text: what })), callsOf(stack));
   }
-  if (unknown > 0) parts.push(make('p', { class: 'wait', text: `and for ${count(unknown)} more that are not recorded` }));
+  if (unknown !== null) parts.push(make('p', { class: 'wait' }, waits.length === 0 && 'waits for ', make('strong', { text: unknown })));
   if (spawned !== null) parts.push(make('p', { class: 'wait', text: 'spawned in' }), callsOf(spawned));
   return parts;
 }

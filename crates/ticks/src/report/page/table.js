@@ -16,7 +16,9 @@ class Table {
   // `columns`: `{ name, of: row => value, show: (value, row) => text, number, mono, short, width }`.
   // `details`: makes the elements that tell all of a row.
   constructor({ section: id, thing, columns, rows, leftOut, details }) {
-    Object.assign(this, { columns, rows, details, thing });
+    // A column that says nothing takes no room.
+    const says = column => rows.some(row => this.text(column, row) !== '');
+    Object.assign(this, { columns: columns.filter(says), rows, details, thing });
     this.sorted = null;
     this.order = rows.map((_, index) => index);
     this.current = -1;

@@ -123,12 +123,17 @@ class Timeline {
     return Math.min(280, Math.max(110, this.view.clientWidth * 0.22));
   }
 
+  // How wide the picture is without the names, and without an edge for what happens at the very end.
+  get room() {
+    return Math.max(50, this.view.clientWidth - this.gutter - 10);
+  }
+
   x(ns) {
-    return this.gutter + (ns - this.from) / (this.to - this.from) * (this.view.clientWidth - this.gutter);
+    return this.gutter + (ns - this.from) / (this.to - this.from) * this.room;
   }
 
   ns(x) {
-    return this.from + (x - this.gutter) / (this.view.clientWidth - this.gutter) * (this.to - this.from);
+    return this.from + (x - this.gutter) / this.room * (this.to - this.from);
   }
 
   // Drawing.
@@ -270,7 +275,7 @@ class Timeline {
       if (Math.abs(x - this.drag.x) > 4) this.drag.zooms = !this.drag.moves;
       if (this.drag.moves) {
         const length = this.to - this.from;
-        const from = this.drag.from - (x - this.drag.x) / (this.view.clientWidth - this.gutter) * length;
+        const from = this.drag.from - (x - this.drag.x) / this.room * length;
         this.set(from, from + length);
       } else this.draw();
     });
