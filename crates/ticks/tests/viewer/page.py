@@ -4,7 +4,8 @@
 
 PAGE is the page, which is opened as a file, with no network. PICTURES is the directory for the screenshots. LOOK is what
 to look for, as JSON: `filter`, words for the table of tasks; `stack`, words for the stacks; `timeline`, words for the
-timeline; `picture`, how a screenshot for readers is called, if there is to be one. What is seen goes to stdout as JSON.
+timeline; `schemes`, light or dark or both; `picture`, how a screenshot for readers is called, if there is to be one. What
+is seen goes to stdout as JSON.
 """
 
 import json
@@ -13,6 +14,8 @@ import sys
 
 from browser import LIMIT_MS, launch
 from playwright.sync_api import expect, sync_playwright
+
+VIEWPORT = {"width": 1280, "height": 900}
 
 # The lightness of a colour, and how far a text's is from that of what is behind it: WCAG 2's contrast.
 CONTRAST = """selectors => {
@@ -179,8 +182,27 @@ def follow_the_verdict(page):
     return page.locator("#tasks").get_by_role("region").inner_text()
 
 
+def take_picture(page, path, words):
+    """From the verdict to the timeline, where these words begin, with the stacks closed."""
+    page.locator("#stacks").get_by_role("button", name="Close all").click()
+    timeline = page.locator("#timeline")
+    timeline.get_by_role("searchbox").fill(words)
+    expect(timeline.locator(".hits")).not_to_be_empty()
+    timeline.get_by_role("searchbox").press("Enter")
+    view = timeline.get_by_role("application")
+    for key in ["Enter", "-", "-", "-", "Escape"]:
+        view.press(key)
+    timeline.get_by_role("searchbox").fill("")
+    expect(timeline.locator(".hits")).to_be_empty()
+    page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    page.mouse.move(0, 0)
+    legend = timeline.locator(".legend").bounding_box()
+    bottom = legend["y"] + legend["height"] + 8
+    page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": VIEWPORT["width"], "height": bottom})
+
+
 def view(browser, file, pictures, look, scheme):
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme, offline=True)
+    context = browser.new_context(viewport=VIEWPORT, color_scheme=scheme, offline=True)
     page = context.new_page()
     page.set_default_timeout(LIMIT_MS)
     said, asked = [], []
@@ -193,14 +215,15 @@ def view(browser, file, pictures, look, scheme):
         "nodes": nodes(page),
         "verdict": page.locator("#verdict").inner_text(),
         # Before anything is scrolled or clicked.
-        "verdict_in_view": page.locator("#verdict .finding").first.bounding_box()["y"] < 900,
+        "verdict_in_view": page.locator("#verdict .finding").first.bounding_box()["y"] < VIEWPORT["height"],
         "ground": page.evaluate("getComputedStyle(document.body).backgroundColor"),
         "contrast": page.evaluate(CONTRAST, TEXTS),
         "roles": page.locator("body").aria_snapshot()[:20000],
     }
     page.screenshot(path=pictures / f"report-{look.get('name', 'page')}-{scheme}.png")
     if look.get("picture") and scheme == "light":
-        page.screenshot(path=pictures / look["picture"], clip={"x": 0, "y": 0, "width": 1280, "height": 860})
+        take_picture(page, pictures / look["picture"], look["timeline"])
+        page.reload()
     found["tasks"] = look_at_tasks(page, look["filter"])
     found["stacks"] = look_at_stacks(page, look["stack"])
     found["timeline"] = look_at_timeline(page, look["timeline"])
@@ -223,7 +246,7 @@ def main():
     expect.set_options(timeout=LIMIT_MS)
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        found = {scheme: view(browser, file, pictures, look, scheme) for scheme in ("light", "dark")}
+        found = {scheme: view(browser, file, pictures, look, scheme) for scheme in look["schemes"]}
         browser.close()
     json.dump(found, sys.stdout, indent=1)
 

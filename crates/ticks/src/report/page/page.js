@@ -31,10 +31,10 @@ function table(id, thing, columns, details) {
 function showTasks() {
   return table('tasks', 'task', [
     { name: 'Task', of: row => row.id, number: true, width: '5rem' },
-    { name: 'Name', of: row => row.name, width: '20%' },
+    { name: 'Name', of: row => row.name, width: '17%' },
     { name: 'State', of: row => row.state, state: true, short: true, width: '7rem' },
     { name: 'Since', of: row => row.since_ns, show: time, number: true, width: '7rem' },
-    { name: 'For', of: row => row.for, width: '30%' },
+    { name: 'For', of: row => row.for, width: '24%' },
     { name: 'In', of: row => row.in, mono: true, width: '30%' },
     { name: 'Polls', of: row => row.polls, show: count, number: true, width: '5rem' },
     { name: 'Longest poll', of: row => row.longest_ns, show: duration, number: true, width: '7.5rem' },

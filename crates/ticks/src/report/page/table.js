@@ -45,7 +45,9 @@ class Table {
     this.status = make('span', { class: 'faint', role: 'status' });
     this.body = make('tbody');
     this.heads = this.columns.map((column, index) => make('th', {
-      scope: 'col', class: column.number ? 'number' : null, style: this.isLong ? `width:${column.width}` : null,
+      scope: 'col', class: column.number ? 'number' : null,
+      // Of a short table the browser finds the widths, but for texts, which would be cut into words.
+      style: this.isLong ? `width:${column.width}` : column.width?.endsWith('%') ? 'min-width:11rem' : null,
     }, make('button', { type: 'button', text: column.name, onclick: () => this.sort(index) })));
     this.table = make('table', {
       role: 'grid', class: this.isLong ? 'virtual' : null, 'aria-labelledby': heading.id, tabindex: '0',
