@@ -1,5 +1,6 @@
 //! `ticks report`: all that is known of a hang as one page, which needs nothing but a browser.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -86,6 +87,8 @@ struct Page {
     data: Json,
     /// What is said of it on stderr.
     summary: String,
+    /// Whose addresses are in it.
+    addresses: BTreeSet<String>,
     /// Whether something could not be read.
     is_damaged: bool,
 }
@@ -98,10 +101,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         true => Inputs { all: Vec::new(), failed: false },
         false => Inputs::with_cores(&args.files, &args.cores)?,
     };
-    let Page { mut data, summary, is_damaged } = gather(args, &mut inputs)?;
+    let Page { mut data, summary, addresses, is_damaged } = gather(args, &mut inputs)?;
     let text = match args.redact {
         true => {
-            let mut redactor = Redactor::of(&inputs.all);
+            let mut redactor = Redactor::of(&inputs.all, &addresses);
             redactor.redact(&mut data);
             redactor.text(&summary)
         }
@@ -144,6 +147,7 @@ fn gather(args: &Args, inputs: &mut Inputs) -> anyhow::Result<Page> {
     }
     let verdict = answer.json();
     let summary = summary(&verdict, &tables);
+    let addresses = tables.take_addresses();
     let data = json!({
         "version": html::VERSION,
         "made_by": concat!("ticks ", env!("CARGO_PKG_VERSION")),
@@ -155,7 +159,7 @@ fn gather(args: &Args, inputs: &mut Inputs) -> anyhow::Result<Page> {
         "picture": picture,
         "notes": notes,
     });
-    Ok(Page { data, summary, is_damaged })
+    Ok(Page { data, summary, addresses, is_damaged })
 }
 
 /// What the page says, in a line.

@@ -12,11 +12,12 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 
 /// In the order in which they use each other.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 8] = [
     include_str!("page/words.js"),
     include_str!("page/table.js"),
     include_str!("page/stacks.js"),
     include_str!("page/lanes.js"),
+    include_str!("page/painter.js"),
     include_str!("page/timeline.js"),
     include_str!("page/verdict.js"),
     include_str!("page/page.js"),

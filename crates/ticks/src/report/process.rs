@@ -1,5 +1,7 @@
 //! The tables of all processes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{json, Value as Json};
 use ticks_format::layout::counter;
 
@@ -26,6 +28,8 @@ pub struct Tables {
     timers: Rows,
     sources: Rows,
     threads: Rows,
+    /// The addresses of all sources, those without a row too.
+    addresses: BTreeSet<String>,
 }
 
 /// Rows, and how many found no room.
@@ -65,9 +69,11 @@ impl Tables {
         self.timers.add(rows::timers(index, view, &mut book, calls)?);
         let (sums, is_damaged) = stat::as_json(input, options)?;
         self.sources.add(rows::sources(index, view, &sums));
+        let sources = sums["sources"].as_array().into_iter().flatten();
+        let addresses = sources.flat_map(|source| [&source["local"], &source["peer"]]);
+        self.addresses.extend(addresses.filter_map(|it| it.as_str().map(str::to_owned)));
         self.threads.add(rows::threads(index, view, &sums));
         let mut notes = table::notes(view);
-        notes.extend(book.notes().map(str::to_owned));
         notes.extend(input.recording.problems().iter().cloned());
         notes.extend(input.snapshot.iter().flat_map(|snapshot| snapshot.problems.iter().cloned()));
         self.processes.push(json!({
@@ -77,6 +83,8 @@ impl Tables {
             "about": about(input, &sums)?,
             "timers": sums["timers"],
             "rings": sums["rings"],
+            // What is missing to name calls and lines.
+            "symbol_notes": book.notes().collect::<Vec<_>>(),
             "notes": notes,
         }));
         Ok(is_damaged)
@@ -85,6 +93,11 @@ impl Tables {
     /// How many tasks there are.
     pub fn tasks_count(&self) -> u64 {
         self.tasks.all.len() as u64 + self.tasks.left_out
+    }
+
+    /// The addresses of all sources that the records or the tables name.
+    pub fn take_addresses(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.addresses)
     }
 
     /// All of them.

@@ -3,12 +3,11 @@
 //! What is hidden is found by what the recordings say (addresses of sources, hosts), and by its form in any text:
 //! internet addresses, and home directories with the users' names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value as Json;
-use ticks_format::Address;
 
 use super::addresses;
 use crate::input::Input;
@@ -49,18 +48,12 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Knows whom the recordings name.
-    pub fn of(inputs: &[Input]) -> Redactor {
+    /// Knows whom the recordings name. `addresses` are those of their sources.
+    pub fn of(inputs: &[Input], addresses: &BTreeSet<String>) -> Redactor {
         let mut redactor = Redactor::default();
-        for input in inputs {
-            let mut sources: Vec<_> = input.sources().unwrap_or_default().into_values().collect();
-            sources.sort_by_key(|source| source.key);
-            for address in sources.iter().flat_map(|source| [&source.local, &source.peer]) {
-                redactor.learn(address);
-            }
-            if let Some(host) = input.about("host") {
-                redactor.host(host);
-            }
+        addresses.iter().for_each(|address| redactor.learn(address));
+        for host in inputs.iter().filter_map(|input| input.about("host")) {
+            redactor.host(host);
         }
         // Whoever looks at a recording is often the one who made it.
         for name in ["HOME", "USERPROFILE"] {
@@ -71,21 +64,18 @@ impl Redactor {
         redactor
     }
 
-    fn learn(&mut self, address: &Address) {
-        match address {
-            Address::Ip(address) => drop(self.host_of(address.ip())),
-            Address::Unix(path) => {
-                let shown = address.to_string();
-                // `@` alone is a socket without a name.
-                if path.trim_start_matches('@').is_empty() {
-                    return;
-                }
-                let number = self.paths.values().filter(|name| name.starts_with("socket-")).count();
-                let name = format!("socket-{}", number + 1);
-                self.paths.entry(shown).or_insert(name);
-            }
-            Address::None => {}
+    /// An address as it is written: of the internet, or a path.
+    fn learn(&mut self, address: &str) {
+        if let Ok(address) = address.parse::<SocketAddr>() {
+            self.host_of(address.ip());
+            return;
         }
+        // `-` is none, and `@` alone a socket without a name.
+        if address.trim_start_matches(['-', '@']).is_empty() {
+            return;
+        }
+        let number = self.paths.values().filter(|name| name.starts_with("socket-")).count();
+        self.paths.entry(address.to_owned()).or_insert_with(|| format!("socket-{}", number + 1));
     }
 
     fn host(&mut self, host: &str) {
@@ -101,7 +91,9 @@ impl Redactor {
     /// A home directory elsewhere than where they usually are: all of its path is hidden.
     fn home(&mut self, home: &str) {
         let is_usual = HOMES.iter().any(|begin| home.contains(begin));
-        if !is_usual && home != "/root" && home != "/nonexistent" {
+        if is_usual {
+            self.learn_users(home);
+        } else if home != "/root" && home != "/nonexistent" {
             self.users += 1;
             self.paths.insert(home.to_owned(), format!("/home/user-{}", self.users));
         }
@@ -126,18 +118,17 @@ impl Redactor {
             processes.iter_mut().for_each(leave_out);
         }
         // First all users, whose names may stand before their directories.
-        each_text(value, &mut |text| self.learn_users(text));
+        each_text(value, &mut |text| self.learn_users(text.as_str()));
         each_text(value, &mut |text| *text = self.hide(text));
     }
 
     /// Hides them in a text.
     pub fn text(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
-        self.learn_users(&mut text);
-        self.hide(&text)
+        self.learn_users(text);
+        self.hide(text)
     }
 
-    fn learn_users(&mut self, text: &mut String) {
+    fn learn_users(&mut self, text: &str) {
         for begin in HOMES {
             for (at, _) in text.match_indices(begin) {
                 let name = text[at + begin.len()..].split(['/', '\\']).next().unwrap_or_default();
@@ -228,7 +219,7 @@ mod tests {
     fn the_same_has_the_same_name_everywhere() {
         let mut redactor = Redactor::default();
         redactor.host("build7.example.org");
-        redactor.learn(&Address::Unix("/run/user/1000/bus".into()));
+        redactor.learn("/run/user/1000/bus");
         let mut value = json!({
             "tables": { "processes": [{ "about": [
                 ["program", "/home/ada/shop/target/debug/shop"],

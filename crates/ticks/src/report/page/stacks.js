@@ -61,6 +61,8 @@ function showStacks(tasks) {
     return;
   }
   heading.append(make('span', { class: 'count', text: ` ${things(groups.length + leftOut, 'group')}` }));
+  const notes = processes.flatMap(process => process.symbol_notes);
+  content.append(...notes.map(text => make('p', { class: 'note', text })));
   const list = make('div');
   const status = make('span', { class: 'faint', role: 'status' });
   const more = make('button', { type: 'button', text: 'Show more' });

@@ -72,16 +72,21 @@ class Table {
     return column.show ? column.show(value, row) : String(value);
   }
 
+  // All of a row that may be found, in small letters.
+  textOf(index) {
+    this.texts ??= [];
+    this.texts[index] ??= this.columns.map(column => this.text(column, this.rows[index])).join('\n').toLowerCase();
+    return this.texts[index];
+  }
+
   // Keeps the rows that have all the words.
   filter() {
-    this.texts ??= this.rows.map(row => this.columns.map(column => this.text(column, row)).join('\n').toLowerCase());
     const words = wordsOf(this.search.value);
-    this.order = [];
-    this.rows.forEach((_, index) => {
-      if (hasWords(this.texts[index], words)) this.order.push(index);
-    });
-    const [all, some] = [this.rows.length, this.order.length];
-    this.status.textContent = some === all ? things(all, this.thing) : `${count(some)} of ${things(all, this.thing)}`;
+    const all = this.rows.map((_, index) => index);
+    this.order = words.length === 0 ? all : all.filter(index => hasWords(this.textOf(index), words));
+    const total = this.rows.length;
+    const found = this.order.length;
+    this.status.textContent = found === total ? things(total, this.thing) : `${count(found)} of ${things(total, this.thing)}`;
     this.arrange();
   }
 

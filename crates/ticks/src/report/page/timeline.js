@@ -1,8 +1,5 @@
 // The timeline: drawn anew as it is zoomed, moved and searched.
 
-const LANE_PX = 17;
-const TRACK_GAP_PX = 7;
-const AXIS_PX = 24;
 const TRACK_HEIGHT_MIN = LANE_PX + TRACK_GAP_PX;
 
 // Closer is no use: records have nanoseconds.
@@ -27,6 +24,7 @@ class Timeline {
     this.found = new Set();
     this.matches = [];
     this.match = -1;
+    this.painter = new Painter(this);
     this.build(content);
     this.layout();
     this.recolour();
@@ -108,14 +106,7 @@ class Timeline {
 
   recolour() {
     if (!this.view) return;
-    const colour = name => {
-      // A colour for light and dark is resolved only where it is used.
-      this.tip.style.color = `var(--${name})`;
-      return getComputedStyle(this.tip).color;
-    };
-    this.colours = Object.fromEntries(['ground', 'raised', 'line', 'text', 'faint', 'link', 'bar-text'].map(name => [name, colour(name)]));
-    this.kinds = KINDS.map(kind => colour(`bar-${kind}`));
-    this.tip.style.color = '';
+    this.painter.recolour(this.tip);
     this.draw();
   }
 
@@ -136,114 +127,10 @@ class Timeline {
     return this.from + (x - this.gutter) / this.room * (this.to - this.from);
   }
 
-  // Drawing.
-
   draw() {
-    const [width, height] = [this.view.clientWidth, Math.min(this.bottom, 480)];
-    const ratio = devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
-      this.canvas.width = Math.round(width * ratio);
-      this.canvas.height = Math.round(height * ratio);
-      this.canvas.style.width = `${width}px`;
-      this.canvas.style.height = `${height}px`;
-    }
-    const g = this.canvas.getContext('2d');
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.fillStyle = this.colours.ground;
-    g.fillRect(0, 0, width, height);
-    g.font = '12px system-ui, sans-serif';
-    g.textBaseline = 'middle';
-    const top = this.view.scrollTop;
-    const marks = this.marks(width);
-    g.fillStyle = this.colours.line;
-    for (const at of marks) g.fillRect(this.x(at), AXIS_PX, 1, height);
-    for (const row of this.rows) {
-      if (row.y - top > height || row.y + row.height - top < AXIS_PX) continue;
-      this.drawTrack(g, row, row.y - top, width);
-    }
-    this.drawAxis(g, marks, width, height);
-    if (this.drag?.zooms) {
-      g.fillStyle = this.colours.link;
-      g.globalAlpha = 0.2;
-      g.fillRect(Math.min(this.drag.x, this.drag.to), 0, Math.abs(this.drag.to - this.drag.x), height);
-      g.globalAlpha = 1;
-    }
-    const begin = this.picture.begin_utc_us;
-    this.status.textContent = `${duration(this.to - this.from)} of ${duration(this.span)}, from ${clock(begin, this.from)} UTC`;
-  }
-
-  drawTrack(g, { track, height }, y, width) {
-    const { name, lanes } = this.lanes.tracks[track];
-    g.save();
-    g.beginPath();
-    g.rect(this.gutter, AXIS_PX, width - this.gutter, 1e6);
-    g.clip();
-    lanes.forEach((lane, depth) => this.drawLane(g, track, depth, lane, y + TRACK_GAP_PX / 2 + depth * LANE_PX));
-    g.restore();
-    g.fillStyle = this.colours.line;
-    g.fillRect(0, y + height - 0.5, width, 0.5);
-    g.save();
-    g.beginPath();
-    g.rect(0, AXIS_PX, this.gutter - 8, 1e6);
-    g.clip();
-    g.fillStyle = this.colours.text;
-    g.fillText(fitted(g, name, this.gutter - 20), 10, y + height / 2);
-    g.restore();
-  }
-
-  drawLane(g, track, depth, lane, y) {
-    const first = this.lanes.numberOf.get(`${track}/${depth}`);
-    let drawnTo = -1;
-    for (let at = this.lanes.firstAfter(lane, this.from); at * BAR_NUMBERS < lane.length; at++) {
-      const [begin, length, name, kind] = [0, 1, 2, 3].map(offset => lane[at * BAR_NUMBERS + offset]);
-      if (begin > this.to) break;
-      const number = first + at;
-      const [x, end] = [Math.max(this.x(begin), this.gutter - 2), Math.min(this.x(begin + length), this.gutter + 1e5)];
-      const isChosen = number === this.selected;
-      // What is behind the one before is not seen.
-      if (Math.max(end, x + 2) <= drawnTo && !isChosen) continue;
-      const wide = Math.max(end - x, 2);
-      g.globalAlpha = this.found.size > 0 && !this.found.has(number) ? 0.22 : 1;
-      g.fillStyle = this.kinds[kind];
-      g.fillRect(x, y, wide, LANE_PX - 2);
-      drawnTo = x + wide;
-      if (wide > 34) {
-        g.fillStyle = this.colours['bar-text'];
-        g.fillText(fitted(g, this.lanes.names[name], wide - 8), x + 4, y + LANE_PX / 2 - 0.5);
-      }
-      g.globalAlpha = 1;
-      if (isChosen) {
-        g.strokeStyle = this.colours.text;
-        g.lineWidth = 2;
-        g.strokeRect(x, y, wide, LANE_PX - 2);
-      }
-    }
-  }
-
-  // Round times, as far apart as their texts need.
-  marks(width) {
-    const rough = (this.to - this.from) / Math.max(2, (width - this.gutter) / 130);
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map(times => times * power).find(step => step >= rough);
-    const marks = [];
-    for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) marks.push(at);
-    return marks;
-  }
-
-  drawAxis(g, marks, width, height) {
-    g.fillStyle = this.colours.raised;
-    g.fillRect(0, 0, width, AXIS_PX);
-    for (const at of marks) {
-      const x = this.x(at);
-      g.fillStyle = this.colours.line;
-      g.fillRect(x, AXIS_PX - 6, 1, 6);
-      g.fillStyle = this.colours.faint;
-      const text = at === 0 ? '0' : `+${duration(at)}`;
-      if (x + g.measureText(text).width + 4 < width) g.fillText(text, x + 4, AXIS_PX / 2);
-    }
-    g.fillStyle = this.colours.line;
-    g.fillRect(0, AXIS_PX - 1, width, 1);
-    g.fillRect(this.gutter - 1, 0, 1, height);
+    this.painter.paint();
+    const from = clock(this.picture.begin_utc_us, this.from);
+    this.status.textContent = `${duration(this.to - this.from)} of ${duration(this.span)}, from ${from} UTC`;
   }
 
   // Pointer and keys.
@@ -425,21 +312,4 @@ class Timeline {
     this.hits.textContent = `${count(this.match + 1)} of ${things(total, 'bar')}`;
     this.reveal(this.matches[this.match]);
   }
-}
-
-// As much of the text as has room.
-function fitted(g, text, room) {
-  if (room < 8) return '';
-  // Wider than any letter of the font is on average.
-  let shown = text.length * 14 > room ? text.slice(0, Math.ceil(room / 3)) : text;
-  if (shown === text && g.measureText(text).width <= room) return text;
-  let [low, high] = [0, shown.length];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (g.measureText(`${shown.slice(0, middle)}…`).width <= room) low = middle;
-    else high = middle - 1;
-  }
-  if (low === text.length) return text;
-  shown = shown.slice(0, low);
-  return low === 0 ? '' : `${shown}…`;
 }
