@@ -11,6 +11,7 @@ mod around;
 mod chrome;
 mod cli;
 mod compare;
+mod debug_info;
 mod evidence;
 mod explain;
 mod export;

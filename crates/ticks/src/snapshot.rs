@@ -11,14 +11,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context};
 use ticks_format::{Direction, Key, Recording};
 
+use crate::input::open_file;
 use crate::memory::{Core, Live, Memory};
+use crate::symbols::Told;
 use crate::units;
 
 mod absent;
 mod descriptors;
 mod executor;
+mod futures;
 mod reactor;
 mod read;
+mod stacks;
 mod tables;
 mod tasks;
 mod write;
@@ -48,8 +52,18 @@ pub struct Snapshot {
     pub tick: u64,
     /// What the directions of sources have seen.
     pub seen: HashMap<(Key, Direction), Seen>,
+    /// By which async functions tasks wait; the first has number 1.
+    stacks: Vec<Told>,
     /// What could not be read, or is not to be believed, in words.
     pub problems: Vec<String>,
+}
+
+impl Snapshot {
+    /// The stack of this number.
+    pub fn stack(&self, number: u64) -> Option<Told> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.stacks.get(place).cloned()
+    }
 }
 
 /// The snapshots of a live process: one for each reactor in it.
@@ -70,7 +84,7 @@ pub fn of_process(pid: u32) -> anyhow::Result<Vec<(Recording<File>, Snapshot)>> 
     subject.snapshots(|path| {
         // In a container the path is that of its own root directory.
         let inside = root.join(path.strip_prefix("/").unwrap_or(path));
-        fs::read(inside).or_else(|_| fs::read(path)).ok()
+        open_file(&inside).or_else(|_| open_file(path)).ok()
     })
 }
 
@@ -90,7 +104,10 @@ pub fn of_core(
         problems: core.problems().to_vec(),
         program,
     };
-    subject.snapshots(|path| fs::read(path).ok())
+    subject.snapshots(|path| match exe.filter(|_| core.program() == Some(path)) {
+        Some(exe) => open_file(exe).ok(),
+        None => open_file(path).ok(),
+    })
 }
 
 /// Whose memory is looked at.
@@ -107,7 +124,7 @@ struct Subject<'a> {
 impl Subject<'_> {
     fn snapshots(
         &self,
-        open: impl Fn(&Path) -> Option<Vec<u8>>,
+        open: impl Fn(&Path) -> Option<File>,
     ) -> anyhow::Result<Vec<(Recording<File>, Snapshot)>> {
         let tables = Tables::find(self.memory);
         if tables.reactors.is_empty() {
@@ -120,7 +137,7 @@ impl Subject<'_> {
             let reactor = reactor::read(self.memory, table)
                 .context("what the process publishes about its reactor cannot be followed")?;
             let Some(reactor) = reactor else { continue };
-            snapshots.push(self.snapshot(table, &reactor, &executors, snapshots.len())?);
+            snapshots.push(self.snapshot(table, &reactor, &executors, snapshots.len(), &open)?);
         }
         if snapshots.is_empty() {
             bail!(
@@ -137,11 +154,14 @@ impl Subject<'_> {
         reactor: &Reactor,
         executors: &[executor::Executors],
         place: usize,
+        open: &impl Fn(&Path) -> Option<File>,
     ) -> anyhow::Result<(Recording<File>, Snapshot)> {
         let mut problems = self.problems.clone();
         // Tasks belong to no reactor. They are told once.
         let executors = if place == 0 { executors } else { &[] };
-        let tasks = tasks::of(self.memory, reactor, executors, &self.origin);
+        let mut tasks = tasks::of(self.memory, reactor, executors, &self.origin);
+        let program = self.program.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+        let stacks = stacks::add(self.memory, reactor, executors, &mut tasks, &program, open);
         problems.extend(torn(reactor.torn, "waits or timers"));
         problems.extend(torn(executors.iter().map(|it| it.torn).sum(), "tasks"));
         let unlisted: u64 = executors.iter().map(executor::Executors::never_waited).sum();
@@ -160,6 +180,7 @@ impl Subject<'_> {
             place,
             tick: reactor.tick,
             seen: seen(reactor),
+            stacks,
             problems,
         };
         Ok((recording, snapshot))

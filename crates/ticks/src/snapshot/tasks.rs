@@ -114,9 +114,12 @@ impl Found {
             }
             Origin::Core => None,
         };
-        let name = match comm {
-            Some(comm) => format!("block_on of thread {} ({})", thread.tid, comm.trim_end()),
-            None => format!("block_on of thread {}", thread.tid),
+        let name = match (&thread.name, comm) {
+            (Some(name), _) => name.clone(),
+            (None, Some(comm)) => {
+                format!("block_on of thread {} ({})", thread.tid, comm.trim_end())
+            }
+            (None, None) => format!("block_on of thread {}", thread.tid),
         };
         let id = self.number();
         let mut task = task(id, thread.waker, TaskKind::BlockOn, does, 0);
