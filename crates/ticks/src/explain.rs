@@ -3,6 +3,8 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use crate::around::Around;
 use crate::evidence;
 use crate::hosts;
@@ -127,14 +129,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let (verdict, _) = by_tables(view, book)?;
+    Ok(verdict.is_some())
+}
+
+/// What is wrong as far as the tables say, which can be told at once: `proven: …`. The book comes back.
+pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<String>, Book)> {
     let processes = vec![Process::of_tables(view, book)?];
     let facts = Facts { processes, outside: Outside::default(), around: None };
+    let mut found: Option<Finding> = None;
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
-        if let Verdict::Found(findings) = rule.judge(&facts)? {
-            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
-                return Ok(true);
+        let Verdict::Found(findings) = rule.judge(&facts)? else { continue };
+        for finding in findings.into_iter().filter(|finding| finding.sure > Sure::Possible) {
+            // Of equally sure ones the first counts, as in the whole answer.
+            if found.as_ref().is_none_or(|found| finding.sure > found.sure) {
+                found = Some(finding);
             }
         }
     }
-    Ok(false)
+    let verdict = found.map(|found| format!("{}: {}", found.sure.name(), found.sentence));
+    let mut processes = facts.processes.into_iter();
+    let book =
+        processes.next().map(Process::into_book).context("the process that was looked at")?;
+    Ok((verdict, book))
 }

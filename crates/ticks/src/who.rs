@@ -14,15 +14,15 @@ use crate::symbols;
 use crate::units;
 
 pub mod account;
-mod calls;
+pub mod calls;
 mod ends;
 mod json;
 mod list;
 mod stacks;
 mod table;
 mod task_json;
-mod task_stacks;
-mod task_table;
+pub mod task_stacks;
+pub mod task_table;
 pub mod tasks;
 mod tree;
 mod unasked;

@@ -46,9 +46,20 @@ pub fn write(
         }
     }
     for group in &groups {
+        writeln!(out)?;
         write_group(out, view, group, frames)?;
     }
     Ok(has_folded)
+}
+
+/// Tells them of one.
+pub fn write_one(
+    out: &mut dyn Write,
+    view: &View<'_>,
+    account: &Account<'_>,
+    frames: Frames,
+) -> anyhow::Result<()> {
+    write_group(out, view, &[account], frames)
 }
 
 fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
@@ -68,7 +79,7 @@ fn write_group(
     frames: Frames,
 ) -> anyhow::Result<()> {
     let first = group[0];
-    write!(out, "\n{}", paragraph(&heading(view, group)))?;
+    write!(out, "{}", paragraph(&heading(view, group)))?;
     let edge = " ".repeat(INDENT);
     let line = |text: &str| crate::table::pair(text, "", INDENT / 2, 0);
     let stacks: Vec<Vec<&Call>> = first
