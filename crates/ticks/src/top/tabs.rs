@@ -57,11 +57,11 @@ impl Column {
 
 const TASKS: &[Column] = &[
     number("TASK"),
-    text("NAME", 12).ends().rank(4),
+    text("NAME", 14).ends().rank(4),
     fixed("STATE").high(),
     fixed("SINCE").high(),
-    text("FOR", 14),
-    text("IN", 14).ends().rank(3),
+    text("FOR", 18),
+    text("IN", 16).ends().rank(3),
     number("POLLS").high().rank(1),
 ];
 
