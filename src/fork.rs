@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -21,6 +22,11 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 #[inline]
 pub(crate) fn count() -> u32 {
     FORKS.load(Ordering::Relaxed)
+}
+
+/// The address of that number, for readers of this memory.
+pub(crate) fn published() -> u64 {
+    (&raw const FORKS) as u64
 }
 
 /// A value that each process makes on first use and never drops.
@@ -50,6 +56,14 @@ impl<T: 'static> PerProcess<T> {
             Some(made) if made.forks == count() => &made.value,
             _ => self.make_own(make),
         }
+    }
+
+    /// Where a reader of this memory finds it: the address of the pointer to the latest, and in what it points to
+    /// the number of forks and the value.
+    pub(crate) fn published(&self) -> [u64; 3] {
+        let address = &raw const self.latest;
+        let (forks, value) = (offset_of!(Made<T>, forks), offset_of!(Made<T>, value));
+        [address as u64, forks as u64, value as u64]
     }
 
     #[cold]

@@ -57,6 +57,7 @@ mod io_safe;
 mod net;
 pub mod os;
 mod poller;
+mod published;
 mod reactor;
 mod readable;
 mod registered;

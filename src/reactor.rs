@@ -5,14 +5,17 @@
 //! takes the [driver lock](lock) and does the rounds is decided in [`crate::driver`].
 
 use std::io;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ticks_format::published::{offset, reactor as word};
 use ticks_format::Key;
 
 use crate::fork;
 use crate::poller::{Event, Events, Mode, Poller};
+use crate::published::Table;
 use crate::sync::atomic::AtomicU64;
 use crate::trace;
 
@@ -84,6 +87,14 @@ impl Reactor {
             lock: DriverLock::new(),
             forks: fork::count(),
         }
+    }
+
+    /// Says where its parts are to readers of this memory.
+    pub(crate) fn publish(&self, table: &Table) {
+        table.set(word::TICK, offset_of!(Reactor, ticker));
+        table.set(word::HOLDER, offset(self, self.lock.published()));
+        table.set(word::ENTRIES, offset(self, &self.registry) + self.registry.publish(table));
+        self.timers.publish(table, offset(self, &self.timers));
     }
 
     /// One round: waits, bumps the ticker, delivers the harvest, fires the timers that are due, lets

@@ -9,9 +9,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking::Unparker;
+use ticks_format::published::offset;
 
 use super::signal::Signal;
 use crate::fork::PerProcess;
+use crate::published;
 use crate::reactor::clock;
 use crate::reactor::lock::{DriverLock, Holder};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
@@ -63,7 +65,11 @@ pub(crate) struct Handover {
 /// This process's.
 pub(crate) fn get() -> &'static Handover {
     static HANDOVER: PerProcess<Handover> = PerProcess::new();
-    HANDOVER.get(|_| Handover::new())
+    HANDOVER.get(|_| {
+        let handover = Handover::new();
+        published::publish_drivers(&handover, &HANDOVER);
+        handover
+    })
 }
 
 impl Handover {
@@ -77,6 +83,11 @@ impl Handover {
             wanted: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Where the list of threads is, for readers of this memory.
+    pub(crate) fn published(&self) -> u64 {
+        offset(self, &*self.threads.lock())
     }
 
     /// Gets in line for the lock.

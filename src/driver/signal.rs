@@ -1,11 +1,14 @@
 //! Telling a `block_on` thread that its future is to be polled: while it runs, parks or waits in the
 //! poller.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::task::Wake;
 
 use parking::Unparker;
+use ticks_format::published::reactor as word;
 
+use crate::published::{self, Table};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::trace;
 
@@ -48,6 +51,14 @@ impl Signal {
     pub(crate) fn new(unparker: Unparker) -> Signal {
         let (state, inside) = (AtomicU8::new(RUNNING), AtomicBool::new(false));
         Signal { state, inside, unparker, thread: trace::thread_number() }
+    }
+
+    /// Says what one is like to readers of this memory.
+    pub(crate) fn publish(table: &Table) {
+        table.set(word::SHARED_THREAD, published::offset_of_shared::<Signal>());
+        table.set(word::THREAD_NUMBER, offset_of!(Signal, thread));
+        table.set(word::THREAD_INSIDE, offset_of!(Signal, inside));
+        table.set(word::THREAD_STATE, offset_of!(Signal, state));
     }
 
     /// The thread enters `block_on`, or leaves it.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use ticks_recorder::clock::coarse_ns;
 
-pub(crate) use ticks_recorder::clock::{now_ns, ns_of};
+pub(crate) use ticks_recorder::clock::{moment, now_ns, ns_of};
 
 /// Whether a point on this clock is certainly more than a moment away, as never is. `false`: it may be
 /// near, and only [`now_ns`] can tell.

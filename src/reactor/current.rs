@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::Reactor;
 use crate::fork::PerProcess;
+use crate::published;
 use crate::trace;
 
 static REACTOR: PerProcess<Reactor> = PerProcess::new();
@@ -17,7 +18,9 @@ static REACTOR: PerProcess<Reactor> = PerProcess::new();
 pub(crate) fn get() -> &'static Reactor {
     REACTOR.get(|parents| {
         trace::refresh();
-        Reactor::new(parents.map_or(0, Reactor::tick))
+        let reactor = Reactor::new(parents.map_or(0, Reactor::tick));
+        published::publish(&reactor, &REACTOR);
+        reactor
     })
 }
 

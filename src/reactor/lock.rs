@@ -41,6 +41,11 @@ impl DriverLock {
         DriverLock { holder: AtomicU8::new(Holder::Nobody as u8) }
     }
 
+    /// The byte that says who holds it, for readers of this memory.
+    pub(crate) fn published(&self) -> &AtomicU8 {
+        &self.holder
+    }
+
     /// Takes the lock if it is free, or if this thread holds it.
     #[inline]
     pub(crate) fn try_lock(&self, holder: Holder) -> Option<DriverGuard<'_>> {

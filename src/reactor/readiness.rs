@@ -11,12 +11,15 @@
 //! Nothing here calls foreign code with the lock held: callers clone wakers before, and wake them
 //! after.
 
+use std::mem::offset_of;
 use std::task::Waker;
 
+use ticks_format::published::{offset, reactor as word};
 use ticks_format::{Direction, Key, Reason, Ticks};
 
 use super::demand::{Demand, Outside};
 use super::wakes::Woken;
+use crate::published::Table;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Cause;
@@ -177,6 +180,17 @@ pub(crate) fn delivered_alone(asked: Ticks) -> Ticks {
 impl Readiness {
     pub(crate) fn new() -> Readiness {
         Readiness::numbered_from(1)
+    }
+
+    /// Says what it is like to readers of this memory. It is `at` in a source.
+    pub(crate) fn publish(&self, table: &Table, at: u64) {
+        table.set(word::SOURCE_TICKS, at + offset(self, &self.tick));
+        table.set(word::DIRECTIONS, at + offset(self, &self.state.lock().directions));
+        table.set(word::DIRECTION_BYTES, size_of::<DirectionState>());
+        table.set(word::DIRECTION_UNCLAIMED, offset_of!(DirectionState, unclaimed));
+        table.set(word::DIRECTION_HUNG_UP, offset_of!(DirectionState, hung_up));
+        table.set(word::DIRECTION_WAITS, offset_of!(DirectionState, waits));
+        Waits::publish(table);
     }
 
     /// Replaces the readiness `left`, which stays as it is. The numbers of its waiters name nobody

@@ -1,10 +1,13 @@
 //! The table of registered sources.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 
+use ticks_format::published::{offset, reactor as word};
 use ticks_format::Key;
 
 use crate::poller::GENERATION_MASK;
+use crate::published;
 use crate::reactor::source::Source;
 use crate::sync::Mutex;
 
@@ -59,6 +62,17 @@ impl Registry {
     pub(crate) fn new() -> Registry {
         let table = Table { entries: Vec::new(), free: NOBODY, owners: Vec::new() };
         Registry { table: Mutex::new(table) }
+    }
+
+    /// Says what an entry is like to readers of this memory. Returns where the entries are.
+    pub(crate) fn publish(&self, to: &published::Table) -> u64 {
+        to.set(word::ENTRY_BYTES, size_of::<Entry>());
+        // `None` is null, as there is no other room for it.
+        const { assert!(size_of::<Option<Arc<Source>>>() == size_of::<usize>()) };
+        to.set(word::ENTRY_SOURCE, offset_of!(Entry, source));
+        to.set(word::ENTRY_GENERATION, offset_of!(Entry, generation));
+        Source::publish(to);
+        offset(self, &self.table.lock().entries)
     }
 
     /// Gives the source a key, and descriptor `fd` to the key if nobody has it. Returns whether that

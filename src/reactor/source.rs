@@ -7,10 +7,12 @@
 //! read was a short one has emptied its stream, so its next poll begins to wait without another read.
 
 use std::io;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
 
+use ticks_format::published::reactor as word;
 use ticks_format::{Direction, Key, Reason, Ticks, WakerChange};
 
 use super::attempt::{Attempt, On, Outcome, Stage};
@@ -21,6 +23,7 @@ use super::{Reactor, NO_KEY};
 use crate::fork::Renewable;
 use crate::poller::arming::Arming;
 use crate::poller::registration::Registration;
+use crate::published::{self, Table};
 use crate::trace::{self, Cause};
 
 mod arming;
@@ -60,6 +63,16 @@ fn known_or(known: &AtomicU8, find_out: impl FnOnce() -> bool) -> bool {
 }
 
 impl Source {
+    /// Says what a source is like to readers of this memory.
+    pub(crate) fn publish(table: &Table) {
+        let pattern = Readiness::new();
+        table.set(word::SOURCE_FD, offset_of!(Source, registration));
+        table.set(word::SOURCE_KEY, offset_of!(Source, key));
+        // A `Renewable` is where its value is.
+        pattern.publish(table, offset_of!(Source, readiness) as u64);
+        table.set(word::SHARED_SOURCE, published::offset_of_shared::<Source>());
+    }
+
     /// Registers a source with the process's reactor.
     pub(crate) fn new(registration: Registration) -> io::Result<Arc<Source>> {
         Source::new_in(current::get(), registration)

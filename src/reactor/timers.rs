@@ -4,6 +4,9 @@
 use std::num::NonZeroU64;
 use std::task::Waker;
 
+use ticks_format::published::offset;
+
+use crate::published::Table;
 use crate::reactor::demand;
 use crate::reactor::wakes::Woken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -65,6 +68,12 @@ impl Timers {
             outside: AtomicUsize::new(0),
             sleeper_ns: AtomicU64::new(0),
         }
+    }
+
+    /// Says where they are to readers of this memory. They are `at` in the reactor.
+    pub(crate) fn publish(&self, table: &Table, at: u64) {
+        let queue = self.queue.lock();
+        queue.publish(table, at + offset(self, &*queue));
     }
 
     /// Arms a timer.

@@ -56,6 +56,7 @@ mod local_state;
 #[cfg(all(test, loom))]
 mod models;
 mod pool;
+mod published;
 mod queue;
 mod run;
 mod runner;

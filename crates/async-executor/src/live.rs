@@ -6,13 +6,16 @@
 //! one poll is never there.
 
 use std::future::Future;
+use std::mem::offset_of;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use async_task::Runnable;
 use pin_project_lite::pin_project;
 use slab::Slab;
+use ticks_format::published::{executor as word, offset};
 
+use crate::published::Table;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::Mutex;
 
@@ -158,6 +161,15 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new() -> Shard {
         Shard { counts: Counts::new(), wakers: Mutex::new(Slab::new()) }
+    }
+
+    /// Says what one is like to readers of this memory. A `Padded` is where its value is.
+    pub(crate) fn publish(table: &Table) {
+        let pattern = Shard::new();
+        table.set(word::SHARD_WAKERS, offset(&pattern, &*pattern.wakers.lock()));
+        let counts = offset_of!(Shard, counts);
+        table.set(word::SHARD_SPAWNED, counts + offset_of!(Counts, spawned));
+        table.set(word::SHARD_FINISHED, counts + offset_of!(Counts, finished));
     }
 
     pub(crate) fn insert(&self, waker: Waker) -> usize {

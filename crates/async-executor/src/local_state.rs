@@ -12,15 +12,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::task::Waker;
 
 use async_task::Runnable;
 use concurrent_queue::ConcurrentQueue;
 use slab::Slab;
+use ticks_format::published::{executor as word, offset};
 
 use crate::live::Members;
 use crate::pool::Pool;
+use crate::published::{self, Table};
 use crate::run::Core;
 use crate::signal::Signal;
 use crate::sleepers::Sleepers;
@@ -66,12 +69,25 @@ impl RefUnwindSafe for LocalState {}
 
 static POOL: Pool<LocalState> = Pool::new();
 
+/// Says where the states are, and what they are like, to readers of this memory.
+pub(crate) fn publish(table: &Table) {
+    let [first, value, next] = POOL.published();
+    table.set(word::LOCAL_FIRST, first);
+    table.set(word::LOCAL_NEXT, next);
+    table.set(word::LOCAL_STATE, value);
+    let pattern = Home::default();
+    let home = offset_of!(LocalState, home) as u64;
+    table.set(word::LOCAL_WAKERS, home + offset(&pattern, &*pattern.waiting.borrow()));
+    table.set(word::LOCAL_LIVE, home + offset(&pattern, &pattern.live));
+}
+
 /// The right to a signal, of which there is one for each `run` future.
 pub(crate) struct LocalHold(&'static Signal);
 
 impl LocalState {
     /// For an executor that begins.
     pub(crate) fn take() -> &'static LocalState {
+        published::publish();
         POOL.take(|| LocalState {
             owner: AtomicUsize::new(0),
             home: Home::default(),

@@ -7,12 +7,15 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::ptr;
 
 use async_task::Runnable;
+use ticks_format::published::executor as word;
 
 use crate::live::Counts;
+use crate::published::Table;
 use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::state::State;
@@ -181,6 +184,16 @@ struct Free {
 }
 
 impl Runners {
+    /// Says what they are like to readers of this memory. A `Link` is a pointer.
+    pub(crate) fn publish(table: &Table) {
+        table.set(word::RUNNERS, table.get(word::RUNNERS) + offset_of!(Runners, first) as u64);
+        table.set(word::RUNNER_NEXT, offset_of!(Runner, next));
+        let counts = offset_of!(Runner, counts);
+        table.set(word::RUNNER_SPAWNED, counts + offset_of!(Counts, spawned));
+        table.set(word::RUNNER_FINISHED, counts + offset_of!(Counts, finished));
+        table.set(word::RUNNER_SIGNAL, offset_of!(Runner, signal));
+    }
+
     pub(crate) fn new() -> Runners {
         Runners {
             first: Link::new(),

@@ -7,6 +7,9 @@
 use std::panic::RefUnwindSafe;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+use ticks_format::published::executor as word;
+
+use crate::published::Table;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::Mutex;
 
@@ -99,12 +102,18 @@ impl Signal {
     }
 }
 
-const VTABLE: RawWakerVTable = RawWakerVTable::new(
+/// A static, so that its address tells whose wakers these are.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| raw(signal(data)),
     |data| signal(data).wake(),
     |data| signal(data).wake(),
     |_| {},
 );
+
+/// Says how these wakers are told to readers of this memory.
+pub(crate) fn publish(table: &Table) {
+    table.set(word::MAIN_TABLE, (&raw const VTABLE) as u64);
+}
 
 fn raw(signal: &'static Signal) -> RawWaker {
     RawWaker::new((signal as *const Signal).cast(), &VTABLE)

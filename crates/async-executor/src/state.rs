@@ -9,14 +9,17 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::task::Waker;
 
 use async_task::Runnable;
 use concurrent_queue::ConcurrentQueue;
+use ticks_format::published::executor as word;
 
 use crate::live::{self, Counts, Members, Shard};
 use crate::pool::Pool;
+use crate::published::{self, Table};
 use crate::run::Core;
 use crate::runner::{self, Hold, Runner, Runners, Turn};
 use crate::signal::Signal;
@@ -60,9 +63,24 @@ impl RefUnwindSafe for State {}
 
 static POOL: Pool<State> = Pool::new();
 
+/// Says where the states are, and what they are like, to readers of this memory.
+pub(crate) fn publish(table: &Table) {
+    let [first, value, next] = POOL.published();
+    table.set(word::FIRST, first);
+    table.set(word::NEXT, next);
+    table.set(word::STATE, value);
+    table.set(word::SHARDS, offset_of!(State, shards));
+    table.set(word::SHARD_COUNT, SHARDS);
+    table.set(word::SHARD_BYTES, size_of::<Padded<Shard>>());
+    Shard::publish(table);
+    table.set(word::RUNNERS, offset_of!(State, runners));
+    Runners::publish(table);
+}
+
 impl State {
     /// For an executor that begins.
     pub(crate) fn take() -> &'static State {
+        published::publish();
         POOL.take(State::new)
     }
 

@@ -16,6 +16,8 @@
 //! - [`layout`], [`Header`], [`slot`], [`tables`], [`tasks`], [`stacks`] and [`marks`] turn what is to be written into
 //!   words; storing them is the recorder's affair. [`image::Image`] does it in memory.
 //! - [`Recording`] reads a file, live or left behind, damaged or not.
+//!
+//! Of a process that records nothing, [`published`] says where a reader of its memory finds what.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +31,7 @@ pub mod image;
 pub mod layout;
 pub mod marks;
 mod pack;
+pub mod published;
 mod read;
 mod recording;
 pub mod records;

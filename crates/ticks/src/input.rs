@@ -11,8 +11,10 @@ use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::logs::{self, Log};
+use crate::memory::Core;
 use crate::plain::{plain, say};
 use crate::process::{self, State};
+use crate::snapshot::{self, Origin, Snapshot};
 
 /// One recording with its place.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Input {
     pub shift_ns: i64,
     /// What was seen in it, if it is a text log; the recording was made of it.
     pub log: Option<Log>,
+    /// Where it is from, if it was read from a process's memory; the recording was made of that.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Input {
@@ -37,10 +41,6 @@ impl Input {
             let mut begin = [0; 16];
             match file.read_up_to(0, &mut begin)? {
                 0 => bail!("is empty; nothing was recorded, or it was cut off"),
-                4.. if begin[..4] == *b"\x7fELF" => bail!(
-                    "is not a recording, but a program or a core dump; the recording of a program that \
-                     was run with ASYNC_IO_TRACE=DIR is DIR/<pid>.ticks, also after a crash"
-                ),
                 _ if !is_magic(begin) && logs::is_log(&file)? => {
                     let (file, log) = logs::import(file)?;
                     Ok((Recording::open(file)?, Some(log)))
@@ -54,7 +54,32 @@ impl Input {
         };
         let (recording, log) = open().with_context(|| path.display().to_string())?;
         let path = path.to_owned();
-        Ok(Input { path, recording, pid: None, shift_ns: 0, log })
+        Ok(Input { path, recording, pid: None, shift_ns: 0, log, snapshot: None })
+    }
+
+    /// What the memory of the live process says.
+    fn of_memory(pid: u32) -> anyhow::Result<Vec<Input>> {
+        let found = snapshot::of_process(pid)?.into_iter();
+        Ok(found
+            .map(|found| Input::of_snapshot(pid.to_string().into(), Some(pid), found))
+            .collect())
+    }
+
+    /// What a core dump says: the recording that the process had, if that is still there, or else its memory.
+    fn of_core(path: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
+        let found = snapshot::of_core(path, exe).with_context(|| path.display().to_string())?;
+        Ok(found
+            .into_iter()
+            .map(|found| Input::of_snapshot(path.to_owned(), None, found))
+            .collect())
+    }
+
+    fn of_snapshot(
+        path: PathBuf,
+        pid: Option<u32>,
+        (recording, snapshot): (Recording<File>, Snapshot),
+    ) -> Input {
+        Input { path, recording, pid, shift_ns: 0, log: None, snapshot: Some(snapshot) }
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
@@ -62,17 +87,31 @@ impl Input {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
-                let found = process::recordings(pid).with_context(|| format!("process {pid}"))?;
-                let inputs = found.into_iter();
-                Ok(inputs
-                    .map(|(path, recording)| Input {
-                        path,
-                        recording,
-                        pid: Some(pid),
-                        shift_ns: 0,
-                        log: None,
-                    })
-                    .collect())
+                let found = match process::recordings(pid) {
+                    Ok(found) => found.into_iter(),
+                    // It is looked at without.
+                    Err(error) if process::has_proc() => {
+                        let why = |memory: anyhow::Error| match Path::new(&format!("/proc/{pid}"))
+                            .exists()
+                        {
+                            true => memory
+                                .context(format!("{error:#}; its memory was looked at instead")),
+                            false => error,
+                        };
+                        let found = Input::of_memory(pid).map_err(why);
+                        return found.with_context(|| format!("process {pid}"));
+                    }
+                    Err(error) => return Err(error.context(format!("process {pid}"))),
+                };
+                let of = |(path, recording)| Input {
+                    path,
+                    recording,
+                    pid: Some(pid),
+                    shift_ns: 0,
+                    log: None,
+                    snapshot: None,
+                };
+                Ok(found.map(of).collect())
             }
             None if file_or_pid.is_dir() => bail!(
                 "{}: expected a recording, found a directory; name a file in it",
@@ -81,6 +120,7 @@ impl Input {
             None if is_word(file_or_pid) && !file_or_pid.exists() => {
                 bail!("{}: neither a file nor the number of a process", file_or_pid.display())
             }
+            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, None),
             _ => Ok(vec![Input::open(file_or_pid)?]),
         }
     }
@@ -92,6 +132,9 @@ impl Input {
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
     pub fn report_problems(&self) -> bool {
+        for problem in self.snapshot.iter().flat_map(|snapshot| &snapshot.problems) {
+            say!("{}: {problem}", self.path.display());
+        }
         for problem in self.recording.problems() {
             say!("{}: {problem}", self.path.display());
         }
@@ -126,6 +169,13 @@ impl Input {
     pub fn state(&self) -> State {
         if self.log.is_some() {
             return State::Unknown;
+        }
+        match &self.snapshot {
+            Some(Snapshot { origin: Origin::Process(pid), .. }) => {
+                return State::of_process(u64::from(*pid))
+            }
+            Some(Snapshot { origin: Origin::Core, .. }) => return State::Dumped,
+            None => {}
         }
         if self.recording.counter(counter::CLOSED).is_ok_and(|closed| closed != 0) {
             return State::Ended;
@@ -259,6 +309,13 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         ));
     }
     File::open(path)
+}
+
+/// Whether the file begins like a core dump or a program, or is compressed as core dumps are.
+fn is_core(path: &Path) -> bool {
+    let mut begin = [0; 16];
+    let got = open_file(path).and_then(|file| file.read_up_to(0, &mut begin)).unwrap_or(0);
+    Core::is_elf(&begin[..got]) || Core::is_packed(&begin[..got])
 }
 
 /// Whether a file that begins like this is a recording, of a machine of either byte order.

@@ -12,8 +12,8 @@ use ticks_format::Header;
 
 mod find;
 
-use find::{has_proc, mappings};
-pub use find::{recordings, Found};
+use find::mappings;
+pub use find::{has_proc, recordings, Found};
 
 /// What a recording's process is doing, as far as one can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum State {
     Gone,
     /// It is there, and does not have this file: it called `exec`, or the file is a copy.
     Left,
+    /// It ended, and what is looked at is its core dump.
+    Dumped,
     /// This system does not tell.
     Unknown,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for State {
             State::Zombie => "is a zombie (state Z), killed or ended without exit",
             State::Gone => "was killed or ended without exit",
             State::Left => "goes on without this file",
+            State::Dumped => "has left a core dump",
             State::Unknown => "may have ended",
         })
     }
@@ -68,6 +71,7 @@ impl State {
             State::Zombie => "zombie",
             State::Gone => "gone",
             State::Left => "left",
+            State::Dumped => "dumped",
             State::Unknown => "unknown",
         }
     }
@@ -76,14 +80,19 @@ impl State {
     pub fn is_live(self) -> bool {
         match self {
             State::Runs | State::Stopped | State::Traced | State::Uninterruptible(_) => true,
-            State::Ended | State::Zombie | State::Gone | State::Left | State::Unknown => false,
+            State::Ended
+            | State::Zombie
+            | State::Gone
+            | State::Left
+            | State::Dumped
+            | State::Unknown => false,
         }
     }
 
     /// Whether the recording goes on to the moment at which it is looked at, or to the process's end. If
     /// not, nobody has written down how long it went on after its last record.
     pub fn has_end(self) -> bool {
-        self.is_live() || self == State::Ended
+        self.is_live() || matches!(self, State::Ended | State::Dumped)
     }
 
     /// The state of the process that wrote the file, which has not said that it ended.
@@ -108,6 +117,15 @@ impl State {
             Ok(all) if !all.iter().any(|mapping| mapping.is_of(file, path)) => State::Left,
             // Another user's process does not show what it has mapped.
             _ => State::of_live(pid),
+        }
+    }
+
+    /// The state of a process that is there, or was a moment ago.
+    pub fn of_process(pid: u64) -> State {
+        match Stat::of(&format!("/proc/{pid}")) {
+            None => State::Gone,
+            Some(_) if is_zombie(pid) => State::Zombie,
+            Some(_) => State::of_live(pid),
         }
     }
 

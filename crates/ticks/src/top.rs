@@ -19,8 +19,9 @@ mod kernel;
 mod keys;
 mod model;
 mod rings;
+mod shown;
 mod signals;
-mod snapshot;
+
 mod sources;
 mod tabs;
 mod tasks;
@@ -33,8 +34,8 @@ mod watch;
 use explained::Question;
 use keys::{Effect, Sketch};
 use model::{Model, Pane};
+use shown::Shown;
 use signals::Told;
-use snapshot::Snapshot;
 use terminal::Screen;
 use view::Theme;
 use watch::Ask;
@@ -74,7 +75,7 @@ Exit codes: 0 you ended it; 2 not done; of a signal, 128 and its number.";
 
 /// What the thread that draws is told.
 enum Message {
-    Looked(anyhow::Result<Snapshot>),
+    Looked(anyhow::Result<Shown>),
     Input(Event),
     /// No key comes any more.
     InputEnded(io::Error),
@@ -89,10 +90,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let (sender, messages) = mpsc::channel();
     let looked = sender.clone();
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let tell = move |snapshot| looked.send(Message::Looked(snapshot)).is_ok();
+    let tell = move |shown| looked.send(Message::Looked(shown)).is_ok();
     let asks = watch::start(args.target.clone(), options, args.every, tell)?;
     // Before the terminal is taken, so that whoever named the wrong process is told so as everywhere.
-    let snapshot = match messages.recv() {
+    let shown = match messages.recv() {
         Ok(Message::Looked(looked)) => looked?,
         _ => bail!("the process could not be looked at"),
     };
@@ -106,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     read_input(sender.clone())?;
     let question = Question { target: args.target.clone(), symbols: args.symbols.clone() };
     let mut top = Top {
-        model: Model::new(snapshot),
+        model: Model::new(shown),
         sketch: Sketch::default(),
         theme: Theme {
             has_colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),

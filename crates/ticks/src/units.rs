@@ -14,6 +14,12 @@ pub fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A moment of the system's clock, in nanoseconds since 1970.
+pub fn since_1970_ns(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A duration with three digits or so: `1.23 ms`.
 pub fn duration(ns: u64) -> String {
     // What rounds to 1000 of a unit is one of the next.

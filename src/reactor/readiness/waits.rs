@@ -1,11 +1,13 @@
 //! The waiters of one direction, and their wakers.
 
+use std::mem::offset_of;
 use std::task::Waker;
 
-use slab::Slab;
+use ticks_format::published::reactor as word;
 use ticks_format::{Reason, Ticks};
 
 use super::{is_ready, Displaced};
+use crate::published::Table;
 use crate::reactor::demand::{Demand, Outside};
 use crate::reactor::wakes::Woken;
 use crate::trace::Cause;
@@ -66,7 +68,9 @@ pub(super) struct Waits {
     shared_others: Vec<Stored>,
     /// The first own waiter. Most directions have only this one and need no table.
     first: Wait,
-    more: Slab<Wait>,
+    more: Vec<Wait>,
+    /// The places in `more` where nobody waits.
+    vacant: Vec<u32>,
     /// The number of `first`; those in `more` follow.
     first_id: u32,
 }
@@ -77,10 +81,12 @@ struct Wait {
     /// Since when it waits; `None`: it does not.
     begun: Option<Begun>,
     /// `None`: it has been woken.
-    stored: Option<Stored>,
+    waker: Option<Waker>,
+    /// Counts the waker for as long as it is here, if its thread does no rounds.
+    outside: Option<Outside>,
 }
 
-/// A waker, counted for as long as it is here if its thread does no rounds.
+/// A waker of one of several tasks that share a wait, counted likewise.
 #[derive(Debug)]
 struct Stored {
     waker: Waker,
@@ -94,7 +100,8 @@ impl Wait {
     }
 
     fn take_waker(&mut self) -> Option<Waker> {
-        self.stored.take().map(|stored| stored.waker)
+        self.outside = None;
+        self.waker.take()
     }
 }
 
@@ -115,9 +122,30 @@ impl Waits {
             shared: Wait::default(),
             shared_others: Vec::new(),
             first: Wait::default(),
-            more: Slab::new(),
+            more: Vec::new(),
+            vacant: Vec::new(),
             first_id,
         })
+    }
+
+    /// Says what they are like to readers of this memory.
+    pub(super) fn publish(table: &Table) {
+        table.set(word::WAITS_FIRST_ID, offset_of!(Waits, first_id));
+        table.set(word::WAITS_SHARED, offset_of!(Waits, shared));
+        table.set(word::WAITS_OTHERS, offset_of!(Waits, shared_others));
+        table.set(word::WAITS_FIRST, offset_of!(Waits, first));
+        table.set(word::WAITS_MORE, offset_of!(Waits, more));
+        table.set(word::WAIT_BYTES, size_of::<Wait>());
+        // `None` is told by `drained`, the only field that can have values which mean nothing.
+        const { assert!(size_of::<Option<Begun>>() == size_of::<Begun>()) };
+        let begun = offset_of!(Wait, begun);
+        table.set(word::WAIT_BEGUN, begun + offset_of!(Begun, drained));
+        let ticks = begun + offset_of!(Begun, ticks);
+        table.set(word::WAIT_TICK_A, ticks + offset_of!(Ticks, a));
+        table.set(word::WAIT_TICK_B, ticks + offset_of!(Ticks, b));
+        table.set(word::WAIT_WAKER, offset_of!(Wait, waker));
+        table.set(word::OTHER_BYTES, size_of::<Stored>());
+        table.set(word::OTHER_WAKER, offset_of!(Stored, waker));
     }
 
     fn is_first(&self, id: WaiterId) -> bool {
@@ -162,19 +190,30 @@ impl Waits {
             self.first.begun = Some(begun);
             return WaiterId(self.first_id);
         }
-        let key = self.more.insert(Wait { begun: Some(begun), stored: None });
-        WaiterId(self.first_id + 1 + key as u32)
+        let wait = Wait { begun: Some(begun), ..Wait::default() };
+        let slot = match self.vacant.pop() {
+            Some(slot) => {
+                self.more[slot as usize] = wait;
+                slot
+            }
+            None => {
+                self.more.push(wait);
+                (self.more.len() - 1) as u32
+            }
+        };
+        WaiterId(self.first_id + 1 + slot)
     }
 
     /// Frees the place of a waiter and returns its waker. The shared one's place stays, with the other
     /// tasks' wakers: they are woken by the same event.
     pub(super) fn remove(&mut self, id: WaiterId) -> Option<Option<Waker>> {
-        if id == WaiterId::SHARED || self.is_first(id) {
-            let wait = self.get_mut(id)?;
-            wait.begun = None;
-            return Some(wait.take_waker());
+        let wait = self.get_mut(id)?;
+        wait.begun = None;
+        let waker = wait.take_waker();
+        if id != WaiterId::SHARED && !self.is_first(id) {
+            self.vacant.push(self.slot(id) as u32);
         }
-        self.more.try_remove(self.slot(id)).map(|mut wait| wait.take_waker())
+        Some(waker)
     }
 
     /// Whether a waker that wakes the same task is stored already.
@@ -185,9 +224,9 @@ impl Waits {
             id if self.is_first(id) => &self.first,
             _ => &self.more[self.slot(id)],
         };
-        let is_own = |stored: &Stored| stored.waker.will_wake(waker);
-        wait.stored.as_ref().is_some_and(is_own)
-            || id == WaiterId::SHARED && self.shared_others.iter().any(is_own)
+        wait.waker.as_ref().is_some_and(|own| own.will_wake(waker))
+            || id == WaiterId::SHARED
+                && self.shared_others.iter().any(|other| other.waker.will_wake(waker))
     }
 
     /// Stores the waker of a waiter that has begun to wait. Without `outside` it is counted as the
@@ -204,15 +243,14 @@ impl Waits {
             *displaced = Displaced::Dropped(waker);
             return;
         };
-        let before = wait.stored.take();
-        let outside = outside.or_else(|| before.as_ref()?.outside.clone());
-        wait.stored = Some(Stored { waker, outside });
-        let Some(before) = before else { return };
+        let counted = wait.outside.take();
+        wait.outside = outside.or_else(|| counted.clone());
+        let Some(before) = wait.waker.replace(waker) else { return };
         if id != WaiterId::SHARED {
-            *displaced = Displaced::Dropped(before.waker);
+            *displaced = Displaced::Dropped(before);
             return;
         }
-        self.shared_others.push(before);
+        self.shared_others.push(Stored { waker: before, outside: counted });
         if self.shared_others.len() >= SHARED_WAKERS_MAX {
             let evicted = self.shared_others.drain(..).map(|stored| stored.waker);
             *displaced = Displaced::Evicted(evicted.collect());
@@ -236,26 +274,24 @@ impl Waits {
         let mut claimed = false;
         let mut take = |wait: &mut Wait| {
             claimed |= wait.begun.is_some();
-            wakeable |= wait.stored.is_some();
+            wakeable |= wait.waker.is_some();
             if wait.is_ready(tick, hung_up) {
-                wakers.extend(wait.stored.take().map(woken));
+                wakers.extend(wait.take_waker().map(|waker| Woken { waker, by }));
             }
         };
         take(&mut self.shared);
         take(&mut self.first);
-        if !self.more.is_empty() {
-            self.more.iter_mut().for_each(|(_, wait)| take(wait));
-        }
+        self.more.iter_mut().for_each(take);
         Claim { claimed, wakeable }
     }
 
     /// Makes all of them ready, and takes their wakers.
     pub(super) fn fail(&mut self, wakers: &mut Vec<Woken>) {
-        let woken = |stored: Stored| Woken { waker: stored.waker, by: Cause::Notify };
-        wakers.extend(self.shared_others.drain(..).map(woken));
+        let woken = |waker| Woken { waker, by: Cause::Notify };
+        wakers.extend(self.shared_others.drain(..).map(|stored| woken(stored.waker)));
         for wait in self.iter_mut() {
             wait.begun = Some(Begun::LONG_AGO);
-            wakers.extend(wait.stored.take().map(woken));
+            wakers.extend(wait.take_waker().map(woken));
         }
     }
 
@@ -264,21 +300,20 @@ impl Waits {
         for Stored { outside, .. } in &mut self.shared_others {
             *outside = outside.take().map(|_| demand.count_always());
         }
-        for Stored { outside, .. } in self.iter_mut().filter_map(|wait| wait.stored.as_mut()) {
+        for Wait { outside, .. } in self.iter_mut() {
             *outside = outside.take().map(|_| demand.count_always());
         }
     }
 
     /// Whether any waker is stored.
     pub(super) fn has_wakers(&mut self) -> bool {
-        !self.shared_others.is_empty() || self.iter_mut().any(|wait| wait.stored.is_some())
+        !self.shared_others.is_empty() || self.iter_mut().any(|wait| wait.waker.is_some())
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
-        let own = self.more.iter_mut().map(|(_, wait)| wait);
         [&mut self.shared, &mut self.first]
             .into_iter()
-            .chain(own)
+            .chain(&mut self.more)
             .filter(|wait| wait.begun.is_some())
     }
 }

@@ -3,12 +3,16 @@
 //! Insertion, cancellation and firing take O(log n) steps with 16-byte entries that stay in a few
 //! cache lines; a deadline that is later than most, which nearly all are, goes in without a move.
 
+use std::mem::offset_of;
 use std::num::NonZeroU64;
 use std::task::Waker;
+
+use ticks_format::published::{offset, reactor as word};
 
 use super::due::{Due, DueTimer};
 use super::TimerKey;
 use crate::fork;
+use crate::published::Table;
 
 /// Children per node. They lie side by side, in two or three cache lines that are fetched together. The
 /// cost is by level: each level that an entry moves writes a position into the table.
@@ -53,6 +57,18 @@ pub(super) struct Freed {
 impl Queue {
     pub(super) fn new() -> Queue {
         Queue { heap: Vec::new(), slots: Vec::new(), free: NO_SLOT, next_id: 1 }
+    }
+
+    /// Says what it is like to readers of this memory. It is `at` in the reactor.
+    pub(super) fn publish(&self, table: &Table, at: u64) {
+        table.set(word::HEAP, at + offset(self, &self.heap));
+        table.set(word::HEAP_BYTES, size_of::<Entry>());
+        table.set(word::HEAP_DEADLINE_NS, offset_of!(Entry, deadline_ns));
+        table.set(word::HEAP_SLOT, offset_of!(Entry, slot));
+        table.set(word::SLOTS, at + offset(self, &self.slots));
+        table.set(word::SLOT_BYTES, size_of::<Slot>());
+        table.set(word::SLOT_ID, offset_of!(Slot, id));
+        table.set(word::SLOT_WAKER, offset_of!(Slot, waker));
     }
 
     /// How many are armed.

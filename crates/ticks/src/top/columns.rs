@@ -7,9 +7,10 @@ use super::tabs::Column;
 /// Between two columns.
 pub const GAP: u16 = 2;
 
-/// The columns for which there is room, each with its width. `natural` is how wide each would like to be.
-pub fn fit(columns: &[Column], natural: &[u16], room: u16) -> Vec<(usize, u16)> {
-    let mut kept: Vec<(usize, u16)> = natural.iter().copied().enumerate().collect();
+/// The columns for which there is room, each with its width, of those that are wanted, with how wide each would like to
+/// be.
+pub fn fit(columns: &[Column], wanted: &[(usize, u16)], room: u16) -> Vec<(usize, u16)> {
+    let mut kept = wanted.to_vec();
     let needed = |kept: &[(usize, u16)]| {
         let widths = kept.iter().map(|(_, width)| u32::from(*width + GAP)).sum::<u32>();
         widths.saturating_sub(GAP.into())
@@ -23,9 +24,8 @@ pub fn fit(columns: &[Column], natural: &[u16], room: u16) -> Vec<(usize, u16)> 
             _ => return kept,
         }
         // Where a column has gone, the others have their room again.
-        for (at, width) in &mut kept {
-            *width = natural[*at];
-        }
+        let left: Vec<usize> = kept.iter().map(|(at, _)| *at).collect();
+        kept = wanted.iter().copied().filter(|(at, _)| left.contains(at)).collect();
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn columns_fit_whatever_the_width() {
         for tab in Tab::ALL {
             let columns = tab.columns();
-            let natural = vec![30; columns.len()];
+            let natural: Vec<_> = (0..columns.len()).map(|at| (at, 30)).collect();
             for room in 46..300 {
                 let kept = fit(columns, &natural, room);
                 let needed = kept.iter().map(|(_, width)| width + GAP).sum::<u16>() - GAP;

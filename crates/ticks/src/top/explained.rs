@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::snapshot;
+use super::shown;
 
 /// An answer, or that it is still to come. When it is dropped, nobody waits for it any more.
 pub struct Explained {
@@ -54,7 +54,7 @@ impl Question {
             text.extend(errors.join().unwrap_or_default());
             // Both pipes are at their ends, so that it has ended or is about to.
             let _ = ended.lock().unwrap_or_else(PoisonError::into_inner).wait();
-            tell(number, snapshot::lines(&text));
+            tell(number, shown::lines(&text));
         };
         thread::Builder::new().name("explain".into()).spawn(listen)?;
         Ok(Explained { number, lines: None, child })

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::explained::Explained;
-use super::snapshot::{Id, Row, Snapshot};
+use super::shown::{Id, Row, Shown};
 use super::tabs::Tab;
 
 /// By which column a tab is sorted.
@@ -38,7 +38,7 @@ pub enum Pane {
 /// What is on the screen.
 pub struct Model {
     /// The process, as it was looked at last.
-    pub snapshot: Snapshot,
+    pub shown: Shown,
     /// The tab that is shown.
     pub tab: Tab,
     /// Only rows that have this in one of their cells are shown; whether it is in capitals does not matter.
@@ -64,7 +64,7 @@ pub struct Model {
 
 impl Model {
     /// Of the first look.
-    pub fn new(snapshot: Snapshot) -> Model {
+    pub fn new(shown: Shown) -> Model {
         let mut model = Model {
             tab: Tab::Tasks,
             filter: String::new(),
@@ -77,7 +77,7 @@ impl Model {
             selected: Default::default(),
             tops: Default::default(),
             order: Vec::new(),
-            snapshot,
+            shown,
         };
         // Of a program without recorded tasks the sources say who waits.
         if model.rows_of(Tab::Tasks).is_empty() && !model.rows_of(Tab::Sources).is_empty() {
@@ -88,13 +88,13 @@ impl Model {
     }
 
     /// Takes what was found at the next look.
-    pub fn take(&mut self, looked: anyhow::Result<Snapshot>) {
+    pub fn take(&mut self, looked: anyhow::Result<Shown>) {
         if self.is_paused {
             return;
         }
         match looked {
-            Ok(snapshot) => {
-                self.snapshot = snapshot;
+            Ok(shown) => {
+                self.shown = shown;
                 self.problem = None;
                 self.arrange();
                 self.renew_details();
@@ -107,14 +107,14 @@ impl Model {
 
     fn renew_details(&mut self) {
         let Some((Pane::Details { tab, id, lines, is_gone }, _)) = &mut self.pane else { return };
-        match self.snapshot.tabs[tab.index()].iter().find(|row| row.id == *id) {
+        match self.shown.tabs[tab.index()].iter().find(|row| row.id == *id) {
             Some(row) => (*lines, *is_gone) = (row.details.clone(), false),
             None => *is_gone = true,
         }
     }
 
     fn rows_of(&self, tab: Tab) -> &[Row] {
-        &self.snapshot.tabs[tab.index()]
+        &self.shown.tabs[tab.index()]
     }
 
     /// The rows that are shown, if there is room for them.
@@ -159,7 +159,7 @@ impl Model {
     fn arrange(&mut self) {
         let before = self.selected();
         let wanted = self.filter.to_lowercase();
-        let rows = &self.snapshot.tabs[self.tab.index()];
+        let rows = &self.shown.tabs[self.tab.index()];
         let fits = |row: &Row| {
             wanted.is_empty()
                 || row.cells.iter().any(|cell| cell.text.to_lowercase().contains(&wanted))
@@ -271,7 +271,7 @@ impl Model {
 
     /// Which of the recordings are shown: if there are several, their places stand for them.
     pub fn recordings(&self) -> usize {
-        let ids = self.snapshot.tabs.iter().flatten().map(|row| row.id.0);
+        let ids = self.shown.tabs.iter().flatten().map(|row| row.id.0);
         ids.collect::<HashSet<_>>().len()
     }
 }
@@ -288,7 +288,7 @@ fn compare(one: &Row, other: &Row, sort: Sort) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::{Cell, Tone};
+    use super::super::shown::{Cell, Tone};
     use super::*;
 
     fn row(id: u64, name: &str) -> Row {
@@ -296,9 +296,9 @@ mod tests {
         Row { id: (0, id), cells, tone: Tone::Normal, details: vec![format!("task {id}")] }
     }
 
-    fn snapshot(rows: &[(u64, &str)]) -> Snapshot {
+    fn looked(rows: &[(u64, &str)]) -> Shown {
         let rows = rows.iter().map(|(id, name)| row(*id, name)).collect();
-        Snapshot { tabs: [rows, Vec::new(), Vec::new(), Vec::new()], ..Snapshot::default() }
+        Shown { tabs: [rows, Vec::new(), Vec::new(), Vec::new()], ..Shown::default() }
     }
 
     fn shown(model: &Model) -> Vec<u64> {
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn sorting_keeps_the_order_of_equal_ones_and_numbers_are_no_texts() {
-        let mut model = Model::new(snapshot(&[(10, "b"), (9, "a"), (100, "b")]));
+        let mut model = Model::new(looked(&[(10, "b"), (9, "a"), (100, "b")]));
         assert_eq!(shown(&model), [10, 9, 100]);
         model.sort_by(0);
         assert_eq!(shown(&model), [9, 10, 100]);
@@ -323,17 +323,17 @@ mod tests {
 
     #[test]
     fn the_selected_row_stays_selected_wherever_it_goes() {
-        let mut model = Model::new(snapshot(&[(1, "a"), (2, "b"), (3, "c")]));
+        let mut model = Model::new(looked(&[(1, "a"), (2, "b"), (3, "c")]));
         model.select(1);
-        model.take(Ok(snapshot(&[(3, "c"), (2, "b")])));
+        model.take(Ok(looked(&[(3, "c"), (2, "b")])));
         assert_eq!(model.selected(), Some(1));
         model.set_filter("B".into());
         assert_eq!((shown(&model), model.selected()), (vec![2], Some(0)));
         // It is gone, and another one is in its place.
         model.set_filter(String::new());
-        model.take(Ok(snapshot(&[(3, "c"), (4, "d")])));
+        model.take(Ok(looked(&[(3, "c"), (4, "d")])));
         assert_eq!(model.selected(), Some(1));
-        model.take(Ok(snapshot(&[])));
+        model.take(Ok(looked(&[])));
         assert_eq!(model.selected(), None);
         model.open();
         assert!(model.pane.is_none());
@@ -341,9 +341,9 @@ mod tests {
 
     #[test]
     fn details_stay_when_the_row_has_gone() {
-        let mut model = Model::new(snapshot(&[(1, "a")]));
+        let mut model = Model::new(looked(&[(1, "a")]));
         model.open();
-        model.take(Ok(snapshot(&[(2, "b")])));
+        model.take(Ok(looked(&[(2, "b")])));
         match &model.pane {
             Some((Pane::Details { lines, is_gone: true, .. }, 0)) => assert_eq!(lines, &["task 1"]),
             _ => panic!("the details stay"),
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn what_is_selected_is_in_sight() {
         let rows: Vec<(u64, &str)> = (0..100).map(|id| (id, "x")).collect();
-        let mut model = Model::new(snapshot(&rows));
+        let mut model = Model::new(looked(&rows));
         assert_eq!(model.top(10), 0);
         model.select(50);
         assert_eq!(model.top(10), 41);
@@ -366,9 +366,9 @@ mod tests {
 
     #[test]
     fn a_pause_keeps_all_as_it_is() {
-        let mut model = Model::new(snapshot(&[(1, "a")]));
+        let mut model = Model::new(looked(&[(1, "a")]));
         model.is_paused = true;
-        model.take(Ok(snapshot(&[(2, "b")])));
+        model.take(Ok(looked(&[(2, "b")])));
         model.take(Err(anyhow::anyhow!("gone")));
         assert_eq!((shown(&model), &model.problem), (vec![1], &None));
     }

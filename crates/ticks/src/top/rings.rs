@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ticks_format::{Loss, Record, Ring, What};
 
-use super::snapshot::Rates;
+use super::shown::Rates;
 use crate::input::Input;
 use crate::line;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ticks_format::{Direction, Source};
 
-use super::snapshot::{lines, Cell, Row, Tone};
+use super::shown::{lines, Cell, Row, Tone};
 use super::tasks::since;
 use crate::history::Events;
 use crate::input::addresses;
@@ -77,12 +77,12 @@ impl Parts<'_> {
             Cell::text(source.kind.name()),
             Cell::text(&addresses(&source.local, &source.peer)),
             Cell::text(&who),
-            Cell::maybe(longest.or(unasked_ns).map(|since_ns| view.ago_ns(since_ns)), |_| {
-                since(view, longest.or(unasked_ns).unwrap_or(0))
+            longest.or(unasked_ns).map_or(Cell::text(""), |since_ns| since(view, since_ns)),
+            Cell::maybe(view.has_times().then_some(count), |count| {
+                at_least(is_at_least) + &units::count(count)
             }),
-            Cell::number(count, at_least(is_at_least) + &units::count(count)),
             Cell::maybe(last_ns.map(|last_ns| view.ago_ns(last_ns)), |_| {
-                since(view, last_ns.unwrap_or(0)) + " ago"
+                view.length(last_ns.unwrap_or(0)) + " ago"
             }),
             Cell::text(&socket),
         ];
@@ -140,26 +140,19 @@ impl Parts<'_> {
                 source.kind,
                 plain(&addresses(&source.local, &source.peer))
             ),
-            format!(
-                "  key {}, inode {}, registered {} ago",
-                source.key,
-                source.inode,
-                since(view, view.input.utc_ns(source.since))
-            ),
+            format!("  key {}, inode {}", source.key, source.inode),
         ];
         if !socket.is_empty() {
             all.push(format!("  the kernel: {socket}"));
         }
-        for (events, dir) in events.into_iter().zip([Direction::Read, Direction::Write]) {
-            let last = match events.last {
-                Some(last) => format!(", the last {} ago", since(view, view.input.utc_ns(last))),
-                None => String::new(),
-            };
-            let count = at_least(events.is_at_least) + &units::things(events.count, "event");
-            all.push(format!("  {dir}: {count}{last}"));
+        if view.has_times() {
+            let since_ns = view.input.utc_ns(source.since);
+            all.push(format!("  registered {} ago", view.length(since_ns)));
+            let dirs = [Direction::Read, Direction::Write];
+            all.extend(events.into_iter().zip(dirs).map(|(it, dir)| self.events(dir, it)));
         }
         if let Some(unasked_ns) = unasked_ns {
-            let ago = since(view, unasked_ns);
+            let ago = view.length(unasked_ns);
             all.push(format!("  an event to read {ago} ago, and nobody has asked since"));
         }
         if waits.is_empty() {
@@ -173,6 +166,17 @@ impl Parts<'_> {
         Ok(all)
     }
 
+    fn events(&self, dir: Direction, events: Events) -> String {
+        let last = match events.last {
+            Some(last) => {
+                format!(", the last {} ago", self.view.length(self.view.input.utc_ns(last)))
+            }
+            None => String::new(),
+        };
+        let count = at_least(events.is_at_least) + &units::things(events.count, "event");
+        format!("  {dir}: {count}{last}")
+    }
+
     /// Who waits, since when, and by which calls.
     pub fn wait(&self, what: &str, wait: &Wait, book: &mut Book) -> anyhow::Result<Vec<String>> {
         let view = self.view;
@@ -180,10 +184,17 @@ impl Parts<'_> {
             Some(account) => format!("task {} ({})", account.live.task.id, account.title),
             None => format!("a task that is not recorded, with the waker {:#x}", wait.waiter.task),
         };
-        let mut all =
-            vec![plain(&format!("{what}: {who} for {}", since(view, wait.since_ns))).into_owned()];
+        let length = match view.has_times() {
+            true => format!(" for {}", view.length(wait.since_ns)),
+            false => String::new(),
+        };
+        let mut all = vec![plain(&format!("{what}: {who}{length}")).into_owned()];
         if let Some(woken_ns) = wait.woken_ns {
-            all.push(format!("  woken {} ago, has not asked since", since(view, woken_ns)));
+            let ago = match view.has_times() {
+                true => format!(" {} ago", view.length(woken_ns)),
+                false => String::new(),
+            };
+            all.push(format!("  woken{ago}, has not asked since"));
         }
         match book.stack(view.input, wait.waiter.stack)? {
             Some(told) => {

@@ -25,12 +25,22 @@ pub struct Column {
     pub keeps_end: bool,
     /// The order in which columns are left out where there is no room, lowest first; 0: never.
     pub rank: u8,
+    /// Whether it is there even if all its texts are empty, as they are only now.
+    pub stays: bool,
     /// Whether the greatest come first when one begins to sort by it.
     pub begins_high: bool,
 }
 
 const fn fixed(name: &'static str) -> Column {
-    Column { name, is_number: false, least: None, keeps_end: false, rank: 0, begins_high: false }
+    Column {
+        name,
+        is_number: false,
+        least: None,
+        keeps_end: false,
+        rank: 0,
+        stays: false,
+        begins_high: false,
+    }
 }
 
 const fn number(name: &'static str) -> Column {
@@ -48,6 +58,10 @@ impl Column {
 
     const fn rank(self, rank: u8) -> Column {
         Column { rank, ..self }
+    }
+
+    const fn stays(self) -> Column {
+        Column { stays: true, ..self }
     }
 
     const fn high(self) -> Column {
@@ -69,7 +83,7 @@ const SOURCES: &[Column] = &[
     number("FD"),
     fixed("KIND").rank(4),
     text("ADDRESS", 14).ends().rank(5),
-    text("WAITS", 10),
+    text("WAITS", 10).stays(),
     fixed("SINCE").high(),
     number("EVENTS").high().rank(2),
     fixed("LAST EVENT").high().rank(1),
@@ -89,7 +103,7 @@ const THREADS: &[Column] = &[
     text("NAME", 6),
     fixed("CPU").high(),
     text("KERNEL", 8).rank(2),
-    text("POLLS", 14),
+    text("POLLS", 14).stays(),
     fixed("LAST").high(),
     text("RECORD", 14).rank(1),
 ];

@@ -2,7 +2,7 @@
 
 use ticks_format::TaskState;
 
-use super::snapshot::{lines, Cell, Row, Tone};
+use super::shown::{lines, Cell, Row, Tone};
 use crate::units;
 use crate::who::account::{state_name, Account};
 use crate::who::calls::Frames;
@@ -42,22 +42,25 @@ pub fn states(view: &View<'_>) -> Vec<(&'static str, usize, Tone)> {
 
 fn row(view: &View<'_>, account: &Account<'_>, place: usize) -> anyhow::Result<Row> {
     let live = account.live;
-    let ago_ns = view.ago_ns(live.since_ns);
+    // Where it is not known since when, nothing is known to be long.
+    let ago_ns = if view.has_times() { view.ago_ns(live.since_ns) } else { 0 };
     let (severity, tone) = severity(account, ago_ns);
     let cells = vec![
         Cell::number(live.task.id, live.task.id.to_string()),
         Cell::text(&account.title),
         // Of one state those that have been in it for longest come first.
         Cell::number(severity << 58 | ago_ns.min((1 << 58) - 1), state_name(live.task.state)),
-        Cell::number(ago_ns, since(view, live.since_ns)),
+        since(view, live.since_ns),
         Cell::text(&what(account)),
         Cell::text(account.waits.first().map_or("", |wait| wait.own_text())),
-        Cell::number(live.task.polls, units::count(live.task.polls)),
+        Cell::maybe(view.has_times().then_some(live.task.polls), units::count),
     ];
     let mut text = Vec::new();
     task_stacks::write_one(&mut text, view, account, Frames { all: false })?;
     let mut details = lines(&text);
-    details.insert(1.min(details.len()), about(view, account));
+    if view.has_times() {
+        details.insert(1.min(details.len()), about(view, account));
+    }
     Ok(Row { id: (place, live.task.id), cells, tone, details })
 }
 
@@ -85,10 +88,10 @@ fn what(account: &Account<'_>) -> String {
     }
 }
 
-/// How long ago that was, at least, as far as it is known.
-pub fn since(view: &View<'_>, since_ns: u64) -> String {
-    let least = if view.state.has_end() { "" } else { "≥ " };
-    format!("{least}{}", units::duration(view.ago_ns(since_ns)))
+/// How long something has gone on, if it is known.
+pub fn since(view: &View<'_>, since_ns: u64) -> Cell {
+    let ago_ns = view.has_times().then(|| view.ago_ns(since_ns));
+    Cell::maybe(ago_ns, |_| view.length(since_ns))
 }
 
 /// How often it was polled and woken.
@@ -100,6 +103,6 @@ fn about(view: &View<'_>, account: &Account<'_>) -> String {
         "  {} in {polled}, the longest in {longest}; woken {}; begun {} ago",
         units::things(task.polls, "poll"),
         units::things(task.wakes, "time"),
-        since(view, account.live.begun_ns)
+        view.length(account.live.begun_ns)
     )
 }

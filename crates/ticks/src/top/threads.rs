@@ -6,8 +6,8 @@ use ticks_format::TaskState;
 
 use super::kernel::Thread;
 use super::rings::Recorded;
-use super::snapshot::{Cell, Row, Tone};
-use super::tasks::{since, LONG_NS};
+use super::shown::{Cell, Row, Tone};
+use super::tasks::LONG_NS;
 use crate::plain::plain;
 use crate::who::account::Account;
 use crate::who::view::View;
@@ -47,7 +47,7 @@ fn polled<'a>(accounts: &'a [Account<'a>]) -> HashMap<u64, &'a Account<'a>> {
 
 fn row(
     view: &View<'_>,
-    id: super::snapshot::Id,
+    id: super::shown::Id,
     recorded: Option<&Recorded>,
     kernel: Option<&Thread>,
     polls: Option<&Account<'_>>,
@@ -59,11 +59,19 @@ fn row(
     let polls_ns = polls.map(|account| view.ago_ns(account.live.since_ns));
     let polls_text = polls.map_or(String::new(), |account| {
         let live = account.live;
-        format!("task {} for {}: {}", live.task.id, since(view, live.since_ns), account.title)
+        match view.has_times() {
+            true => format!(
+                "task {} for {}: {}",
+                live.task.id,
+                view.length(live.since_ns),
+                account.title
+            ),
+            false => format!("task {}: {}", live.task.id, account.title),
+        }
     });
     let kernel_text = kernel.map_or("", |thread| &thread.state);
     let last_ago_ns = last.map(|last| view.ago_ns(last.utc_ns));
-    let last_ago = last.map(|last| since(view, last.utc_ns) + " ago").unwrap_or_default();
+    let last_ago = last.map(|last| view.length(last.utc_ns) + " ago").unwrap_or_default();
     let cpu = kernel.and_then(|thread| thread.cpu);
     let cells = vec![
         Cell::number(id.1, id.1.to_string()),
@@ -90,10 +98,11 @@ fn row(
             add(format!("its last record, {last_ago}:"));
             add(format!("  {}", last.text));
         }
-        None => add("it has recorded nothing".into()),
+        None if view.has_times() => add("it has recorded nothing".into()),
+        None => {}
     }
     let tone = match (polls_ns, kernel) {
-        (Some(polls_ns), _) if polls_ns >= LONG_NS => Tone::Doubtful,
+        (Some(polls_ns), _) if polls_ns >= LONG_NS && view.has_times() => Tone::Doubtful,
         (Some(_), _) => Tone::Busy,
         (None, Some(thread)) if thread.runs => Tone::Busy,
         (None, _) if recorded.is_none() => Tone::Quiet,

@@ -2,7 +2,7 @@
 
 use ticks_format::Awaited;
 
-use super::snapshot::{Cell, Row, Tone};
+use super::shown::{Cell, Row, Tone};
 use super::sources::Parts;
 use super::tasks::since;
 use crate::symbols::{short, Book};
@@ -44,7 +44,7 @@ fn row(parts: &Parts<'_>, id: u64, wait: &Wait, book: &mut Book) -> anyhow::Resu
         Cell::number(id, id.to_string()),
         // One that is due at no known time comes last.
         Cell::number(wait.due_ns.unwrap_or(u64::MAX), due_text.trim_start_matches("due ")),
-        Cell::number(view.ago_ns(wait.since_ns), since(view, wait.since_ns)),
+        since(view, wait.since_ns),
         task,
         Cell::text(&place),
     ];

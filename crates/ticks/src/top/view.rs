@@ -11,7 +11,7 @@ use textwrap::WordSplitter;
 use super::columns::{cell, cut, fit, GAP};
 use super::keys::{Sketch, HELP};
 use super::model::{Model, Pane};
-use super::snapshot::{Row, Tone};
+use super::shown::{Row, Tone};
 use super::tabs::{Column, Tab};
 use crate::units;
 
@@ -99,7 +99,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &mut Model, theme: Theme) -> Sketch {
 
 /// The process, and when it was looked at.
 fn title_line(model: &Model, theme: Theme, width: u16) -> Line<'static> {
-    let seen = &model.snapshot;
+    let seen = &model.shown;
     let paused = if model.is_paused { "PAUSED " } else { "" };
     let right = format!("{paused}{} UTC ", seen.time);
     let state = match seen.is_live {
@@ -125,7 +125,7 @@ fn title_line(model: &Model, theme: Theme, width: u16) -> Line<'static> {
 
 /// The tasks by state, and what was done in a second.
 fn counts_line(model: &Model, theme: Theme) -> Line<'static> {
-    let seen = &model.snapshot;
+    let seen = &model.shown;
     let tasks = units::things(model.count_of(Tab::Tasks) as u64, "task");
     let mut spans = vec![Span::raw(format!(" {tasks}"))];
     for (index, (name, count, tone)) in seen.states.iter().enumerate() {
@@ -146,7 +146,7 @@ fn counts_line(model: &Model, theme: Theme) -> Line<'static> {
 
 /// What is wrong as far as it is seen, or why there is nothing new.
 fn verdict(model: &Model, theme: Theme, area: Rect) -> Vec<Line<'static>> {
-    let (tone, text) = match (&model.problem, &model.snapshot.verdict) {
+    let (tone, text) = match (&model.problem, &model.shown.verdict) {
         (Some(problem), _) => (Tone::Wrong, format!("cannot look any more: {problem}")),
         (None, Some((tone, text))) => (*tone, text.clone()),
         (None, None) => (Tone::Quiet, "nothing wrong at first sight; e reads all records".into()),
@@ -233,7 +233,14 @@ fn draw_table(
             *width = (*width).max(display_width(&cell.text).min(1_000) as u16);
         }
     }
-    let kept = fit(columns, &natural, area.width.saturating_sub(1));
+    // Of what is not known of any row there is no column.
+    let is_empty = |at: usize| {
+        let mut texts = model.rows().filter_map(|row| row.cells.get(at)).map(|cell| &cell.text);
+        texts.all(String::is_empty) && !columns[at].stays
+    };
+    let wanted = (0..columns.len()).filter(|at| model.count() == 0 || !is_empty(*at));
+    let wanted: Vec<(usize, u16)> = wanted.map(|at| (at, natural[at])).collect();
+    let kept = fit(columns, &wanted, area.width.saturating_sub(1));
     let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let mut x = area.x + 1;
     for (at, width) in &kept {

@@ -11,7 +11,7 @@ use ticks_format::SourceKind;
 
 use super::kernel;
 use super::rings::Rings;
-use super::snapshot::{Rates, Snapshot, Tone};
+use super::shown::{Rates, Shown, Tone};
 use super::sources::Parts;
 use super::{tasks, threads, timers};
 use crate::explain;
@@ -37,8 +37,8 @@ struct Watch {
     target: PathBuf,
     options: Options,
     inputs: Option<Inputs>,
-    /// By the recording's path.
-    kept: HashMap<PathBuf, Kept>,
+    /// By the recording's place among those of the process.
+    kept: HashMap<usize, Kept>,
 }
 
 /// What is kept of one recording.
@@ -54,7 +54,7 @@ pub fn start(
     target: PathBuf,
     options: Options,
     every: Duration,
-    tell: impl Fn(anyhow::Result<Snapshot>) -> bool + Send + 'static,
+    tell: impl Fn(anyhow::Result<Shown>) -> bool + Send + 'static,
 ) -> std::io::Result<Sender<Ask>> {
     let (asks, asked) = mpsc::channel();
     let look = move || {
@@ -62,7 +62,7 @@ pub fn start(
         loop {
             let result = watch.look();
             // What has ended stays as it is.
-            let is_over = result.as_ref().is_ok_and(|snapshot| !snapshot.is_live);
+            let is_over = result.as_ref().is_ok_and(|shown| !shown.is_live);
             if !tell(result) || is_over || !wait(&asked, every) {
                 return;
             }
@@ -85,22 +85,22 @@ fn wait(asked: &Receiver<Ask>, every: Duration) -> bool {
 }
 
 impl Watch {
-    fn look(&mut self) -> anyhow::Result<Snapshot> {
+    fn look(&mut self) -> anyhow::Result<Shown> {
         self.refresh()?;
-        let mut snapshot = Snapshot::default();
+        let mut shown = Shown::default();
         let inputs = self.inputs.iter().flat_map(|inputs| &inputs.all).enumerate();
         for (place, input) in inputs {
-            let kept = self.kept.entry(input.path.clone()).or_insert_with(|| Kept {
+            let kept = self.kept.entry(place).or_insert_with(|| Kept {
                 book: None,
                 rings: Rings::default(),
                 threads: kernel::Threads::default(),
             });
-            add(&mut snapshot, place, input, kept, &self.options).with_context(|| input.place())?;
+            add(&mut shown, place, input, kept, &self.options).with_context(|| input.place())?;
         }
-        for rows in &mut snapshot.tabs {
+        for rows in &mut shown.tabs {
             rows.shrink_to_fit();
         }
-        Ok(snapshot)
+        Ok(shown)
     }
 
     /// Has what is looked at be of now. This is the one place where that is done.
@@ -135,14 +135,16 @@ fn refresh_clocks(inputs: &mut Inputs) -> anyhow::Result<()> {
 
 /// Adds what one recording says.
 fn add(
-    snapshot: &mut Snapshot,
+    shown: &mut Shown,
     place: usize,
     input: &Input,
     kept: &mut Kept,
     options: &Options,
 ) -> anyhow::Result<()> {
     let view = View::of(input)?;
-    let mut book = kept.book.take().unwrap_or_else(|| Book::new(options));
+    // What is read from memory is another recording each time.
+    let book = kept.book.take().filter(|_| input.snapshot.is_none());
+    let mut book = book.unwrap_or_else(|| Book::new(options));
     let accounts = account::of(&view, &mut book, options.full_names)?;
     let (rates, recorded) = kept.rings.look(input)?;
     let kernel = match view.state.is_live() {
@@ -154,19 +156,18 @@ fn add(
         false => HashMap::new(),
     };
     let parts = Parts { view: &view, accounts: &accounts, sockets, place };
-    let [of_tasks, of_sources, of_timers, of_threads] = &mut snapshot.tabs;
+    let [of_tasks, of_sources, of_timers, of_threads] = &mut shown.tabs;
     of_tasks.extend(tasks::rows(&view, &accounts, place)?);
     of_sources.extend(parts.rows(&mut book)?);
     of_timers.extend(timers::rows(&parts, &mut book)?);
     of_threads.extend(threads::rows(&view, &accounts, &recorded, &kernel, place));
     let seen = seen(&view, &accounts);
-    let has_records = !input.recording.rings()?.is_empty();
-    add_head(snapshot, &view, rates, has_records);
+    add_head(shown, &view, rates);
     let (verdict, book) = explain::by_tables(view, book)?;
     kept.book = Some(book);
     let verdict = verdict.map(|text| (Tone::Wrong, text)).or(seen);
-    if snapshot.verdict.is_none() {
-        snapshot.verdict = verdict;
+    if shown.verdict.is_none() {
+        shown.verdict = verdict;
     }
     Ok(())
 }
@@ -187,26 +188,26 @@ fn seen(view: &View<'_>, accounts: &[Account<'_>]) -> Option<(Tone, String)> {
     Some((Tone::Doubtful, text))
 }
 
-fn add_head(snapshot: &mut Snapshot, view: &View<'_>, rates: Option<Rates>, has_records: bool) {
+fn add_head(shown: &mut Shown, view: &View<'_>, rates: Option<Rates>) {
     let input = view.input;
-    if snapshot.process.is_empty() {
-        snapshot.process = input.process_name();
-        snapshot.state = view.state.to_string();
-        snapshot.time = units::time(view.at_ns).get(11..19).unwrap_or_default().to_owned();
-        snapshot.note = match has_records {
+    if shown.process.is_empty() {
+        shown.process = input.process_name();
+        shown.state = view.state.to_string();
+        shown.time = units::time(view.at_ns).get(11..19).unwrap_or_default().to_owned();
+        shown.note = match view.has_times() {
             true => "recorded".into(),
-            false => "read from memory, without records".into(),
+            false => "not recorded, read from its memory".into(),
         };
     }
-    snapshot.is_live |= view.state.is_live();
+    shown.is_live |= view.state.is_live();
     for (name, count, tone) in tasks::states(view) {
-        match snapshot.states.iter_mut().find(|(known, ..)| *known == name) {
+        match shown.states.iter_mut().find(|(known, ..)| *known == name) {
             Some((_, sum, _)) => *sum += count,
-            None => snapshot.states.push((name, count, tone)),
+            None => shown.states.push((name, count, tone)),
         }
     }
     if let Some(rates) = rates {
-        let sum = snapshot.rates.get_or_insert_with(Rates::default);
+        let sum = shown.rates.get_or_insert_with(Rates::default);
         sum.polls += rates.polls;
         sum.rounds += rates.rounds;
         sum.wakes += rates.wakes;

@@ -270,8 +270,11 @@ fn of_reactor(view: &View<'_>, at: usize, wait: &Wait, book: &mut Book) -> anyho
         text += &format!(" ({socket})");
     }
     if let Some(woken_ns) = wait.woken_ns {
-        let ago = units::duration(view.ago_ns(woken_ns));
-        text += &format!("; woken {ago} ago, has not asked since");
+        let ago = match view.has_times() {
+            true => format!(" {} ago", units::duration(view.ago_ns(woken_ns))),
+            false => String::new(),
+        };
+        text += &format!("; woken{ago}, has not asked since");
     }
     // Whoever waits for it by way of a crate that the table knows is told what that is for.
     let (text, kind) = match place.as_ref().and_then(|place| place.what.as_ref()) {

@@ -27,15 +27,17 @@ pub(super) fn process(view: &View<'_>) -> Json {
         "program": view.input.program(),
         "state": view.state.name(),
         "last_ago_ns": view.last_ago_ns,
+        "round": view.input.snapshot.as_ref().map(|snapshot| snapshot.tick),
     })
 }
 
 fn about(view: &View<'_>, wait: &Wait) -> Json {
     json!({
-        "since": units::time(wait.since_ns),
-        "waited_ns": view.ago_ns(wait.since_ns),
+        "since": view.has_times().then(|| units::time(wait.since_ns)),
+        "waited_ns": view.has_times().then(|| view.ago_ns(wait.since_ns)),
         "waited_is_least": !view.state.has_end(),
-        "woken": wait.woken_ns.map(units::time),
+        "woken": wait.woken_ns.filter(|_| view.has_times()).map(units::time),
+        "is_woken": wait.woken_ns.is_some(),
         "task": wait.waiter.task,
         "task_id": Some(wait.waiter.task_id).filter(|id| *id != 0),
         "thread": wait.waiter.tid,

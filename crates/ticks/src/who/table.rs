@@ -78,10 +78,19 @@ fn head(view: &View<'_>) -> String {
         (false, _) => format!("the table of who waits is cut off, of {count} it is known"),
     };
     let last = match view.last_ago_ns {
+        _ if !view.has_times() => {
+            return format!("{process} {state}, {at}: {waiting}; {}", of_memory(view))
+        }
         Some(ns) => format!("the last record is {} old", units::duration(ns)),
         None => "there is no record".into(),
     };
     format!("{process} {state}, {at}: {waiting}; {last}")
+}
+
+/// Where it is from, of a process that was not recorded.
+fn of_memory(view: &View<'_>) -> String {
+    let tick = view.input.snapshot.as_ref().map_or(0, |snapshot| snapshot.tick);
+    format!("it is not recorded, and this is read from its memory, in round {}", units::count(tick))
 }
 
 /// The columns that not every table has.
@@ -103,9 +112,9 @@ fn rows(view: &View<'_>, options: &Options) -> Table {
         Some(Column::new("KIND").rank(3)),
         Some(Column::new("ADDRESS").wraps()),
         Some(Column::new("DIR")),
-        Some(Column::new("SINCE")),
+        Some(Column::new(if view.has_times() { "SINCE" } else { "SINCE ROUND" })),
         shown.woken.then_some(Column::new("WOKEN")),
-        Some(Column::number("EVENTS").rank(2)),
+        view.has_times().then_some(Column::number("EVENTS").rank(2)),
         Some(Column::new("LAST EVENT").rank(5)),
         shown.socket.then_some(Column::new("SOCKET").wraps().rank(4)),
         Some(Column::new("TASK").rank(1)),
@@ -120,14 +129,20 @@ fn rows(view: &View<'_>, options: &Options) -> Table {
 }
 
 fn row(view: &View<'_>, wait: &Wait, shown: &Shown) -> Vec<String> {
-    // Of one whose end is not known, each time is the least that it may be.
-    let least = if view.state.has_end() { "" } else { "≥ " };
-    let length = |then_ns| format!("{least}{}", units::duration(view.ago_ns(then_ns)));
-    let ago = |then_ns| format!("{} ago", length(then_ns));
+    let ago = |then_ns| match view.has_times() {
+        true => format!("{} ago", view.length(then_ns)),
+        false => "yes".into(),
+    };
     let [fd, kind, address, dir] = what(view, wait);
-    let mut row = vec![fd, kind, address, dir, length(wait.since_ns)];
+    let since = match wait.waiter.awaited {
+        _ if view.has_times() => view.length(wait.since_ns),
+        Awaited::Source { ticks: Some(ticks), .. } => ticks.a.to_string(),
+        Awaited::Source { .. } | Awaited::Timer { .. } => String::new(),
+    };
+    let mut row = vec![fd, kind, address, dir, since];
     row.extend(shown.woken.then(|| wait.woken_ns.map(ago).unwrap_or_default()));
     let (count, last) = match wait.events {
+        _ if !view.has_times() => (String::new(), last_round(view, wait)),
         None => Default::default(),
         Some(events) => {
             let least = if events.is_at_least { "≥ " } else { "" };
@@ -139,7 +154,8 @@ fn row(view: &View<'_>, wait: &Wait, shown: &Shown) -> Vec<String> {
             (format!("{least}{}", units::count(events.count)), last)
         }
     };
-    row.extend([count, last]);
+    row.extend(view.has_times().then_some(count));
+    row.push(last);
     let socket = || wait.socket.as_ref().map(|socket| socket.text()).unwrap_or_default();
     row.extend(shown.socket.then(socket));
     row.push(format!("{:#x}", wait.waiter.task));
@@ -150,6 +166,17 @@ fn row(view: &View<'_>, wait: &Wait, shown: &Shown) -> Vec<String> {
     row.extend(shown.ticks.then_some(ticks));
     row.push(wait.place.as_deref().map_or("", short).to_owned());
     row
+}
+
+/// In which round the last event of the direction was delivered, as the memory has it.
+fn last_round(view: &View<'_>, wait: &Wait) -> String {
+    let direction = wait.waiter.waiter_id().map(|id| id.direction());
+    let seen = view.input.snapshot.as_ref().zip(direction);
+    match seen.and_then(|(snapshot, direction)| snapshot.seen.get(&direction)) {
+        Some(seen) if seen.tick == 0 => "never".into(),
+        Some(seen) => format!("round {}", seen.tick),
+        None => String::new(),
+    }
 }
 
 /// Descriptor, kind, address and direction of a source; a timer, and when it is due.
@@ -173,7 +200,7 @@ const PATIENCE_NS: u64 = 100_000_000;
 
 /// Whether a task was woken that ought to have asked by now.
 fn is_owed(view: &View<'_>) -> bool {
-    let patience_ns = if view.state.is_live() { PATIENCE_NS } else { 0 };
+    let patience_ns = if view.state.is_live() && view.has_times() { PATIENCE_NS } else { 0 };
     let mut woken_ns = view.waits.iter().filter_map(|wait| wait.woken_ns);
     woken_ns.any(|woken_ns| view.ago_ns(woken_ns) >= patience_ns)
 }
@@ -182,6 +209,13 @@ fn is_owed(view: &View<'_>) -> bool {
 fn why_owed(view: &View<'_>) -> Option<String> {
     if matches!(view.state, State::Stopped | State::Traced) {
         return Some("WOKEN: the process is stopped, and polls nothing.".into());
+    }
+    if !view.has_times() {
+        return Some(
+            "WOKEN: it was woken and has not asked since. Its task was not polled, as a thread of its executor \
+             computes or is blocked; or it was, and did not poll this future."
+                .into(),
+        );
     }
     let Some(last) = view.history.busiest() else {
         return Some(

@@ -52,14 +52,14 @@ pub fn write(
     all: bool,
 ) -> io::Result<()> {
     let columns = [
-        Column::new("TASK"),
-        Column::new("NAME").wraps().rank(1),
-        Column::new("STATE"),
-        Column::new("SINCE"),
-        Column::new("FOR").wraps(),
-        Column::new("IN").wraps(),
+        Some(Column::new("TASK")),
+        Some(Column::new("NAME").wraps().rank(1)),
+        Some(Column::new("STATE")),
+        view.has_times().then_some(Column::new("SINCE")),
+        Some(Column::new("FOR").wraps()),
+        Some(Column::new("IN").wraps()),
     ];
-    let mut table = Table::new(columns);
+    let mut table = Table::new(columns.into_iter().flatten());
     for crowd in crowds(accounts, all) {
         add_rows(&mut table, view, accounts, &crowd);
     }
@@ -82,12 +82,12 @@ fn add_rows(table: &mut Table, view: &View<'_>, accounts: &[Account<'_>], crowd:
         count => format!("{} ×", units::count(count as u64)),
     };
     let state = first.live.task.state;
-    let begin =
-        [id, first.title.clone(), state_name(state).to_owned(), since(view, accounts, crowd)];
+    let mut begin = vec![id, first.title.clone(), state_name(state).to_owned()];
+    begin.extend(view.has_times().then(|| since(view, accounts, crowd)));
     for (index, (what, own)) in whats(view, accounts, crowd).into_iter().enumerate() {
         let begin = match index {
             0 => begin.clone(),
-            _ => Default::default(),
+            _ => vec![String::new(); begin.len()],
         };
         table.add(begin.into_iter().chain([what, own]));
     }
@@ -135,9 +135,17 @@ fn whats(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> Vec<(Strin
         from += equal;
     }
     if first.unknown > 0 || rows.is_empty() {
-        let text = match rows.is_empty() {
-            true => "something that is not recorded".to_owned(),
-            false => format!("and {} more that are not recorded", units::count(first.unknown)),
+        let text = match (rows.is_empty(), view.has_times()) {
+            (true, true) => "something that is not recorded".to_owned(),
+            (false, true) => {
+                format!("and {} more that are not recorded", units::count(first.unknown))
+            }
+            // The memory shows all that is the reactor's.
+            (true, false) => "no socket and no timer: a lock, a channel or another task".to_owned(),
+            (false, false) => {
+                let count = units::count(first.unknown);
+                format!("and {count} more that are no sockets and no timers")
+            }
         };
         rows.push((text, String::new()));
     }

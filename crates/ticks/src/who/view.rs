@@ -98,7 +98,11 @@ impl<'a> View<'a> {
         };
         let mut waits = Vec::with_capacity(waiters.len());
         for waiter in waiters {
-            waits.push(Wait::new(input, waiter, &sources, &history, &kernel)?);
+            let mut wait = Wait::new(input, waiter, &sources, &history, &kernel)?;
+            if input.snapshot.is_some() && waiter.task == 0 {
+                wait.woken_ns = Some(now_ns);
+            }
+            waits.push(wait);
         }
         waits.sort_by_key(|wait| wait.since_ns);
         let tasks = tasks::of(input, tasks, &mut waits)?;
@@ -120,6 +124,21 @@ impl<'a> View<'a> {
             left_out: recording.counter(counter::WAITERS_LEFT_OUT)?,
             tasks_left_out: recording.counter(counter::TASKS_LEFT_OUT)?,
         })
+    }
+
+    /// Whether it is known since when anybody waits. A process's memory does not have that.
+    pub fn has_times(&self) -> bool {
+        self.input.snapshot.is_none()
+    }
+
+    /// How long something has gone on: at least, of a process of which nobody knows how long it went on. Empty if
+    /// it is not known since when.
+    pub fn length(&self, since_ns: u64) -> String {
+        match (self.has_times(), self.state.has_end()) {
+            (false, _) => String::new(),
+            (true, true) => units::duration(self.ago_ns(since_ns)),
+            (true, false) => format!("≥ {}", units::duration(self.ago_ns(since_ns))),
+        }
     }
 
     /// How long before the view's moment that was.

@@ -6,7 +6,7 @@ use super::tabs::Tab;
 
 /// A process at one moment.
 #[derive(Default)]
-pub struct Snapshot {
+pub struct Shown {
     /// Program and number.
     pub process: String,
     /// What the process is doing, in words.
