@@ -212,12 +212,14 @@ impl Top {
         match effect {
             Effect::None => {}
             Effect::Quit => return Ok(Some(Outcome::Done)),
-            Effect::Redraw => screen.terminal.clear()?,
+            Effect::Redraw => screen.clear()?,
             Effect::Mouse => screen.set_mouse(self.model.has_mouse)?,
             Effect::Explain => {
                 self.asked += 1;
                 let sender = self.sender.clone();
-                let explained = self.question.ask(self.asked, move |number, lines| {
+                let shown = &self.model.shown;
+                let file = shown.file.as_deref().filter(|_| !shown.is_live);
+                let explained = self.question.ask(file, self.asked, move |number, lines| {
                     // Nobody wants it where all is about to end.
                     let _ = sender.send(Message::Explained(number, lines));
                 })?;

@@ -35,14 +35,18 @@ pub struct Question {
 }
 
 impl Question {
-    /// Asks. The answer goes to `tell`, with its number.
+    /// Asks, of a process that has ended about its file, if it has one. The answer goes to `tell`, with its number.
     pub fn ask(
         &self,
+        file: Option<&Path>,
         number: u64,
         tell: impl FnOnce(u64, Vec<String>) + Send + 'static,
     ) -> io::Result<Explained> {
         let mut command = Command::new(own_path()?);
-        command.arg("explain").args(self.symbols.iter().map(|dir| flag(dir))).arg(&self.target);
+        command
+            .arg("explain")
+            .args(self.symbols.iter().map(|dir| flag(dir)))
+            .arg(file.unwrap_or(&self.target));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -56,6 +56,8 @@ pub struct Model {
     /// None: in the order that says most.
     sorts: [Option<Sort>; Tab::ALL.len()],
     selected: [Option<Id>; Tab::ALL.len()],
+    /// Where those are among the rows that are shown, or were.
+    places: [usize; Tab::ALL.len()],
     /// The first row that is shown of each tab.
     tops: [usize; Tab::ALL.len()],
     /// The places of the rows that the filter lets through, in their order.
@@ -75,6 +77,7 @@ impl Model {
             has_mouse: true,
             sorts: Default::default(),
             selected: Default::default(),
+            places: Default::default(),
             tops: Default::default(),
             order: Vec::new(),
             shown,
@@ -157,7 +160,6 @@ impl Model {
 
     /// Puts the rows in their order. The selected one stays so; if it is gone, the one in its place becomes it.
     fn arrange(&mut self) {
-        let before = self.selected();
         let wanted = self.filter.to_lowercase();
         let rows = &self.shown.tabs[self.tab.index()];
         let fits = |row: &Row| {
@@ -170,9 +172,8 @@ impl Model {
             order.sort_by(|one, other| compare(&rows[*one], &rows[*other], sort));
         }
         self.order = order;
-        if self.selected().is_none() {
-            self.select(before.unwrap_or(0));
-        }
+        let place = self.selected().unwrap_or(self.places[self.tab.index()]);
+        self.select(place);
     }
 
     /// Selects the row in this place, or the last.
@@ -180,6 +181,7 @@ impl Model {
         let place = place.min(self.count().saturating_sub(1));
         let id = self.rows().nth(place).map(|row| row.id);
         self.selected[self.tab.index()] = id;
+        self.places[self.tab.index()] = place;
     }
 
     /// Selects the row so many further down, or up.

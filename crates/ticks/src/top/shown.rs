@@ -1,5 +1,7 @@
 //! What is shown: one moment of a process, without anything of the recording that it was read from.
 
+use std::path::PathBuf;
+
 use crate::plain::plain;
 
 use super::tabs::Tab;
@@ -15,6 +17,8 @@ pub struct Shown {
     pub is_live: bool,
     /// What all this was read from.
     pub note: String,
+    /// The recording's file, if there is one.
+    pub file: Option<PathBuf>,
     /// When, as it is shown.
     pub time: String,
     /// How many tasks there are in each state, the worst first.

@@ -10,9 +10,14 @@ use ratatui::crossterm::cursor;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    disable_raw_mode, enable_raw_mode, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen,
 };
 use ratatui::Terminal;
+
+/// What draws, with nothing drawn yet.
+fn blank() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    Terminal::new(CrosstermBackend::new(stdout()))
+}
 
 /// Whether the terminal is ours, and must be given back. Whoever changes it from true to false gives it back; the
 /// system calls that follow order everything else.
@@ -45,8 +50,7 @@ impl Screen {
             give_back();
             before(panicked);
         }));
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()));
-        let mut screen = Screen { terminal: terminal.context("the terminal")?, has_mouse: true };
+        let mut screen = Screen { terminal: blank().context("the terminal")?, has_mouse: true };
         screen.enter().context("the terminal")?;
         Ok(screen)
     }
@@ -63,7 +67,15 @@ impl Screen {
         enable_raw_mode()?;
         execute!(stdout(), EnterAlternateScreen, cursor::Hide)?;
         self.set_mouse(self.has_mouse)?;
-        self.terminal.clear()
+        self.clear()
+    }
+
+    /// Has all be drawn anew.
+    pub fn clear(&mut self) -> io::Result<()> {
+        // Terminal::clear asks the terminal where its cursor is, and the answer goes to the thread that reads the keys.
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = blank()?;
+        Ok(())
     }
 
     /// Has clicks told to us, or leaves them to the terminal, which marks and copies with them.

@@ -12,7 +12,7 @@ use super::columns::{cell, cut, fit, GAP};
 use super::keys::{Sketch, HELP};
 use super::model::{Model, Pane};
 use super::shown::{Row, Tone};
-use super::tabs::{Column, Tab};
+use super::tabs::Tab;
 use crate::units;
 
 /// How large the terminal must be.
@@ -51,6 +51,10 @@ impl Theme {
 
     fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    fn sorted(self) -> Style {
+        self.strong().add_modifier(Modifier::UNDERLINED)
     }
 
     fn bar(self) -> Style {
@@ -100,12 +104,12 @@ pub fn draw(frame: &mut Frame<'_>, model: &mut Model, theme: Theme) -> Sketch {
 /// The process, and when it was looked at.
 fn title_line(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     let seen = &model.shown;
-    let paused = if model.is_paused { "PAUSED " } else { "" };
-    let right = format!("{paused}{} UTC ", seen.time);
-    let state = match seen.is_live {
-        true => seen.state.clone(),
-        false => format!("{}; as it was", seen.state),
+    let mark = match (seen.is_live, model.is_paused) {
+        (false, _) => "AS IT WAS ",
+        (true, true) => "PAUSED ",
+        (true, false) => "",
     };
+    let right = format!("{mark}{} UTC ", seen.time);
     let tone = if seen.is_live { Tone::Normal } else { Tone::Wrong };
     let mut begin = format!(" {} ", seen.process);
     let several = model.recordings();
@@ -113,7 +117,7 @@ fn title_line(model: &Model, theme: Theme, width: u16) -> Line<'static> {
         begin += &format!("in {several} recordings ");
     }
     let room = usize::from(width).saturating_sub(display_width(&begin) + display_width(&right));
-    let state = cut(&format!("{state} · {}", seen.note), room.saturating_sub(1), false);
+    let state = cut(&format!("{} · {}", seen.state, seen.note), room.saturating_sub(1), false);
     let gap = room.saturating_sub(display_width(&state));
     Line::from(vec![
         Span::styled(begin, theme.strong()),
@@ -126,11 +130,12 @@ fn title_line(model: &Model, theme: Theme, width: u16) -> Line<'static> {
 /// The tasks by state, and what was done in a second.
 fn counts_line(model: &Model, theme: Theme) -> Line<'static> {
     let seen = &model.shown;
-    let tasks = units::things(model.count_of(Tab::Tasks) as u64, "task");
-    let mut spans = vec![Span::raw(format!(" {tasks}"))];
+    let mut spans = vec![Span::raw(" ")];
+    if seen.states.is_empty() {
+        spans.push(Span::raw("no recorded task"));
+    }
     for (index, (name, count, tone)) in seen.states.iter().enumerate() {
-        let comma = if index == 0 { ": " } else { ", " };
-        spans.push(Span::raw(comma));
+        spans.push(Span::raw(if index == 0 { "" } else { ", " }));
         let text = format!("{} {name}", units::count(*count as u64));
         spans.push(Span::styled(text, theme.of(*tone)));
     }
@@ -138,7 +143,7 @@ fn counts_line(model: &Model, theme: Theme) -> Line<'static> {
         let least = if rates.is_at_least { "≥ " } else { "" };
         let [polls, rounds, wakes] =
             [rates.polls, rates.rounds, rates.wakes].map(|rate| units::count(rate.round() as u64));
-        let text = format!("   {least}{polls} polls/s, {rounds} rounds/s, {wakes} wakes/s");
+        let text = format!("    {least}{polls} polls/s, {rounds} rounds/s, {wakes} wakes/s");
         spans.push(Span::styled(text, theme.dim()));
     }
     Line::from(spans)
@@ -149,7 +154,7 @@ fn verdict(model: &Model, theme: Theme, area: Rect) -> Vec<Line<'static>> {
     let (tone, text) = match (&model.problem, &model.shown.verdict) {
         (Some(problem), _) => (Tone::Wrong, format!("cannot look any more: {problem}")),
         (None, Some((tone, text))) => (*tone, text.clone()),
-        (None, None) => (Tone::Quiet, "nothing wrong at first sight; e reads all records".into()),
+        (None, None) => (Tone::Quiet, "nothing wrong at first sight; e looks closer".into()),
     };
     let most = match area.height {
         // What covers the table is to have the room.
@@ -221,13 +226,7 @@ fn draw_table(
     sketch: &mut Sketch,
 ) {
     let columns = model.tab.columns();
-    let name = |at: usize, column: &Column| match model.sort() {
-        Some(sort) if sort.column == at && sort.high_first => format!("{} ▼", column.name),
-        Some(sort) if sort.column == at => format!("{} ▲", column.name),
-        _ => column.name.to_owned(),
-    };
-    let names: Vec<String> = columns.iter().enumerate().map(|(at, it)| name(at, it)).collect();
-    let mut natural: Vec<u16> = names.iter().map(|name| display_width(name) as u16).collect();
+    let mut natural: Vec<u16> = columns.iter().map(|it| display_width(it.name) as u16).collect();
     for row in model.rows() {
         for (width, cell) in natural.iter_mut().zip(&row.cells) {
             *width = (*width).max(display_width(&cell.text).min(1_000) as u16);
@@ -244,13 +243,17 @@ fn draw_table(
     let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let mut x = area.x + 1;
     for (at, width) in &kept {
-        let text = cell(&names[*at], &columns[*at], *width);
-        let place = Rect { x, width: (*width).min(area.right().saturating_sub(x)), ..head };
-        let is_sorted = model.sort().is_some_and(|sort| sort.column == *at);
-        let style = match is_sorted {
-            true => theme.strong().add_modifier(Modifier::UNDERLINED),
-            false => theme.strong(),
+        // The arrow stands in the gap, so that nothing moves when another column gets it.
+        let (arrow, style) = match model.sort().filter(|sort| sort.column == *at) {
+            Some(sort) if sort.high_first => ("▼", theme.sorted()),
+            Some(_) => ("▲", theme.sorted()),
+            None => ("", theme.strong()),
         };
+        let text = match columns[*at].is_number {
+            true => cell(columns[*at].name, &columns[*at], *width) + arrow,
+            false => format!("{}{arrow}", cut(columns[*at].name, (*width).into(), false)),
+        };
+        let place = Rect { x, width: (width + 1).min(area.right().saturating_sub(x)), ..head };
         frame.render_widget(Paragraph::new(Line::styled(text, style)), place);
         sketch.columns.push((place, *at));
         x += width + GAP;

@@ -193,10 +193,11 @@ fn add_head(shown: &mut Shown, view: &View<'_>, rates: Option<Rates>) {
     if shown.process.is_empty() {
         shown.process = input.process_name();
         shown.state = view.state.to_string();
+        shown.file = view.has_times().then(|| input.path.clone());
         shown.time = units::time(view.at_ns).get(11..19).unwrap_or_default().to_owned();
         shown.note = match view.has_times() {
             true => "recorded".into(),
-            false => "not recorded, read from its memory".into(),
+            false => "read from memory".into(),
         };
     }
     shown.is_live |= view.state.is_live();
