@@ -18,7 +18,9 @@ mod explained;
 mod kernel;
 mod keys;
 mod model;
+mod pane;
 mod rings;
+mod rows;
 mod shown;
 mod signals;
 
@@ -26,6 +28,7 @@ mod sources;
 mod tabs;
 mod tasks;
 mod terminal;
+mod theme;
 mod threads;
 mod timers;
 mod view;
@@ -37,7 +40,7 @@ use model::{Model, Pane};
 use shown::Shown;
 use signals::Told;
 use terminal::Screen;
-use view::Theme;
+use theme::Theme;
 use watch::Ask;
 
 /// Watch a process on the whole screen: its tasks, sources, timers and threads

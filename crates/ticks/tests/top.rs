@@ -239,7 +239,7 @@ fn rows_are_sorted_found_and_opened() {
 
 #[test]
 fn the_terminal_is_given_back() {
-    let Some((process, terminal)) = scene("the_terminal_is_given_back", true) else { return };
+    let Some((process, terminal)) = scene("the_terminal_is_given_back", false) else { return };
     let settings = terminal.settings();
     for key in ["q", "Escape", "C-c"] {
         terminal.run(&top(&process));

@@ -68,11 +68,6 @@ pub fn act(model: &mut Model, sketch: &Sketch, event: &Event) -> Effect {
             on_mouse(model, sketch, *mouse);
             Effect::None
         }
-        Event::Paste(text) if model.is_typing => {
-            let printing = text.chars().filter(|c| !c.is_control());
-            model.set_filter(model.filter.chars().chain(printing).collect());
-            Effect::None
-        }
         _ => Effect::None,
     }
 }

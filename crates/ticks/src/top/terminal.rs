@@ -104,3 +104,69 @@ pub fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    //! A thread that panicked left a terminal without echo and its message on a screen that was gone at once.
+
+    use std::fs::{File, OpenOptions};
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+    use std::{env, io, thread};
+
+    use rustix::pty::{grantpt, openpt, ptsname, unlockpt, OpenptFlags};
+    use rustix::termios::{tcgetattr, tcsetwinsize, Winsize};
+
+    use super::*;
+
+    /// What has this test be the one that panics.
+    const ROLE: &str = "TICKS_TEST_PANICS";
+
+    const NAME: &str = "top::terminal::tests::a_panic_gives_the_terminal_back_and_is_read";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_read() -> io::Result<()> {
+        if env::var_os(ROLE).is_some() {
+            let screen = Screen::take().expect("a terminal");
+            // Not the thread that draws, as when it looks.
+            let panics = thread::spawn(|| panic!("for once"));
+            assert!(panics.join().is_err() && !screen.is_ours());
+            return Ok(());
+        }
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
+        let name = ptsname(&master, Vec::new())?;
+        let open =
+            || OpenOptions::new().read(true).write(true).open(name.to_str().expect("a path"));
+        // Held, so that the terminal is there when the child has ended.
+        let slave = open()?;
+        let modes =
+            || tcgetattr(&slave).map(|it| (it.input_modes, it.output_modes, it.local_modes));
+        let before = modes()?;
+        let mut child = Command::new(env::current_exe()?)
+            .args(["--exact", NAME, "--nocapture"])
+            .env(ROLE, "1")
+            .stdin(Stdio::from(open()?))
+            .stdout(Stdio::from(open()?))
+            .stderr(Stdio::from(open()?))
+            .spawn()?;
+        assert!(child.wait()?.success());
+        assert_eq!(modes()?, before);
+        // All that it has written is less than what a terminal keeps for whoever reads it.
+        let mut said = vec![0; 65_536];
+        let mut master = File::from(master);
+        let mut length = 0;
+        while !String::from_utf8_lossy(&said[..length]).contains("for once") {
+            length += master.read(&mut said[length..])?;
+        }
+        let said = String::from_utf8_lossy(&said[..length]).into_owned();
+        let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("no {text:?}: {said:?}"));
+        let (screen, message) = (place("\u{1b}[?1049h"), place("for once"));
+        for sequence in ["\u{1b}[?1049l", "\u{1b}[?25h", "\u{1b}[?1000l"] {
+            assert!((screen..message).contains(&place(sequence)), "{sequence:?}: {said:?}");
+        }
+        Ok(())
+    }
+}

@@ -1,18 +1,20 @@
 //! Draws the model.
 
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use ratatui::Frame;
 use textwrap::core::display_width;
-use textwrap::WordSplitter;
 
-use super::columns::{cell, cut, fit, GAP};
-use super::keys::{Sketch, HELP};
+use super::columns::cut;
+use super::keys::Sketch;
 use super::model::{Model, Pane};
-use super::shown::{Row, Tone};
+use super::pane::{self, wrap};
+use super::rows;
+use super::shown::Tone;
 use super::tabs::Tab;
+use super::theme::Theme;
 use crate::units;
 
 /// How large the terminal must be.
@@ -21,46 +23,6 @@ const HEIGHT_MIN: u16 = 10;
 
 /// From so many lines on the selected row's details have a part of the screen, however many rows there are.
 const TALL: u16 = 34;
-
-/// How things look.
-#[derive(Clone, Copy)]
-pub struct Theme {
-    /// Whether in colours.
-    pub has_colours: bool,
-}
-
-impl Theme {
-    fn of(self, tone: Tone) -> Style {
-        let style = match tone {
-            Tone::Normal | Tone::Busy => Style::new(),
-            Tone::Quiet => Style::new().add_modifier(Modifier::DIM),
-            Tone::Doubtful | Tone::Wrong => Style::new().add_modifier(Modifier::BOLD),
-        };
-        match tone {
-            _ if !self.has_colours => style,
-            Tone::Busy => style.fg(Color::Green),
-            Tone::Doubtful => style.fg(Color::Yellow),
-            Tone::Wrong => style.fg(Color::Red),
-            Tone::Normal | Tone::Quiet => style,
-        }
-    }
-
-    fn dim(self) -> Style {
-        self.of(Tone::Quiet)
-    }
-
-    fn strong(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    fn sorted(self) -> Style {
-        self.strong().add_modifier(Modifier::UNDERLINED)
-    }
-
-    fn bar(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
-    }
-}
 
 /// Draws all, and returns what is where.
 pub fn draw(frame: &mut Frame<'_>, model: &mut Model, theme: Theme) -> Sketch {
@@ -94,7 +56,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &mut Model, theme: Theme) -> Sketch {
     frame.render_widget(Paragraph::new(verdict), says);
     draw_tabs(frame, model, theme, tabs, &mut sketch);
     match model.pane {
-        Some(_) => draw_pane(frame, model, theme, body, &mut sketch),
+        Some(_) => pane::draw(frame, model, theme, body, &mut sketch),
         None => draw_body(frame, model, theme, body, &mut sketch),
     }
     draw_keys(frame, model, theme, keys);
@@ -204,185 +166,18 @@ fn draw_body(
     let most = if frame.area().height < TALL { area.height } else { area.height * 3 / 5 };
     let table = needed.min(most);
     if area.height < table + 1 + DETAILS_MIN {
-        draw_table(frame, model, theme, area, sketch);
+        rows::draw(frame, model, theme, area, sketch);
         return;
     }
     let [table, rule, details] =
         Layout::vertical([Constraint::Length(table), Constraint::Length(1), Constraint::Fill(1)])
             .areas(area);
-    draw_table(frame, model, theme, table, sketch);
+    rows::draw(frame, model, theme, table, sketch);
     let Some(row) = model.selected().and_then(|place| model.rows().nth(place)) else { return };
     let line = "─".repeat(usize::from(rule.width));
     frame.render_widget(Paragraph::new(Line::styled(line, theme.dim())), rule);
-    let lines = details_lines(&row.details, theme, details.width);
+    let lines = pane::details(&row.details, theme, details.width);
     frame.render_widget(Paragraph::new(lines), details);
-}
-
-fn draw_table(
-    frame: &mut Frame<'_>,
-    model: &mut Model,
-    theme: Theme,
-    area: Rect,
-    sketch: &mut Sketch,
-) {
-    let columns = model.tab.columns();
-    let mut natural: Vec<u16> = columns.iter().map(|it| display_width(it.name) as u16).collect();
-    for row in model.rows() {
-        for (width, cell) in natural.iter_mut().zip(&row.cells) {
-            *width = (*width).max(display_width(&cell.text).min(1_000) as u16);
-        }
-    }
-    // Of what is not known of any row there is no column.
-    let is_empty = |at: usize| {
-        let mut texts = model.rows().filter_map(|row| row.cells.get(at)).map(|cell| &cell.text);
-        texts.all(String::is_empty) && !columns[at].stays
-    };
-    let wanted = (0..columns.len()).filter(|at| model.count() == 0 || !is_empty(*at));
-    let wanted: Vec<(usize, u16)> = wanted.map(|at| (at, natural[at])).collect();
-    let kept = fit(columns, &wanted, area.width.saturating_sub(1));
-    let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
-    let mut x = area.x + 1;
-    for (at, width) in &kept {
-        // The arrow stands in the gap, so that nothing moves when another column gets it.
-        let (arrow, style) = match model.sort().filter(|sort| sort.column == *at) {
-            Some(sort) if sort.high_first => ("▼", theme.sorted()),
-            Some(_) => ("▲", theme.sorted()),
-            None => ("", theme.strong()),
-        };
-        let text = match columns[*at].is_number {
-            true => cell(columns[*at].name, &columns[*at], *width) + arrow,
-            false => format!("{}{arrow}", cut(columns[*at].name, (*width).into(), false)),
-        };
-        let place = Rect { x, width: (width + 1).min(area.right().saturating_sub(x)), ..head };
-        frame.render_widget(Paragraph::new(Line::styled(text, style)), place);
-        sketch.columns.push((place, *at));
-        x += width + GAP;
-    }
-    (sketch.body, sketch.top) = (body, model.top(body.height.into()));
-    if model.count() == 0 {
-        draw_nothing(frame, model, theme, body);
-        return;
-    }
-    let selected = model.selected();
-    let rows = model.rows().enumerate().skip(sketch.top).take(body.height.into());
-    let lines = rows.map(|(place, row)| {
-        let style = match selected == Some(place) {
-            true => theme.of(row.tone).add_modifier(Modifier::REVERSED),
-            false => theme.of(row.tone),
-        };
-        Line::styled(row_text(row, &kept, model.tab, body.width), style)
-    });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), body);
-}
-
-fn row_text(row: &Row, kept: &[(usize, u16)], tab: Tab, room: u16) -> String {
-    let cells = kept.iter().map(|(at, width)| {
-        let text = row.cells.get(*at).map_or("", |cell| cell.text.as_str());
-        cell(text, &tab.columns()[*at], *width)
-    });
-    let gap = " ".repeat(GAP.into());
-    let text = format!(" {}", cells.collect::<Vec<_>>().join(&gap));
-    let fill = usize::from(room).saturating_sub(display_width(&text));
-    text + &" ".repeat(fill)
-}
-
-fn draw_nothing(frame: &mut Frame<'_>, model: &Model, theme: Theme, area: Rect) {
-    let text = match model.count_of(model.tab) {
-        0 => model.tab.nothing().to_owned(),
-        _ => format!("No row has {:?} in it. Esc shows all.", model.filter),
-    };
-    let lines = wrap(&format!(" {text}"), usize::from(area.width), 1);
-    let lines: Vec<Line<'_>> =
-        lines.into_iter().map(|line| Line::styled(line, theme.dim())).collect();
-    frame.render_widget(Paragraph::new(lines), area);
-}
-
-/// The lines broken to fit. What goes on is further in.
-fn wrap(text: &str, width: usize, further: usize) -> Vec<String> {
-    let edge = text.len() - text.trim_start().len();
-    let further = " ".repeat(edge.min(width / 2) + further);
-    let options = textwrap::Options::new(width.max(2))
-        .subsequent_indent(&further)
-        .word_splitter(WordSplitter::NoHyphenation);
-    textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
-}
-
-fn details_lines(details: &[String], theme: Theme, width: u16) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    for (index, text) in details.iter().enumerate() {
-        let style = match (index, text.starts_with("    ")) {
-            (0, _) => theme.strong(),
-            _ => Style::new(),
-        };
-        let wrapped = wrap(&format!(" {text}"), usize::from(width), 4);
-        lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
-    }
-    lines
-}
-
-fn draw_pane(
-    frame: &mut Frame<'_>,
-    model: &mut Model,
-    theme: Theme,
-    area: Rect,
-    sketch: &mut Sketch,
-) {
-    let lines = pane_lines(model, theme, area.width);
-    sketch.body = area;
-    let Some((_, top)) = &mut model.pane else { return };
-    // Where not all is shown, the last line says so.
-    let is_long = lines.len() > usize::from(area.height);
-    let room = usize::from(area.height) - usize::from(is_long);
-    *top = (*top).min(lines.len().saturating_sub(room));
-    let mut shown: Vec<Line<'_>> = lines.iter().skip(*top).take(room).cloned().collect();
-    if is_long {
-        let [above, below] = [*top, lines.len() - *top - room].map(|it| units::count(it as u64));
-        let text = format!(" {above} lines above, {below} below");
-        shown.push(Line::styled(text, theme.dim()));
-    }
-    frame.render_widget(Paragraph::new(shown), area);
-}
-
-fn pane_lines(model: &Model, theme: Theme, width: u16) -> Vec<Line<'static>> {
-    match &model.pane {
-        None => Vec::new(),
-        Some((Pane::Details { lines, is_gone, .. }, _)) => {
-            let gone = is_gone.then(|| {
-                Line::styled(" It is not there any more; as it was:", theme.of(Tone::Doubtful))
-            });
-            gone.into_iter().chain(details_lines(lines, theme, width)).collect()
-        }
-        Some((Pane::Explained(explained), _)) => match &explained.lines {
-            None => vec![Line::styled(" reading all records …", theme.dim())],
-            Some(lines) => {
-                lines.iter().flat_map(|line| explained_line(line, theme, width)).collect()
-            }
-        },
-        Some((Pane::Help, _)) => {
-            let key_width = HELP.iter().map(|(key, _)| display_width(key)).max().unwrap_or(0);
-            let of_key = |(key, what): &(&str, &str)| {
-                let gap = " ".repeat(key_width - display_width(key));
-                let text = format!(" {key}{gap}  {what}");
-                wrap(&text, usize::from(width), key_width + 2)
-                    .into_iter()
-                    .map(Line::raw)
-                    .collect::<Vec<_>>()
-            };
-            HELP.iter().flat_map(of_key).collect()
-        }
-    }
-}
-
-/// A line of what `ticks explain` says: how sure each finding is stands out.
-fn explained_line(text: &str, theme: Theme, width: u16) -> Vec<Line<'static>> {
-    let style = match text.split(' ').next() {
-        Some("proven") => theme.of(Tone::Wrong),
-        Some("likely") => theme.of(Tone::Doubtful),
-        Some("possible" | "nothing") => theme.strong(),
-        _ => Style::new(),
-    };
-    let wrapped = wrap(&format!(" {text}"), usize::from(width), 2);
-    wrapped.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
 fn draw_keys(frame: &mut Frame<'_>, model: &Model, theme: Theme, area: Rect) {
@@ -409,4 +204,104 @@ fn draw_keys(frame: &mut Frame<'_>, model: &Model, theme: Theme, area: Rect) {
     };
     let text = cut(&text, area.width.into(), false);
     frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::backend::TestBackend;
+    use ratatui::Terminal;
+
+    use super::super::shown::{Cell, Rates, Row, Shown};
+    use super::*;
+
+    /// Rows as they come, with names that are long, wide or empty.
+    fn shown() -> Shown {
+        let names = ["shop::serve", "", "日本語の名前を持つタスクがここに", "x", "e\u{301}t\u{e9}"];
+        let row = |tab: Tab, number: u64| {
+            let text = |at: usize| names[(number as usize + at) % names.len()].repeat(1 + at * 3);
+            let cells = (0..tab.columns().len()).map(|at| match at {
+                0 => Cell::number(number, number.to_string()),
+                _ if tab.columns()[at].least.is_none() => Cell::number(number, "12.3 ms"),
+                _ => Cell::text(&text(at)),
+            });
+            let details = (0..number as usize).map(|line| format!("    {}", text(line % 9)));
+            let tones = [Tone::Normal, Tone::Quiet, Tone::Busy, Tone::Doubtful, Tone::Wrong];
+            let tone = tones[number as usize % tones.len()];
+            Row { id: (0, number), cells: cells.collect(), tone, details: details.collect() }
+        };
+        Shown {
+            process: "shop (4711)".into(),
+            state: "runs".into(),
+            is_live: true,
+            note: "recorded".into(),
+            states: vec![("forgotten", 3, Tone::Wrong), ("waiting", 1_234, Tone::Normal)],
+            rates: Some(Rates { polls: 1e9, rounds: 0.4, wakes: 12.6, is_at_least: true }),
+            verdict: Some((Tone::Wrong, "proven: ".to_owned() + &names[2].repeat(40))),
+            tabs: Tab::ALL.map(|tab| (0..40).map(|number| row(tab, number)).collect()),
+            ..Shown::default()
+        }
+    }
+
+    fn screen(model: &mut Model, width: u16, height: u16) -> (Vec<String>, Sketch) {
+        let backend = TestBackend::new(width, height);
+        let mut terminal = Terminal::new(backend).expect("it takes all");
+        let mut sketch = Sketch::default();
+        let theme = Theme { has_colours: true };
+        let draw = |frame: &mut Frame<'_>| sketch = draw(frame, model, theme);
+        let drawn = terminal.draw(draw).expect("it takes all");
+        let cells = drawn.buffer.content().chunks(usize::from(width.max(1)));
+        let lines = cells.map(|line| line.iter().map(|cell| cell.symbol()).collect());
+        (lines.collect(), sketch)
+    }
+
+    #[test]
+    fn every_size_is_drawn() {
+        let mut model = Model::new(shown());
+        for size in (0..12).chain([49, 50, 51, 80, 131, 300]) {
+            for (width, height) in [(size, 24), (80, size)] {
+                for tab in Tab::ALL {
+                    model.show(tab);
+                    model.select(39);
+                    screen(&mut model, width, height);
+                    model.open();
+                    model.scroll(isize::MAX);
+                    screen(&mut model, width, height);
+                }
+                model.cover(Pane::Help);
+                screen(&mut model, width, height);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_clicked_on_is_where_it_was_drawn() {
+        let mut model = Model::new(shown());
+        let (lines, sketch) = screen(&mut model, 120, 30);
+        for (area, tab) in &sketch.tabs {
+            let line = &lines[usize::from(area.y)];
+            let text: String = line.chars().skip(area.x.into()).take(area.width.into()).collect();
+            assert!(text.contains(tab.name()), "{text:?}");
+        }
+        for (area, column) in &sketch.columns {
+            let line = &lines[usize::from(area.y)];
+            let text: String = line.chars().skip(area.x.into()).take(area.width.into()).collect();
+            assert!(text.contains(Tab::Tasks.columns()[*column].name), "{text:?}");
+        }
+        let first = &lines[usize::from(sketch.body.y)];
+        assert!(first.trim_start().starts_with('0'), "{first:?}");
+    }
+
+    #[test]
+    fn a_small_terminal_is_told_what_is_needed() {
+        let (lines, _) = screen(&mut Model::new(shown()), 40, 9);
+        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
+        assert!(words.join(" ").contains("needs 50×10 characters, and has 40×9"), "{words:?}");
+    }
+
+    #[test]
+    fn rates_are_rounded_and_what_is_partial_says_so() {
+        let (lines, _) = screen(&mut Model::new(shown()), 140, 30);
+        let expected = "≥ 1,000,000,000 polls/s, 0 rounds/s, 13 wakes/s";
+        assert!(lines[1].contains(expected), "{:?}", lines[1]);
+    }
 }
