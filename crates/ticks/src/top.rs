@@ -78,7 +78,7 @@ Exit codes: 0 you ended it; 2 not done; of a signal, 128 and its number.";
 
 /// What the thread that draws is told.
 enum Message {
-    Looked(anyhow::Result<Shown>),
+    Looked(anyhow::Result<Box<Shown>>),
     Input(Event),
     /// No key comes any more.
     InputEnded(io::Error),
@@ -93,7 +93,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let (sender, messages) = mpsc::channel();
     let looked = sender.clone();
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let tell = move |shown| looked.send(Message::Looked(shown)).is_ok();
+    let tell = move |shown: anyhow::Result<Shown>| {
+        looked.send(Message::Looked(shown.map(Box::new))).is_ok()
+    };
     let asks = watch::start(args.target.clone(), options, args.every, tell)?;
     // Before the terminal is taken, so that whoever named the wrong process is told so as everywhere.
     let shown = match messages.recv() {
@@ -110,7 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     read_input(sender.clone())?;
     let question = Question { target: args.target.clone(), symbols: args.symbols.clone() };
     let mut top = Top {
-        model: Model::new(shown),
+        model: Model::new(*shown),
         sketch: Sketch::default(),
         theme: Theme {
             has_colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
@@ -186,7 +188,7 @@ impl Top {
     /// Takes a message in. Returns how all ends, if it does.
     fn take(&mut self, screen: &mut Screen, message: Message) -> anyhow::Result<Option<Outcome>> {
         match message {
-            Message::Looked(looked) => self.model.take(looked),
+            Message::Looked(looked) => self.model.take(looked.map(|shown| *shown)),
             Message::Input(event) => {
                 let effect = keys::act(&mut self.model, &self.sketch, &event);
                 return self.do_effect(screen, effect);

@@ -97,7 +97,7 @@ impl Parts<'_> {
         let reads =
             |wait: &&Wait| wait.waiter.waiter_id().is_some_and(|id| id.dir == Direction::Read);
         let is_old = self.view.ago_ns(event_ns) >= MOMENT_NS;
-        (is_old && !waits.iter().any(|wait| reads(wait))).then_some(event_ns)
+        (is_old && !waits.iter().any(reads)).then_some(event_ns)
     }
 
     /// `read: task 3`, or how many.
