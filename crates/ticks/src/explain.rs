@@ -22,7 +22,8 @@ mod text;
 
 use facts::outside::Outside;
 use facts::{Facts, Process};
-use finding::{Finding, Sure};
+use finding::Finding;
+pub use finding::Sure;
 use rules::{Verdict, RULES};
 
 /// Say in words what a program hangs in, with the evidence and what to do
@@ -129,27 +130,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
-    let (verdict, _) = by_tables(view, book)?;
-    Ok(verdict.is_some())
+    let (found, _) = by_tables(view, book)?;
+    Ok(found.is_some_and(|(sure, _)| sure > Sure::Possible))
 }
 
-/// What is wrong as far as the tables say, which can be told at once: `proven: …`. The book comes back.
-pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<String>, Book)> {
+/// The surest finding as far as the tables say, which can be told at once, as a sentence. The book comes back.
+pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<(Sure, String)>, Book)> {
     let processes = vec![Process::of_tables(view, book)?];
     let facts = Facts { processes, outside: Outside::default(), around: None };
     let mut found: Option<Finding> = None;
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
         let Verdict::Found(findings) = rule.judge(&facts)? else { continue };
-        for finding in findings.into_iter().filter(|finding| finding.sure > Sure::Possible) {
+        for finding in findings {
             // Of equally sure ones the first counts, as in the whole answer.
             if found.as_ref().is_none_or(|found| finding.sure > found.sure) {
                 found = Some(finding);
             }
         }
     }
-    let verdict = found.map(|found| format!("{}: {}", found.sure.name(), found.sentence));
+    let found = found.map(|found| (found.sure, found.sentence));
     let mut processes = facts.processes.into_iter();
     let book =
         processes.next().map(Process::into_book).context("the process that was looked at")?;
-    Ok((verdict, book))
+    Ok((found, book))
 }

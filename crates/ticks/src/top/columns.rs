@@ -7,6 +7,9 @@ use super::tabs::Column;
 /// Between two columns.
 pub const GAP: u16 = 2;
 
+/// A text that is longer may be cut where there is something else to show.
+const ENOUGH: u16 = 40;
+
 /// The columns for which there is room, each with its width, of those that are wanted, with how wide each would like to
 /// be.
 pub fn fit(columns: &[Column], wanted: &[(usize, u16)], room: u16) -> Vec<(usize, u16)> {
@@ -15,6 +18,16 @@ pub fn fit(columns: &[Column], wanted: &[(usize, u16)], room: u16) -> Vec<(usize
         let widths = kept.iter().map(|(_, width)| u32::from(*width + GAP)).sum::<u32>();
         widths.saturating_sub(GAP.into())
     };
+    // What is good to have makes room before others are cut.
+    let likes = |(at, width): &(usize, u16)| (*at, (*width).min(ENOUGH));
+    while needed(&kept.iter().map(likes).collect::<Vec<_>>()) > room.into() {
+        let extras = kept.iter().enumerate().filter(|(_, (at, _))| columns[*at].is_extra());
+        let lowest = extras.min_by_key(|(_, (at, _))| columns[*at].rank).map(|(place, _)| place);
+        match lowest {
+            Some(place) => drop(kept.remove(place)),
+            None => break,
+        }
+    }
     loop {
         squeeze(columns, &mut kept, |kept| needed(kept) > room.into());
         let ranked = kept.iter().enumerate().filter(|(_, (at, _))| columns[*at].rank > 0);

@@ -52,6 +52,11 @@ const fn text(name: &'static str, least: u16) -> Column {
 }
 
 impl Column {
+    /// Whether it is good to have, and no more.
+    pub fn is_extra(&self) -> bool {
+        matches!(self.rank, 1 | 2)
+    }
+
     const fn ends(self) -> Column {
         Column { keeps_end: true, ..self }
     }
@@ -95,17 +100,17 @@ const TIMERS: &[Column] = &[
     fixed("DUE"),
     fixed("SINCE").high(),
     text("TASK", 12).ends(),
-    text("IN", 14).ends().rank(1),
+    text("IN", 14).ends().rank(3),
 ];
 
 const THREADS: &[Column] = &[
     number("THREAD"),
     text("NAME", 6),
     fixed("CPU").high(),
-    text("KERNEL", 8).rank(2),
+    text("KERNEL", 8).rank(4),
     text("POLLS", 14).stays(),
     fixed("LAST").high(),
-    text("RECORD", 14).rank(1),
+    text("RECORD", 14).rank(3),
 ];
 
 impl Tab {

@@ -14,7 +14,7 @@ use super::rings::Rings;
 use super::shown::{Rates, Shown, Tone};
 use super::sources::Parts;
 use super::{tasks, threads, timers};
-use crate::explain;
+use crate::explain::{self, Sure};
 use crate::input::{Input, Inputs};
 use crate::sockets;
 use crate::symbols::{Book, Options};
@@ -163,9 +163,18 @@ fn add(
     of_threads.extend(threads::rows(&view, &accounts, &recorded, &kernel, place));
     let seen = seen(&view, &accounts);
     add_head(shown, &view, rates);
-    let (verdict, book) = explain::by_tables(view, book)?;
+    let (found, book) = explain::by_tables(view, book)?;
     kept.book = Some(book);
-    let verdict = verdict.map(|text| (Tone::Wrong, text)).or(seen);
+    let say = |(sure, sentence): (Sure, String)| {
+        let tone = if sure > Sure::Possible { Tone::Wrong } else { Tone::Doubtful };
+        (tone, format!("{}: {sentence}", sure.name()))
+    };
+    // What is only possible says less than a thread that is blocked.
+    let (sure, possible) = match found {
+        Some(found) if found.0 > Sure::Possible => (Some(found), None),
+        found => (None, found),
+    };
+    let verdict = sure.map(say).or(seen).or(possible.map(say));
     if shown.verdict.is_none() {
         shown.verdict = verdict;
     }
