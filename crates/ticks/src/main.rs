@@ -42,6 +42,7 @@ mod symbols;
 mod table;
 mod task_names;
 mod timeline;
+mod top;
 mod units;
 mod upstream;
 mod who;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
