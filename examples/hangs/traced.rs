@@ -50,8 +50,10 @@ pub fn debug(pid: i32, limit: Duration) -> io::Result<()> {
         for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
             let name = entry?.file_name();
             let tid = name.to_str().and_then(|name| name.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-            if held.insert(tid) {
-                hold(tid)?;
+            // It may have ended meanwhile.
+            match held.insert(tid).then(|| hold(tid)) {
+                Some(Err(error)) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+                _ => {}
             }
         }
         // Nobody was started meanwhile.
