@@ -20,6 +20,7 @@ pub mod delays;
 pub mod directions;
 pub mod live;
 pub mod outside;
+pub mod share;
 pub mod sources;
 pub mod tasks;
 pub mod threads;

@@ -40,7 +40,7 @@ impl Rule for NeverPolled {
         let mut findings = Vec::new();
         for process in &facts.processes {
             // What has ended owes nobody a poll, and what is stopped polls nobody.
-            if !matches!(process.view.state, State::Ended | State::Stopped | State::Traced) {
+            if process.view.state != State::Ended && !process.view.state.is_held() {
                 self.of(process, &mut findings)?;
             }
         }
