@@ -54,6 +54,7 @@ mod async_io;
 mod captures;
 mod contain;
 mod driver;
+mod dump;
 mod fork;
 mod io_safe;
 mod net;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
@@ -61,7 +61,7 @@ impl Input {
     /// What the memory of the live process says.
     fn of_memory(
         pid: u32,
-        earlier: Option<&Recording<File>>,
+        earlier: Option<(&Recording<File>, &Snapshot)>,
         with_stacks: bool,
     ) -> anyhow::Result<Vec<Input>> {
         let found = snapshot::of_process(pid, earlier, with_stacks)?.into_iter();
@@ -107,12 +107,11 @@ impl Input {
                     Ok(found) => found.into_iter(),
                     // It is looked at without.
                     Err(error) if process::has_proc() => {
-                        let why = |memory: anyhow::Error| match Path::new(&format!("/proc/{pid}"))
-                            .exists()
-                        {
-                            true => memory
-                                .context(format!("{error:#}; its memory was looked at instead")),
-                            false => error,
+                        // A zombie has none.
+                        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+                        let why = |memory: anyhow::Error| match maps.is_empty() {
+                            true => error,
+                            false => anyhow!("{error:#}; and its memory does not tell: {memory:#}"),
                         };
                         let found = Input::of_memory(pid, None, true).map_err(why);
                         return found.with_context(|| format!("process {pid}"));
@@ -173,7 +172,8 @@ impl Input {
             return Ok(self.recording.refresh_clock()?);
         };
         // Of a process that has ended since, what was seen last stays.
-        let found = Input::of_memory(pid, Some(&self.recording), with_stacks);
+        let earlier = self.snapshot.as_ref().map(|snapshot| (&self.recording, snapshot));
+        let found = Input::of_memory(pid, earlier, with_stacks);
         let mut found = found.unwrap_or_default().into_iter();
         if let Some(input) = found.nth(place) {
             *self = input;

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub tick: u64,
     /// What the directions of sources have seen.
     pub seen: HashMap<(Key, Direction), Seen>,
+    /// Since when nobody has asked for what has come, by the counter: since it was seen first.
+    pub unasked: HashMap<(Key, Direction), u64>,
     /// By which async functions tasks wait; the first has number 1.
     stacks: Vec<Told>,
     /// What could not be read, or is not to be believed, in words.
@@ -76,7 +78,7 @@ impl Snapshot {
 /// been so since. `with_stacks`: with the async functions by which tasks wait, which takes longer.
 pub fn of_process(
     pid: u32,
-    earlier: Option<&Recording<File>>,
+    earlier: Option<(&Recording<File>, &Snapshot)>,
     with_stacks: bool,
 ) -> anyhow::Result<Vec<(Recording<File>, Snapshot)>> {
     if is_32_bit(pid) {
@@ -90,7 +92,9 @@ pub fn of_process(
         utc_ns: units::now_ns(),
         program: fs::read_link(format!("/proc/{pid}/exe")).ok(),
         problems: Vec::new(),
-        earlier: earlier.map(Earlier::of).unwrap_or_default(),
+        earlier: earlier
+            .map(|(recording, snapshot)| Earlier::of(recording, snapshot))
+            .unwrap_or_default(),
         with_stacks,
     };
     let root = PathBuf::from(format!("/proc/{pid}/root"));
@@ -196,11 +200,17 @@ impl Subject<'_> {
         let program = self.program.as_deref();
         let recording =
             write::recording(self.pid, program, &clock, &sources, &look, &self.earlier)?;
+        let seen = seen(&look.reactor);
+        let since = |(direction, seen): (&(Key, Direction), &Seen)| {
+            let since = self.earlier.since_unasked(*direction, *seen);
+            (*direction, since.unwrap_or(clock.monotonic_ns))
+        };
         let snapshot = Snapshot {
             origin: self.origin.clone(),
             place,
             tick: look.reactor.tick,
-            seen: seen(&look.reactor),
+            unasked: seen.iter().filter(|(_, seen)| seen.unasked).map(since).collect(),
+            seen,
             stacks,
             problems,
         };

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 
-use ticks_format::{Awaited, Entry, Recording, Task, Waiter};
+use ticks_format::{Awaited, Direction, Entry, Key, Recording, Task, Waiter};
+
+use super::{Seen, Snapshot};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -11,6 +13,7 @@ pub struct Earlier {
     /// By the waker: the task, what it waited for, and since when.
     tasks: HashMap<u64, (Task, Vec<Wait>, u64)>,
     waits: HashMap<Wait, u64>,
+    unasked: HashMap<(Key, Direction), (Seen, u64)>,
 }
 
 /// Who waits, and for what.
@@ -42,7 +45,7 @@ pub fn by_task(waiters: &[Waiter]) -> Waits {
 
 impl Earlier {
     /// What a snapshot's recording has.
-    pub fn of(recording: &Recording<File>) -> Earlier {
+    pub fn of(recording: &Recording<File>, snapshot: &Snapshot) -> Earlier {
         let waiters: Vec<Waiter> = whole(recording.waiters()).collect();
         let mut by_task = by_task(&waiters);
         let tasks = whole(recording.tasks()).map(|task| {
@@ -52,7 +55,11 @@ impl Earlier {
         });
         let waits = waiters.iter().map(|waiter| (wait(waiter), waiter.since));
         let (tasks, waits) = (tasks.collect(), waits.collect());
-        Earlier { tasks, waits }
+        let unasked = snapshot.unasked.iter();
+        let unasked = unasked.filter_map(|(direction, since)| {
+            Some((*direction, (*snapshot.seen.get(direction)?, *since)))
+        });
+        Earlier { tasks, waits, unasked: unasked.collect() }
     }
 
     /// Since when the task is as it is, by the counter; none: it has changed, or was not there.
@@ -63,6 +70,12 @@ impl Earlier {
             && then.id == task.id
             && now.get(&task.id).map_or(waits.is_empty(), |now| now == waits);
         is_same.then_some(*since)
+    }
+
+    /// Since when nobody has asked for what the direction has seen.
+    pub fn since_unasked(&self, direction: (Key, Direction), seen: Seen) -> Option<u64> {
+        let (then, since) = self.unasked.get(&direction)?;
+        (*then == seen).then_some(*since)
     }
 
     /// Since when somebody waits.

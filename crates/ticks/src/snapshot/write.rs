@@ -19,7 +19,8 @@ use super::{Look, Origin};
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub utc_ns: u64,
-    monotonic_ns: u64,
+    /// The counter of a snapshot's times.
+    pub monotonic_ns: u64,
     reactor_ns: u64,
 }
 
@@ -83,11 +84,11 @@ pub fn recording(
     let since = |task: &Task| earlier.since(task, &waits);
     // A task that runs at each look computes or blocks, and those that are to be polled wait for it. Without one
     // they may have been polled in between.
-    let is_held = |task: &Task| {
-        task.kind == TaskKind::Spawned
-            && matches!(task.state, TaskState::Running { .. })
-            && since(task).is_some()
-    };
+    let is_held =
+        |task: &Task| task.kind == TaskKind::Spawned && is_running(task) && since(task).is_some();
+    let running = tasks.tasks.iter().filter(|named| is_held(&named.task));
+    let oldest =
+        running.filter_map(|named| since(&named.task)).min().unwrap_or(moment.monotonic_ns);
     let is_held_up = tasks.tasks.iter().any(|named| is_held(&named.task));
     for (named, index) in tasks.tasks.iter().zip(0..) {
         let has_rested = match named.task.state {
@@ -99,6 +100,10 @@ pub fn recording(
         let mut task = named.task.clone();
         task.name = place;
         task.since = since(&task).filter(|_| has_rested).unwrap_or(moment.monotonic_ns);
+        // What a thread runs, it runs in its `block_on`, which began before.
+        if task.kind == TaskKind::BlockOn && is_running(&task) {
+            task.since = oldest.saturating_sub(1);
+        }
         task.begun = task.since;
         image.task(index, &task);
     }
@@ -108,6 +113,10 @@ pub fn recording(
         image.waiter(index, &waiter);
     }
     Ok(Recording::open(file(&mut image)?)?)
+}
+
+fn is_running(task: &Task) -> bool {
+    matches!(task.state, TaskState::Running { .. })
 }
 
 /// Room for exactly these, and no rings.

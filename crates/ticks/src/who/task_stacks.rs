@@ -29,26 +29,44 @@ pub fn write(
     frames: Frames,
     all: bool,
 ) -> anyhow::Result<bool> {
+    let calls = |place: &Place| frames.leave_out_some(&place.calls);
+    let has_folded = accounts.iter().any(|account| {
+        let stacks = account.waits.iter().filter_map(|wait| wait.place.as_deref());
+        stacks.chain(account.spawned.as_deref()).any(calls)
+    });
+    let groups = match all {
+        true => accounts.iter().map(|account| vec![account]).collect(),
+        false => groups(accounts, frames),
+    };
+    for group in &groups {
+        writeln!(out)?;
+        write_group(out, view, group, frames)?;
+    }
+    Ok(has_folded)
+}
+
+/// Those of which the same is told together, each group where its first one is.
+pub fn groups<'a, 'v>(accounts: &'a [Account<'v>], frames: Frames) -> Vec<Vec<&'a Account<'v>>> {
     let mut groups: Vec<Vec<&Account<'_>>> = Vec::new();
     let mut places: HashMap<Shape<'_>, usize> = HashMap::new();
-    let mut has_folded = false;
     for account in accounts {
-        let calls = |place: &Place| frames.leave_out_some(&place.calls);
-        let stacks = account.waits.iter().filter_map(|wait| wait.place.as_deref());
-        has_folded |= stacks.chain(account.spawned.as_deref()).any(calls);
-        let place = match all {
-            true => None,
-            false => Some(*places.entry(shape(account, frames)).or_insert(groups.len())),
-        };
-        match place.and_then(|place| groups.get_mut(place)) {
+        let place = *places.entry(shape(account, frames)).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some(group) => group.push(account),
             None => groups.push(vec![account]),
         }
     }
-    for group in &groups {
-        write_group(out, view, group, frames)?;
-    }
-    Ok(has_folded)
+    groups
+}
+
+/// Tells them of one.
+pub fn write_one(
+    out: &mut dyn Write,
+    view: &View<'_>,
+    account: &Account<'_>,
+    frames: Frames,
+) -> anyhow::Result<()> {
+    write_group(out, view, &[account], frames)
 }
 
 fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
@@ -68,7 +86,7 @@ fn write_group(
     frames: Frames,
 ) -> anyhow::Result<()> {
     let first = group[0];
-    write!(out, "\n{}", paragraph(&heading(view, group)))?;
+    write!(out, "{}", paragraph(&heading(view, group)))?;
     let edge = " ".repeat(INDENT);
     let line = |text: &str| crate::table::pair(text, "", INDENT / 2, 0);
     let stacks: Vec<Vec<&Call>> = first
@@ -124,7 +142,7 @@ fn write_group(
 }
 
 /// Which tasks they are, and what they do.
-fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
+pub fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
     let first = group[0];
     let ids: Vec<_> = group.iter().take(NAMED).map(|it| it.live.task.id.to_string()).collect();
     let (count, named) = (group.len(), ids.join(", "));
@@ -147,6 +165,10 @@ fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
         true => String::new(),
         false if count == 1 => format!(", {}", first.note),
         false => format!(", {}", first.note_kind),
+    };
+    let length = match view.has_times() {
+        true => format!(" for {least}{}", units::duration(longest.unwrap_or(0))),
+        false => String::new(),
     };
     format!("{who}, {state}{length}{note}").trim_end_matches(", ").to_owned()
 }

@@ -105,7 +105,7 @@ fn since(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> String {
 
 /// Whether it is known of any task since when.
 fn has_since(view: &View<'_>) -> bool {
-    view.has_times() || view.tasks.iter().any(|live| view.ago_ns(live.since_ns) > 0)
+    view.has_times() || view.tasks.iter().any(|live| view.ago_ns(live.since_ns) > 1)
 }
 
 /// What the crowd waits for, and where in the program.
@@ -138,21 +138,21 @@ fn whats(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> Vec<(Strin
         from += equal;
     }
     if first.unknown > 0 || rows.is_empty() {
-        let text = match (rows.is_empty(), view.has_times()) {
-            (true, true) => "something that is not recorded".to_owned(),
-            (false, true) => {
-                format!("and {} more that are not recorded", units::count(first.unknown))
-            }
-            // The memory shows all that is the reactor's.
-            (true, false) => "no socket and no timer: a lock, a channel or another task".to_owned(),
-            (false, false) => {
-                let count = units::count(first.unknown);
-                format!("and {count} more that are no sockets and no timers")
-            }
-        };
-        rows.push((text, String::new()));
+        rows.push((unknown(view, first.unknown, rows.is_empty()), String::new()));
     }
     rows
+}
+
+/// What is said of so many waits of which nothing is kept, beside others or as all that there is.
+pub fn unknown(view: &View<'_>, count: u64, is_all: bool) -> String {
+    let count = units::count(count);
+    match (is_all, view.has_times()) {
+        (true, true) => "something that is not recorded".to_owned(),
+        (false, true) => format!("and {count} more that are not recorded"),
+        // The memory shows all that is the reactor's.
+        (true, false) => "no socket and no timer: a lock, a channel or another task".to_owned(),
+        (false, false) => format!("and {count} more that are no sockets and no timers"),
+    }
 }
 
 /// How often a task of the crowd waits for the same, if that is more than once.
@@ -187,7 +187,7 @@ fn several(view: &View<'_>, waits: &[&super::account::WaitFor]) -> String {
 }
 
 /// What is to be said of a task whose poll takes long.
-fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
+pub fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
     let live = account.live;
     let is_running = matches!(live.task.state, TaskState::Running { .. });
     let ago_ns = view.ago_ns(live.since_ns);

@@ -140,7 +140,7 @@ impl<'a> View<'a> {
         let length_ns = self.ago_ns(since_ns);
         match (self.has_times(), self.state.has_end()) {
             // At least since it was seen first.
-            (false, _) if length_ns == 0 => String::new(),
+            (false, _) if length_ns <= 1 => String::new(),
             (true, true) => units::duration(length_ns),
             (false, _) | (true, false) => format!("≥ {}", units::duration(length_ns)),
         }
