@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{compare, explain, export, record, report, show, stat, top, who};
+use crate::{compare, explain, export, record, report, script, show, stat, top, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -45,6 +45,7 @@ pub enum Command {
     Compare(compare::Args),
     Export(export::Args),
     Report(report::Args),
+    Script(script::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the man page

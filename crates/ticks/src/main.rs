@@ -31,6 +31,7 @@ mod process;
 mod progress;
 mod record;
 mod report;
+mod script;
 mod show;
 mod snapshot;
 mod sockets;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Script(args) => script::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
     };
