@@ -166,10 +166,6 @@ pub fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
         false if count == 1 => format!(", {}", first.note),
         false => format!(", {}", first.note_kind),
     };
-    let length = match view.has_times() {
-        true => format!(" for {least}{}", units::duration(longest.unwrap_or(0))),
-        false => String::new(),
-    };
     format!("{who}, {state}{length}{note}").trim_end_matches(", ").to_owned()
 }
 
