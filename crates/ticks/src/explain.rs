@@ -2,17 +2,23 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use anyhow::Context;
 
 use crate::around::Around;
 use crate::evidence;
-use crate::hosts;
-use crate::input::{Cores, Inputs};
+use crate::hosts::{self, Clocks};
+use crate::input::{Cores, Input, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
+use crate::units;
 use crate::who::view::View;
 
-mod facts;
+pub mod facts;
 mod finding;
 mod json;
 mod rules;
@@ -20,7 +26,8 @@ mod text;
 
 use facts::outside::Outside;
 use facts::{Facts, Process};
-use finding::{Finding, Sure};
+use finding::Finding;
+pub use finding::Sure;
 use rules::{Verdict, RULES};
 
 /// Say in words what a program hangs in, with the evidence and what to do
@@ -44,6 +51,9 @@ pub struct Args {
     symbols: Vec<PathBuf>,
     #[command(flatten)]
     cores: Cores,
+    /// How long a process that does not record is watched: `10s`, `500ms`, or a number of seconds
+    #[arg(long, value_name = "TIME", value_parser = units::pause, default_value = "1s")]
+    watch: Duration,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -103,6 +113,32 @@ impl Answer {
     fn is_wrong(&self) -> bool {
         self.findings.iter().any(|finding| finding.sure > Sure::Possible)
     }
+
+    /// As one object.
+    pub fn json(&self) -> Json {
+        json::of(self)
+    }
+}
+
+/// What is looked at besides the recordings, and how.
+pub struct With<'a> {
+    /// Where functions and lines are looked up.
+    pub options: &'a Options,
+    /// What strace and tcpdump saw.
+    pub evidence: &'a evidence::Args,
+    /// The time that is asked about.
+    pub around: &'a Around,
+    /// How the clocks of several hosts are apart.
+    pub clocks: &'a Clocks,
+}
+
+/// Reads all, and lets each rule judge.
+pub fn judge<'a>(inputs: &'a [Input], with: &With<'_>) -> anyhow::Result<(Facts<'a>, Answer)> {
+    let mut facts = Facts::of(inputs, with.options)?;
+    facts.outside = Outside::of(with.evidence, inputs, with.clocks)?;
+    facts.around = with.around.window(inputs)?;
+    let answer = Answer::of(&facts)?;
+    Ok((facts, answer))
 }
 
 /// Explains.
@@ -111,16 +147,18 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         true => Inputs { all: Vec::new(), failed: false },
         false => Inputs::with_cores(&args.files, &args.cores)?,
     };
+    for input in &mut inputs.all {
+        input.watch(args.watch)?;
+    }
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let mut facts = Facts::of(&inputs.all, &options)?;
-    facts.outside = Outside::of(&args.evidence, &inputs.all, &clocks)?;
-    facts.around = args.around.window(&inputs.all)?;
-    let answer = Answer::of(&facts)?;
+    let (evidence, around) = (&args.evidence, &args.around);
+    let with = With { options: &options, evidence, around, clocks: &clocks };
+    let (_, answer) = judge(&inputs.all, &with)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     match args.json {
-        true => writeln!(out, "{}", json::of(&answer))?,
+        true => writeln!(out, "{}", answer.json())?,
         false => text::write(&mut out, &answer)?,
     }
     out.flush()?;
@@ -129,14 +167,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let (found, _) = by_tables(view, book)?;
+    Ok(found.is_some_and(|(sure, _)| sure > Sure::Possible))
+}
+
+/// The surest finding as far as the tables say, which can be told at once, as a sentence. The book comes back.
+pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<(Sure, String)>, Book)> {
     let processes = vec![Process::of_tables(view, book)?];
     let facts = Facts { processes, outside: Outside::default(), around: None };
+    let mut found: Option<Finding> = None;
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
-        if let Verdict::Found(findings) = rule.judge(&facts)? {
-            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
-                return Ok(true);
+        let Verdict::Found(findings) = rule.judge(&facts)? else { continue };
+        for finding in findings {
+            // Of equally sure ones the first counts, as in the whole answer.
+            if found.as_ref().is_none_or(|found| finding.sure > found.sure) {
+                found = Some(finding);
             }
         }
     }
-    Ok(false)
+    let found = found.map(|found| (found.sure, found.sentence));
+    let mut processes = facts.processes.into_iter();
+    let book =
+        processes.next().map(Process::into_book).context("the process that was looked at")?;
+    Ok((found, book))
 }
