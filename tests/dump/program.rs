@@ -2,8 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Mutex, OnceLock};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -178,36 +177,17 @@ pub fn report(name: &str, value: impl std::fmt::Display) {
 }
 
 /// In the program: waits for a line of its input. `false`: there is none any more.
-///
-/// It sleeps again and again: ThreadSanitizer holds a signal back until the thread calls the C library next, and a
-/// read of the input may be resumed without that.
 pub fn is_told() -> bool {
-    static INPUT: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
-    let input = INPUT.get_or_init(|| Mutex::new(lines(io::stdin())));
-    loop {
-        match input.lock().expect("no reader panics").try_recv() {
-            Ok(_) => return true,
-            Err(TryRecvError::Disconnected) => return false,
-            Err(TryRecvError::Empty) => thread::sleep(Duration::from_millis(1)),
-        }
-    }
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).is_ok_and(|len| len > 0)
 }
 
-/// In the program: does `work`, which never ends, on the main thread, and ends when the input ends.
-///
-/// Under ThreadSanitizer `work` has another thread: a signal that finds the main one in the poller would be held back
-/// there for ever.
+/// In the program: does `work`, which never ends, and ends when the input ends.
 #[cfg(unix)]
-pub fn hang(work: impl FnOnce() + Send + 'static) {
-    fn end_with_input() {
+pub fn hang(work: impl FnOnce()) {
+    thread::spawn(|| {
         while is_told() {}
         std::process::exit(0);
-    }
-    if std::env::var_os("TSAN_OPTIONS").is_some() {
-        thread::spawn(work);
-        end_with_input();
-    } else {
-        thread::spawn(end_with_input);
-        work();
-    }
+    });
+    work();
 }
