@@ -48,6 +48,15 @@ struct Future {
     name_len: AtomicUsize,
 }
 
+/// What a thread does that is in `block_on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Runs,
+    IsWoken,
+    Parks,
+    Drives,
+}
+
 /// What it takes, besides the state, to have a thread see its wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nudge {
@@ -103,6 +112,21 @@ impl Signal {
     /// Whether the thread is in `block_on`.
     pub(crate) fn is_inside(&self) -> bool {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// What the thread does in `block_on`, for somebody who only looks.
+    pub(crate) fn doing(&self) -> Doing {
+        match self.state.load(Ordering::Relaxed) {
+            RUNNING => Doing::Runs,
+            WOKEN => Doing::IsWoken,
+            PARKED => Doing::Parks,
+            _ => Doing::Drives,
+        }
+    }
+
+    /// The data pointer of its wakers.
+    pub(crate) fn waker_data(self: &Arc<Signal>) -> usize {
+        Arc::as_ptr(self) as usize
     }
 
     /// Whether the thread is in `block_on` and does not wait there.

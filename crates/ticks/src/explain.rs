@@ -2,8 +2,11 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value as Json;
+
+use anyhow::Context;
 
 use crate::around::Around;
 use crate::evidence;
@@ -12,6 +15,7 @@ use crate::input::{Cores, Input, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
+use crate::units;
 use crate::who::view::View;
 
 pub mod facts;
@@ -22,7 +26,8 @@ mod text;
 
 use facts::outside::Outside;
 use facts::{Facts, Process};
-use finding::{Finding, Sure};
+use finding::Finding;
+pub use finding::Sure;
 use rules::{Verdict, RULES};
 
 /// Say in words what a program hangs in, with the evidence and what to do
@@ -46,6 +51,9 @@ pub struct Args {
     symbols: Vec<PathBuf>,
     #[command(flatten)]
     cores: Cores,
+    /// How long a process that does not record is watched: `10s`, `500ms`, or a number of seconds
+    #[arg(long, value_name = "TIME", value_parser = units::pause, default_value = "1s")]
+    watch: Duration,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -139,6 +147,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         true => Inputs { all: Vec::new(), failed: false },
         false => Inputs::with_cores(&args.files, &args.cores)?,
     };
+    for input in &mut inputs.all {
+        input.watch(args.watch)?;
+    }
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));
     let options = Options { dirs: args.symbols.clone(), full_names: false };
@@ -156,14 +167,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let (found, _) = by_tables(view, book)?;
+    Ok(found.is_some_and(|(sure, _)| sure > Sure::Possible))
+}
+
+/// The surest finding as far as the tables say, which can be told at once, as a sentence. The book comes back.
+pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<(Sure, String)>, Book)> {
     let processes = vec![Process::of_tables(view, book)?];
     let facts = Facts { processes, outside: Outside::default(), around: None };
+    let mut found: Option<Finding> = None;
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
-        if let Verdict::Found(findings) = rule.judge(&facts)? {
-            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
-                return Ok(true);
+        let Verdict::Found(findings) = rule.judge(&facts)? else { continue };
+        for finding in findings {
+            // Of equally sure ones the first counts, as in the whole answer.
+            if found.as_ref().is_none_or(|found| finding.sure > found.sure) {
+                found = Some(finding);
             }
         }
     }
-    Ok(false)
+    let found = found.map(|found| (found.sure, found.sentence));
+    let mut processes = facts.processes.into_iter();
+    let book =
+        processes.next().map(Process::into_book).context("the process that was looked at")?;
+    Ok((found, book))
 }

@@ -5,8 +5,9 @@ use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
@@ -58,8 +59,12 @@ impl Input {
     }
 
     /// What the memory of the live process says.
-    fn of_memory(pid: u32) -> anyhow::Result<Vec<Input>> {
-        let found = snapshot::of_process(pid)?.into_iter();
+    fn of_memory(
+        pid: u32,
+        earlier: Option<(&Recording<File>, &Snapshot)>,
+        with_stacks: bool,
+    ) -> anyhow::Result<Vec<Input>> {
+        let found = snapshot::of_process(pid, earlier, with_stacks)?.into_iter();
         Ok(found
             .map(|found| Input::of_snapshot(pid.to_string().into(), Some(pid), found))
             .collect())
@@ -102,14 +107,13 @@ impl Input {
                     Ok(found) => found.into_iter(),
                     // It is looked at without.
                     Err(error) if process::has_proc() => {
-                        let why = |memory: anyhow::Error| match Path::new(&format!("/proc/{pid}"))
-                            .exists()
-                        {
-                            true => memory
-                                .context(format!("{error:#}; its memory was looked at instead")),
-                            false => error,
+                        // A zombie has none.
+                        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+                        let why = |memory: anyhow::Error| match maps.is_empty() {
+                            true => error,
+                            false => anyhow!("{error:#}; and its memory does not tell: {memory:#}"),
                         };
-                        let found = Input::of_memory(pid).map_err(why);
+                        let found = Input::of_memory(pid, None, true).map_err(why);
                         return found.with_context(|| format!("process {pid}"));
                     }
                     Err(error) => return Err(error.context(format!("process {pid}"))),
@@ -141,14 +145,36 @@ impl Input {
         self.path.display().to_string()
     }
 
+    /// Looks again and again for that long, if it is a process's memory, which does not say since when anything is as it
+    /// is: what was the same each time has been so all the while.
+    pub fn watch(&mut self, long: Duration) -> anyhow::Result<()> {
+        /// A task that is found running each time is in one long poll, and not in many.
+        const LOOKS: u32 = 10;
+        let is_memory =
+            self.snapshot.as_ref().is_some_and(|it| matches!(it.origin, Origin::Process(_)));
+        if is_memory {
+            for look in 1..=LOOKS {
+                std::thread::sleep(long / LOOKS);
+                self.look_again(look == LOOKS)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has what follows be of now: the memory of a process is read anew, and of a recording the clock, which is
     /// all of it that a reader keeps.
     pub fn refresh(&mut self) -> anyhow::Result<()> {
+        self.look_again(true)
+    }
+
+    fn look_again(&mut self, with_stacks: bool) -> anyhow::Result<()> {
         let Some(Snapshot { origin: Origin::Process(pid), place, .. }) = self.snapshot else {
             return Ok(self.recording.refresh_clock()?);
         };
         // Of a process that has ended since, what was seen last stays.
-        let mut found = Input::of_memory(pid).unwrap_or_default().into_iter();
+        let earlier = self.snapshot.as_ref().map(|snapshot| (&self.recording, snapshot));
+        let found = Input::of_memory(pid, earlier, with_stacks);
+        let mut found = found.unwrap_or_default().into_iter();
         if let Some(input) = found.nth(place) {
             *self = input;
         }

@@ -18,6 +18,7 @@ pub mod calls;
 mod ends;
 mod json;
 mod list;
+mod sources;
 mod stacks;
 pub mod table;
 mod task_json;
@@ -87,6 +88,9 @@ pub struct Args {
     /// Show the table of all waits for sources and timers, those of tasks too
     #[arg(long)]
     waits: bool,
+    /// Show the registered sources too, those for which nobody waits among them
+    #[arg(long)]
+    sources: bool,
     /// Show all calls of the stacks, those of runtimes and combinators too
     #[arg(long)]
     all_frames: bool,
@@ -129,6 +133,9 @@ impl Args {
     }
 }
 
+/// How long a memory is watched for what nobody asks for.
+const MOMENT: Duration = Duration::from_millis(600);
+
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(anstream::stdout().lock());
@@ -161,6 +168,12 @@ fn list_processes(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
 /// Returns whether something could not be read.
 fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
     let mut inputs = Inputs::with_cores(&args.files, &args.cores)?;
+    for input in &mut inputs.all {
+        // Under load there is always something that came a moment ago. What rests is worth a line.
+        if input.snapshot.as_ref().is_some_and(|snapshot| !snapshot.unasked.is_empty()) {
+            input.watch(MOMENT)?;
+        }
+    }
     let mut books = args.books(&inputs);
     let mut is_first = true;
     let mut damaged = false;
@@ -238,6 +251,11 @@ fn write_json(
     for object in unasked::json(view) {
         writeln!(out, "{object}")?;
     }
+    if args.sources {
+        for object in sources::json(view) {
+            writeln!(out, "{object}")?;
+        }
+    }
     Ok(())
 }
 
@@ -253,6 +271,9 @@ fn write_view(
     task_table::write(out, view, accounts, args.all)?;
     table::write(out, view, &options)?;
     unasked::write(out, view)?;
+    if args.sources {
+        sources::write(out, view)?;
+    }
     let frames = calls::Frames { all: args.all_frames };
     let mut has_folded = false;
     if args.wants_stacks() {

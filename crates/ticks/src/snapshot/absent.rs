@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use super::tables::Tables;
 use crate::memory::Memory;
 
+/// The crate is there, and nothing of it.
+pub const UNUSED: &str = "it has async-io with the clockwork visible, and has not used it yet: no socket and no timer was \
+                          ever registered";
+
 /// Says it in a sentence. `open` gives a module's file.
 pub fn why(memory: &dyn Memory, tables: &Tables, open: impl Fn(&Path) -> Option<File>) -> String {
     if let Some(version) = tables.unknown.first() {
@@ -17,9 +21,7 @@ pub fn why(memory: &dyn Memory, tables: &Tables, open: impl Fn(&Path) -> Option<
         );
     }
     if tables.has_unused || !tables.executors.is_empty() {
-        return "it has async-io with the clockwork visible, and has not used it yet: no socket and no timer \
-                was ever registered"
-            .into();
+        return UNUSED.into();
     }
     let mut paths: Vec<PathBuf> = memory
         .mappings()

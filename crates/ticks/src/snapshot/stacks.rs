@@ -1,103 +1,133 @@
 //! By which async functions each task waits, and which of its waits each way leads to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use object::ReadCache;
-use ticks_format::{Asked, Awaited, TaskState};
+use ticks_format::{Asked, Awaited, TaskKind, TaskState};
 
-use super::executor::Executors;
 use super::futures::{told, Futures, Leaf};
-use super::reactor::Reactor;
-use super::tasks::Tasks;
+use super::{Look, Reactor};
 use crate::debug_info::Sections;
 use crate::memory::Memory;
-use crate::symbols::Told;
+use crate::symbols::{Call, Told};
 
-/// Finds them, and notes their numbers at the tasks and waits. `open` gives a module's file.
-pub fn add(
-    memory: &dyn Memory,
-    reactor: &Reactor,
-    executors: &[Executors],
-    tasks: &mut Tasks,
-    program: &str,
-    open: &impl Fn(&Path) -> Option<File>,
-) -> Vec<Told> {
-    let caches: BTreeMap<PathBuf, ReadCache<File>> = modules(memory)
-        .into_iter()
-        .filter_map(|path| Some((open(&path)?, path)))
-        .map(|(file, path)| (path, ReadCache::new(file)))
-        .collect();
-    let sections =
-        caches.iter().filter_map(|(path, cache)| Some((path.clone(), Sections::read(cache)?)));
-    let sections: Vec<(PathBuf, Sections<'_>)> = sections.collect();
-    let futures = Futures::new(memory, &sections);
-    let mut adding = Adding { futures: &futures, reactor, program, stacks: Vec::new() };
-    for place in 0..tasks.tasks.len() {
-        let task = &tasks.tasks[place].task;
-        let waits = matches!(task.state, TaskState::Waiting | TaskState::Forgotten);
-        let of_executor = |executors: &Executors| futures.of_task(executors, task.waker);
-        let thread = reactor.threads.iter().find(|thread| thread.waker == task.waker);
-        let leaves = match thread {
-            _ if !waits => None,
+/// The files of the modules that may have code of the program's.
+pub struct Modules(BTreeMap<PathBuf, ReadCache<File>>);
+
+impl Modules {
+    /// `open` gives a module's file.
+    pub fn open(memory: &dyn Memory, open: &impl Fn(&Path) -> Option<File>) -> Modules {
+        let code = memory.mappings().iter().filter(|mapping| mapping.executable);
+        let paths = code.filter_map(|mapping| mapping.path.clone());
+        let files = paths.filter_map(|path| Some((open(&path)?, path)));
+        Modules(files.map(|(file, path)| (path, ReadCache::new(file))).collect())
+    }
+
+    /// Those that have debug information.
+    pub fn sections(&self) -> Vec<(PathBuf, Sections<'_>)> {
+        let sections = |(path, cache): (&PathBuf, _)| Some((path.clone(), Sections::read(cache)?));
+        self.0.iter().filter_map(sections).collect()
+    }
+}
+
+/// What the futures of tasks wait for, by their wakers.
+pub type Leaves = HashMap<u64, Vec<Leaf>>;
+
+/// Walks through the futures of the tasks that wait.
+pub fn leaves(futures: &Futures<'_>, look: &Look) -> Leaves {
+    let mut leaves = Leaves::new();
+    for named in &look.tasks.tasks {
+        let task = &named.task;
+        if !matches!(task.state, TaskState::Waiting | TaskState::Forgotten) {
+            continue;
+        }
+        let thread = look.reactor.threads.iter().find(|thread| thread.waker == task.waker);
+        let found = match thread {
             Some(thread) => futures.of_thread(thread),
-            None => executors.iter().find_map(of_executor),
+            None => look.executors.iter().find_map(|it| futures.of_task(it, task.waker)),
         };
-        leaves.into_iter().flatten().for_each(|leaf| adding.leaf(tasks, place, &leaf));
+        leaves.extend(found.map(|found| (task.waker, found)));
+    }
+    leaves
+}
+
+/// Notes at the tasks and waits which stacks are theirs: of those that were the same before.
+pub fn add(
+    futures: &Futures<'_>,
+    look: &mut Look,
+    before: &Leaves,
+    leaves: Leaves,
+    program: &str,
+) -> Vec<Told> {
+    let mut adding = Adding { futures, program, stacks: Vec::new() };
+    for place in 0..look.tasks.tasks.len() {
+        let waker = look.tasks.tasks[place].task.waker;
+        let Some(leaves) = leaves.get(&waker) else { continue };
+        if before.get(&waker).is_some_and(|before| before == leaves) {
+            leaves.iter().for_each(|leaf| adding.leaf(look, place, leaf));
+        }
+        adding.executor(look, place);
     }
     adding.stacks
 }
 
-/// The modules that may have code of the program's.
-fn modules(memory: &dyn Memory) -> Vec<PathBuf> {
-    let code = memory.mappings().iter().filter(|mapping| mapping.executable);
-    let mut paths: Vec<PathBuf> = code.filter_map(|mapping| mapping.path.clone()).collect();
-    paths.sort();
-    paths.dedup();
-    paths
-}
-
 struct Adding<'s, 'a> {
     futures: &'s Futures<'a>,
-    reactor: &'s Reactor,
     program: &'s str,
     stacks: Vec<Told>,
 }
 
 impl Adding<'_, '_> {
+    fn stack(&mut self, told: Told) -> u64 {
+        self.stacks.push(told);
+        self.stacks.len() as u64
+    }
+
     /// What is waited for is the reactor's, or somebody else's.
-    fn leaf(&mut self, tasks: &mut Tasks, place: usize, leaf: &Leaf) {
-        self.stacks.push(told(leaf, self.program));
-        let stack = self.stacks.len() as u64;
-        let id = tasks.tasks[place].task.id;
+    fn leaf(&mut self, look: &mut Look, place: usize, leaf: &Leaf) {
+        let id = look.tasks.tasks[place].task.id;
+        let free = |(_, waiter): &(usize, &ticks_format::Waiter)| waiter.stack == 0;
         let mut found = None;
-        for (at, waiter) in tasks.waiters.iter().enumerate().filter(|(_, waiter)| waiter.stack == 0)
-        {
-            if self.is_of(leaf, &waiter.awaited) {
-                // What `run` was given waits within the `block_on` that it is in.
-                found = Some(at).filter(|_| found.is_none() || waiter.task_id == id).or(found);
+        for (at, waiter) in look.tasks.waiters.iter().enumerate().filter(free) {
+            // What `run` was given waits within the `block_on` that it is in.
+            if (found.is_none() || waiter.task_id == id)
+                && self.is_of(&look.reactor, leaf, &waiter.awaited)
+            {
+                found = Some(at);
             }
         }
-        if let Some(at) = found {
-            tasks.waiters[at].stack = stack;
-            return;
+        let stack = self.stack(told(leaf, self.program));
+        match found {
+            Some(at) => look.tasks.waiters[at].stack = stack,
+            None => ask(look, place, stack),
         }
-        let task = &mut tasks.tasks[place].task;
-        task.polls = 1;
-        task.asked.push(Asked { stack, poll: 1 });
-        task.asked_count += 1;
+    }
+
+    /// A thread that runs an executor waits for any task of it.
+    fn executor(&mut self, look: &mut Look, place: usize) {
+        let named = &look.tasks.tasks[place];
+        let runs =
+            named.task.kind == TaskKind::BlockOn && named.name.starts_with("async_executor::");
+        if runs && named.task.asked.is_empty() {
+            let call = Call {
+                function: Some("async_executor::run".into()),
+                of_crate: Some("async_executor".into()),
+                is_folded: true,
+                ..Call::default()
+            };
+            let stack = self.stack(Told { calls: vec![call], end: ticks_format::StackEnd::Whole });
+            ask(look, place, stack);
+        }
     }
 
     /// Whether a future has this source or this timer.
-    fn is_of(&self, leaf: &Leaf, awaited: &Awaited) -> bool {
+    fn is_of(&self, reactor: &Reactor, leaf: &Leaf, awaited: &Awaited) -> bool {
         match *awaited {
-            Awaited::Timer { id, .. } => {
-                let is_timer = |path: &str| path.starts_with("async_io::timer::");
-                leaf.calls.iter().any(|call| is_timer(&call.path)) && leaf.words.contains(&id)
-            }
+            Awaited::Timer { id, .. } => leaf.is_timer() && leaf.words.contains(&id),
             Awaited::Source { key, .. } => {
-                let source = self.reactor.sources.iter().find(|source| source.key == key);
+                let source = reactor.sources.iter().find(|source| source.key == key);
                 let has = |words: &[u64]| {
                     source
                         .is_some_and(|source| source.addresses.iter().any(|it| words.contains(it)))
@@ -106,4 +136,12 @@ impl Adding<'_, '_> {
             }
         }
     }
+}
+
+/// The task waits for something that is not the reactor's.
+fn ask(look: &mut Look, place: usize, stack: u64) {
+    let task = &mut look.tasks.tasks[place].task;
+    task.polls = 1;
+    task.asked.push(Asked { stack, poll: 1 });
+    task.asked_count += 1;
 }

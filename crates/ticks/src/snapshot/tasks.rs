@@ -41,6 +41,7 @@ pub fn of(
     for thread in reactor.threads.iter().filter(|thread| thread.inside) {
         found.thread(thread, origin);
     }
+    found.place_running();
     let mut waiters = Vec::new();
     for source in &reactor.sources {
         for wait in &source.waits {
@@ -125,6 +126,21 @@ impl Found {
         let mut task = task(id, thread.waker, TaskKind::BlockOn, does, 0);
         task.thread = thread.tid;
         self.push(task, name);
+    }
+
+    /// Where one thread polls tasks, it polls the one that runs.
+    fn place_running(&mut self) {
+        let runs = |named: &&Named, kind: TaskKind| {
+            named.task.kind == kind && matches!(named.task.state, TaskState::Running { .. })
+        };
+        let threads = self.tasks.iter().filter(|named| runs(named, TaskKind::BlockOn));
+        let threads: Vec<u64> = threads.map(|named| named.task.thread).collect();
+        let &[thread] = &threads[..] else { return };
+        for named in &mut self.tasks {
+            if runs(&&*named, TaskKind::Spawned) {
+                named.task.thread = thread;
+            }
+        }
     }
 
     fn waiter(

@@ -213,7 +213,7 @@ fn is_owed(view: &View<'_>) -> bool {
 
 /// Why a task that was woken has not asked, as far as its threads' last records tell.
 fn why_owed(view: &View<'_>) -> Option<String> {
-    if matches!(view.state, State::Stopped | State::Traced) {
+    if view.state.is_held() {
         return Some("WOKEN: the process is stopped, and polls nothing.".into());
     }
     if !view.has_times() {

@@ -39,6 +39,7 @@ pub fn write(
         false => groups(accounts, frames),
     };
     for group in &groups {
+        writeln!(out)?;
         write_group(out, view, group, frames)?;
     }
     Ok(has_folded)
@@ -58,6 +59,16 @@ pub fn groups<'a, 'v>(accounts: &'a [Account<'v>], frames: Frames) -> Vec<Vec<&'
     groups
 }
 
+/// Tells them of one.
+pub fn write_one(
+    out: &mut dyn Write,
+    view: &View<'_>,
+    account: &Account<'_>,
+    frames: Frames,
+) -> anyhow::Result<()> {
+    write_group(out, view, &[account], frames)
+}
+
 fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
     let calls = |place: &'a Option<std::rc::Rc<Place>>| match place {
         Some(place) => frames.of(&place.calls).map(Call::shown).collect(),
@@ -75,7 +86,7 @@ fn write_group(
     frames: Frames,
 ) -> anyhow::Result<()> {
     let first = group[0];
-    write!(out, "\n{}", paragraph(&heading(view, group)))?;
+    write!(out, "{}", paragraph(&heading(view, group)))?;
     let edge = " ".repeat(INDENT);
     let line = |text: &str| crate::table::pair(text, "", INDENT / 2, 0);
     let stacks: Vec<Vec<&Call>> = first
@@ -95,7 +106,7 @@ fn write_group(
         let text = if group.len() == 1 { &wait.text } else { &wait.kind.0 };
         write!(out, "{}", line(text))?;
         match &wait.place {
-            None => writeln!(out, "{edge}by calls that are not recorded")?,
+            None => writeln!(out, "{edge}by calls that are not known")?,
             Some(_) if calls.len() == common && common > 0 => {}
             Some(_) => write_lines(out, &calls[..calls.len() - common], INDENT)?,
         }
@@ -108,7 +119,11 @@ fn write_group(
     }
     if first.unknown > 0 {
         let unknown = units::count(first.unknown);
-        write!(out, "{}", line(&format!("and {unknown} more that are not recorded")))?;
+        let more = match view.has_times() {
+            true => format!("and {unknown} more that are not recorded"),
+            false => format!("and {unknown} more that are no sockets and no timers"),
+        };
+        write!(out, "{}", line(&more))?;
     }
     if let Some(spawned) = &first.spawned {
         let calls: Vec<&Call> = frames.of(&spawned.calls).collect();
@@ -140,22 +155,18 @@ pub fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
         }
     };
     let longest = group.iter().map(|account| view.ago_ns(account.live.since_ns)).max();
-    let least = match (view.state.has_end(), count) {
-        (false, _) => "≥ ",
-        (true, 1) => "",
-        (true, _) => "≤ ",
+    let length = match (view.has_times(), view.state.has_end(), count) {
+        (true, true, 2..) => format!("≤ {}", units::duration(longest.unwrap_or(0))),
+        _ => view.length(view.at_ns - longest.unwrap_or(0)),
     };
+    let length = if length.is_empty() { length } else { format!(" for {length}") };
     let state = state_name(first.live.task.state);
     let note = match first.note.is_empty() {
         true => String::new(),
         false if count == 1 => format!(", {}", first.note),
         false => format!(", {}", first.note_kind),
     };
-    let since = match view.has_times() {
-        true => format!(" for {least}{}", units::duration(longest.unwrap_or(0))),
-        false => String::new(),
-    };
-    format!("{who}, {state}{since}{note}").trim_end_matches(", ").to_owned()
+    format!("{who}, {state}{length}{note}").trim_end_matches(", ").to_owned()
 }
 
 /// How many calls at their outer ends all stacks have in common.

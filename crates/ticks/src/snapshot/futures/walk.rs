@@ -17,7 +17,7 @@ const LEAVES_MAX: usize = 16;
 const LEAF_BYTES_MAX: u64 = 512;
 
 /// A future that is no async function's: of a socket, a timer, a lock.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
     /// From it outwards.
     pub calls: Vec<Waiting>,
@@ -26,12 +26,19 @@ pub struct Leaf {
 }
 
 /// An async function that waits, or the future that it waits for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// Its name as debug information has it.
     pub path: String,
     /// Where it waits.
     pub place: Option<(String, u32)>,
+}
+
+impl Leaf {
+    /// Whether it is a timer of ours, or what passes polls on to one.
+    pub fn is_timer(&self) -> bool {
+        self.calls.iter().any(|call| call.path.starts_with("async_io::timer::"))
+    }
 }
 
 impl Waiting {
