@@ -5,6 +5,7 @@
 //! `block_on` thread does, and [watches](watch) for that. See [`handover`] for how the lock changes
 //! hands, [`signal`] for how a thread is woken.
 
+use std::any::type_name_of_val;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
@@ -74,7 +75,9 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     trace::refresh();
     trace::block_on_begin();
     let caller = Caller::enter();
+    let name = type_name_of_val(&future);
     let mut future = pin!(trace::block_on_task(future));
+    caller.thread().signal.polls(&raw const *future, name);
     let mut cx = Context::from_waker(&caller.thread().waker);
     let mut looked: Option<Instant> = None;
     loop {
@@ -165,7 +168,7 @@ impl Caller {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let spare = spare.filter(|thread| ptr::eq(thread.known.get(), handover));
         let thread = spare.unwrap_or_else(|| Thread::new(handover));
-        thread.signal.set_inside(true);
+        thread.signal.enter();
         demand::enter();
         Caller { thread: Some(thread) }
     }
@@ -292,7 +295,7 @@ impl Drop for Caller {
         if current::get().lock().holder() == Holder::Nobody {
             handover::get().offer();
         }
-        thread.signal.set_inside(false);
+        thread.signal.leave();
         demand::leave();
         trace::block_on_end();
         // While the thread's locals are destroyed, there is no place to keep it.

@@ -58,6 +58,13 @@ impl<T: 'static> PerProcess<T> {
         }
     }
 
+    /// This process's value, if it has been made.
+    pub(crate) fn made(&self) -> Option<&'static T> {
+        // SAFETY: null, or leaked by `make_own`.
+        let made = unsafe { self.latest.load(Ordering::Acquire).as_ref() }?;
+        (made.forks == count()).then_some(&made.value)
+    }
+
     /// Where a reader of this memory finds it: the address of the pointer to the latest, and in what it points to
     /// the number of forks and the value.
     pub(crate) fn published(&self) -> [u64; 3] {

@@ -365,6 +365,10 @@ impl Reactor {
         inserted.key
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub(crate) fn timers(&self) -> &Timers {
         &self.timers
     }

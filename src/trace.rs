@@ -9,6 +9,9 @@
 //!   to `log`.
 //! - **`ASYNC_IO_TRACE=<dir>` in the environment.** The flight recorder, see below.
 //!
+//! Without any of these, `ASYNC_IO_DUMP_SIGNAL=SIGUSR1` has the program print who waits, on standard error, when
+//! that signal comes, and `ASYNC_IO_DUMP_EVERY=10s` every ten seconds if it has changed.
+//!
 //! # Reading a record
 //!
 //! ```text
@@ -99,12 +102,13 @@ mod task;
 mod tracing;
 mod waits;
 
-pub(crate) use describe::Descriptor;
+pub(crate) use describe::{source as describe, Descriptor};
 pub(crate) use place::{place_at, place_here, timer_begins, Place};
 pub(crate) use recorder::thread_number;
 use spans::{begun, since};
 pub use task::task;
 pub(crate) use task::{all_woken, asks_reactor, asks_timer, block_on_task};
+pub(crate) use waits::task_names;
 pub use waits::{waits, Wait, WaitsFor};
 
 /// Why a waker is woken.

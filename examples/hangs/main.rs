@@ -41,6 +41,9 @@ cases! {
     nobody_accepts: "the server listens and does not accept",
     dropped_segments: "a firewall drops what is sent",
     stopped: "the process is stopped by a signal",
+    traced: "a debugger holds the process",
+    stuck_in_kernel: "a thread waits in the kernel for a child that never runs its program",
+    starved: "others have the processor",
     unread_socket: "a task reads its socket no more, and waits for a channel",
     dropped_task: "the task that reads a socket was dropped, the socket was not",
     read_exact_timeout: "read_exact under a timeout loses two bytes of a message",
@@ -60,22 +63,34 @@ cases! {
     slow_poll: "a slow task asks poll_readable; with 2.6.0 it hangs",
 }
 
+/// What a process is that a case starts beside itself.
+enum Role {
+    /// See [`stopped::guard`].
+    Guard(i32),
+    /// See [`traced::debug`].
+    Debugger(i32),
+    /// See [`starved::job`].
+    Job,
+}
+
 struct Args {
     case: Option<String>,
-    guard: Option<i32>,
+    role: Option<Role>,
     list: bool,
     limit: Duration,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { case: None, guard: None, list: false, limit: Duration::from_secs(60) };
+    let mut args = Args { case: None, role: None, list: false, limit: Duration::from_secs(60) };
     let mut given = env::args().skip(1);
     while let Some(arg) = given.next() {
         let mut value = || given.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--list" => args.list = true,
             "--case" => args.case = Some(value()?),
-            "--guard" => args.guard = Some(number(&value()?)?),
+            "--guard" => args.role = Some(Role::Guard(number(&value()?)?)),
+            "--debug" => args.role = Some(Role::Debugger(number(&value()?)?)),
+            "--job" => args.role = Some(Role::Job),
             "--seconds" => args.limit = Duration::from_secs(number(&value()?)?),
             _ => return Err(format!("{arg} is not known: --list, --case NAME, --seconds N")),
         }
@@ -92,9 +107,8 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return fails(&error),
     };
-    if let Some(pid) = args.guard {
-        stopped::guard(pid, args.limit);
-        return ExitCode::SUCCESS;
+    if let Some(role) = args.role {
+        return play(&role, args.limit);
     }
     let Some(wanted) = args.case.filter(|_| !args.list) else {
         CASES.iter().for_each(|(name, what, _)| story::say(&format!("{name:20}{what}")));
@@ -106,6 +120,24 @@ fn main() -> ExitCode {
     story::give_up_after(args.limit);
     match run() {
         Ok(()) => fails("the program came to its end"),
+        Err(error) => fails(&error.to_string()),
+    }
+}
+
+fn play(role: &Role, limit: Duration) -> ExitCode {
+    let played = match role {
+        Role::Guard(pid) => {
+            stopped::guard(*pid, limit);
+            Ok(())
+        }
+        Role::Debugger(pid) => traced::debug(*pid, limit),
+        Role::Job => {
+            starved::job(limit);
+            Ok(())
+        }
+    };
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fails(&error.to_string()),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking::Unparker;
 use ticks_format::published::offset;
 
-use super::signal::Signal;
+use super::signal::{Doing, Signal};
 use crate::fork::PerProcess;
 use crate::published;
 use crate::reactor::clock;
@@ -62,14 +62,30 @@ pub(crate) struct Handover {
     threads: Mutex<Vec<Arc<Signal>>>,
 }
 
+static HANDOVER: PerProcess<Handover> = PerProcess::new();
+
 /// This process's.
 pub(crate) fn get() -> &'static Handover {
-    static HANDOVER: PerProcess<Handover> = PerProcess::new();
     HANDOVER.get(|_| {
         let handover = Handover::new();
         published::publish_drivers(&handover, &HANDOVER);
         handover
     })
+}
+
+/// This process's, if it has been made.
+pub(crate) fn made() -> Option<&'static Handover> {
+    HANDOVER.made()
+}
+
+/// A thread that is in `block_on`.
+#[derive(Debug)]
+pub(crate) struct ThreadSeen {
+    /// By the system's number.
+    pub(crate) thread: u64,
+    pub(crate) waker_data: usize,
+    pub(crate) doing: Doing,
+    pub(crate) in_line: bool,
 }
 
 impl Handover {
@@ -271,6 +287,21 @@ impl Handover {
     /// A thread ends.
     pub(crate) fn remove_thread(&self, signal: &Arc<Signal>) {
         self.threads.lock().retain(|other| !Arc::ptr_eq(other, signal));
+    }
+
+    /// The threads that are in `block_on`, for somebody who only looks; `None`: another thread is at work on
+    /// the list.
+    pub(crate) fn try_seen(&self) -> Option<Vec<ThreadSeen>> {
+        let line: Vec<Arc<Signal>> = self.line.try_lock()?.iter().cloned().collect();
+        let threads = self.threads.try_lock()?;
+        let inside = threads.iter().filter(|signal| signal.is_inside());
+        let seen = inside.map(|signal| ThreadSeen {
+            thread: signal.thread,
+            waker_data: signal.waker_data(),
+            doing: signal.doing(),
+            in_line: line.iter().any(|other| Arc::ptr_eq(other, signal)),
+        });
+        Some(seen.collect())
     }
 
     /// The numbers of the threads that run in `block_on` now, or are blocked there in something else,

@@ -2,6 +2,7 @@
 //! poller.
 
 use std::mem::offset_of;
+use std::ptr;
 use std::sync::Arc;
 use std::task::Wake;
 
@@ -9,7 +10,7 @@ use parking::Unparker;
 use ticks_format::published::reactor as word;
 
 use crate::published::{self, Table};
-use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::trace;
 
 /// Polling its future, or about to look at this state.
@@ -34,6 +35,26 @@ pub(crate) struct Signal {
     unparker: Unparker,
     /// The thread, by the system's number.
     pub(crate) thread: u64,
+    future: Future,
+}
+
+/// The future of the thread's `block_on`, for readers of this memory. Relaxed: nobody in this process reads it.
+#[derive(Debug, Default)]
+struct Future {
+    address: AtomicUsize,
+    /// The function that drops it in place. Debug information says for which type it was compiled.
+    drops: AtomicUsize,
+    name: AtomicUsize,
+    name_len: AtomicUsize,
+}
+
+/// What a thread does that is in `block_on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Runs,
+    IsWoken,
+    Parks,
+    Drives,
 }
 
 /// What it takes, besides the state, to have a thread see its wake.
@@ -50,7 +71,8 @@ pub(crate) enum Nudge {
 impl Signal {
     pub(crate) fn new(unparker: Unparker) -> Signal {
         let (state, inside) = (AtomicU8::new(RUNNING), AtomicBool::new(false));
-        Signal { state, inside, unparker, thread: trace::thread_number() }
+        let (thread, future) = (trace::thread_number(), Future::default());
+        Signal { state, inside, unparker, thread, future }
     }
 
     /// Says what one is like to readers of this memory.
@@ -59,16 +81,52 @@ impl Signal {
         table.set(word::THREAD_NUMBER, offset_of!(Signal, thread));
         table.set(word::THREAD_INSIDE, offset_of!(Signal, inside));
         table.set(word::THREAD_STATE, offset_of!(Signal, state));
+        let future = offset_of!(Signal, future);
+        table.set(word::THREAD_FUTURE, future + offset_of!(Future, address));
+        table.set(word::THREAD_DROPS, future + offset_of!(Future, drops));
+        table.set(word::THREAD_NAME, future + offset_of!(Future, name));
+        table.set(word::THREAD_NAME_LEN, future + offset_of!(Future, name_len));
     }
 
-    /// The thread enters `block_on`, or leaves it.
-    pub(crate) fn set_inside(&self, inside: bool) {
-        self.inside.store(inside, Ordering::Relaxed);
+    /// The thread enters `block_on`.
+    pub(crate) fn enter(&self) {
+        self.inside.store(true, Ordering::Relaxed);
+    }
+
+    /// The thread is to be found with this future, which is at this address until `leave`.
+    #[inline]
+    pub(crate) fn polls<F>(&self, future: *const F, name: &'static str) {
+        let drops: unsafe fn(*mut F) = ptr::drop_in_place::<F>;
+        self.future.name.store(name.as_ptr() as usize, Ordering::Relaxed);
+        self.future.name_len.store(name.len(), Ordering::Relaxed);
+        self.future.drops.store(drops as usize, Ordering::Relaxed);
+        self.future.address.store(future as usize, Ordering::Relaxed);
+    }
+
+    /// The thread leaves `block_on`. Its future is gone.
+    pub(crate) fn leave(&self) {
+        self.future.address.store(0, Ordering::Relaxed);
+        self.inside.store(false, Ordering::Relaxed);
     }
 
     /// Whether the thread is in `block_on`.
     pub(crate) fn is_inside(&self) -> bool {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// What the thread does in `block_on`, for somebody who only looks.
+    pub(crate) fn doing(&self) -> Doing {
+        match self.state.load(Ordering::Relaxed) {
+            RUNNING => Doing::Runs,
+            WOKEN => Doing::IsWoken,
+            PARKED => Doing::Parks,
+            _ => Doing::Drives,
+        }
+    }
+
+    /// The data pointer of its wakers.
+    pub(crate) fn waker_data(self: &Arc<Signal>) -> usize {
+        Arc::as_ptr(self) as usize
     }
 
     /// Whether the thread is in `block_on` and does not wait there.

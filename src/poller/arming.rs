@@ -40,6 +40,12 @@ impl Arming {
         call()
     }
 
+    /// Makes one system call, as [`call`](Self::call). `None`: the right has ended, or a call is under way.
+    pub(crate) fn try_call<T>(&self, call: impl FnOnce() -> T) -> Option<T> {
+        let lasts = self.lasts.try_lock()?;
+        lasts.then(call)
+    }
+
     /// Makes requests until the last one is still what is wanted.
     ///
     /// Several threads may do so at once. A thread that changes what is wanted makes a request afterwards.

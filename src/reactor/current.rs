@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::Reactor;
+use crate::dump;
 use crate::fork::PerProcess;
 use crate::published;
 use crate::trace;
@@ -20,8 +21,14 @@ pub(crate) fn get() -> &'static Reactor {
         trace::refresh();
         let reactor = Reactor::new(parents.map_or(0, Reactor::tick));
         published::publish(&reactor, &REACTOR);
+        dump::start();
         reactor
     })
+}
+
+/// The reactor of this process, if it has been made.
+pub(crate) fn made() -> Option<&'static Reactor> {
+    REACTOR.made()
 }
 
 /// A place that remembers a reactor.

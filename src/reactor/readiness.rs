@@ -24,8 +24,12 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Cause;
 
+mod seen;
 mod waits;
 
+#[cfg(all(test, not(loom)))]
+pub(crate) use seen::WaiterSeen;
+pub(crate) use seen::{DirectionSeen, WakerSeen};
 pub(crate) use waits::{Begun, WaiterId};
 use waits::{Claim, Waits};
 
@@ -101,12 +105,22 @@ impl From<Option<Waker>> for Displaced {
 /// A task, by what its wakers have in common. Two wakers with the same name wake the same task, as
 /// [`Waker::will_wake`] has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TaskName(usize, usize);
+pub(crate) struct TaskName(usize, usize);
 
 impl TaskName {
+    /// The data pointer of its wakers.
+    pub(crate) fn data(self) -> usize {
+        self.0
+    }
+
+    /// The address of their table of functions.
+    pub(crate) fn table(self) -> usize {
+        self.1
+    }
+
     /// `None` where the standard library does not tell.
     #[inline]
-    fn of(waker: &Waker) -> Option<TaskName> {
+    pub(crate) fn of(waker: &Waker) -> Option<TaskName> {
         // The cfg is set where the standard library has both.
         #[cfg(async_io_waker_data)]
         #[allow(clippy::incompatible_msrv)]
@@ -218,6 +232,22 @@ impl Readiness {
     /// may have held it at the fork.
     pub(crate) fn is_whole(&self) -> bool {
         self.state.try_lock().is_some()
+    }
+
+    /// Both directions as they are now, for somebody who only looks; `None`: another thread is at work on
+    /// them.
+    pub(crate) fn try_seen(&self) -> Option<[DirectionSeen; 2]> {
+        let state = self.state.try_lock()?;
+        Some([Direction::Read, Direction::Write].map(|dir| {
+            let direction = &state.directions[dir as usize];
+            DirectionSeen {
+                dir,
+                tick: self.tick[dir as usize].load(Ordering::Relaxed),
+                unclaimed: direction.unclaimed,
+                hung_up: direction.hung_up,
+                waiters: direction.waits.as_ref().map(|waits| waits.seen()).unwrap_or_default(),
+            }
+        }))
     }
 
     /// Locks it, as a thread does that is at work on it.

@@ -152,4 +152,10 @@ impl Registry {
         let table = self.table.lock();
         table.entries.iter().filter_map(|entry| entry.source.clone()).collect()
     }
+
+    /// All sources, unless somebody is at work on the table.
+    pub(crate) fn try_all(&self) -> Option<Vec<Arc<Source>>> {
+        let table = self.table.try_lock()?;
+        Some(table.entries.iter().filter_map(|entry| entry.source.clone()).collect())
+    }
 }

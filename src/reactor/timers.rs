@@ -8,6 +8,7 @@ use ticks_format::published::offset;
 
 use crate::published::Table;
 use crate::reactor::demand;
+use crate::reactor::readiness::WakerSeen;
 use crate::reactor::wakes::Woken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::Mutex;
@@ -50,6 +51,15 @@ pub(crate) struct Timers {
     /// with `queue` locked, so that a timer and a sleeper never miss each other. 0 is stored also
     /// without the lock: that can only cause one notification too many.
     sleeper_ns: AtomicU64,
+}
+
+/// What somebody sees of a timer who only looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TimerSeen {
+    pub(crate) id: u64,
+    /// `None`: it has fired, and its task is about to be woken.
+    pub(crate) deadline_ns: Option<u64>,
+    pub(crate) waker: WakerSeen,
 }
 
 /// What came of arming a timer.
@@ -172,6 +182,14 @@ impl Timers {
         self.count_outside(usize::wrapping_neg(outside_fewer));
     }
 
+    /// All timers as they are now, the earliest first, for somebody who only looks; `None`: another thread
+    /// is at work on them.
+    pub(crate) fn try_seen(&self) -> Option<Vec<TimerSeen>> {
+        let mut seen = self.queue.try_lock()?.seen();
+        seen.sort_unstable_by_key(|timer| (timer.deadline_ns, timer.id));
+        Some(seen)
+    }
+
     /// How many timers are armed.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -248,6 +266,10 @@ mod tests {
         assert!(timers.replace(other, Waker::noop().clone()).is_ok());
         // Its place is its own until its waker is taken.
         let third = timers.insert(3, Waker::noop().clone()).key;
+
+        let seen = timers.try_seen().expect("nobody is at work on them");
+        let seen: Vec<_> = seen.iter().map(|timer| (timer.id, timer.deadline_ns)).collect();
+        assert_eq!(seen, [(first.id(), None), (other.id(), Some(2)), (third.id(), Some(3))]);
 
         let mut wakers = Vec::new();
         due.chunks().for_each(|some| timers.take_wakers(some, &mut wakers));

@@ -10,7 +10,7 @@ pub(crate) type Descriptor<'a> = Option<std::os::fd::BorrowedFd<'a>>;
 pub(crate) type Descriptor<'a> = Option<std::os::windows::io::BorrowedSocket<'a>>;
 
 /// Kind, own address, peer's address and inode of a source; what cannot be read is left blank.
-pub(super) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
+pub(crate) fn source(descriptor: Descriptor<'_>) -> (SourceKind, Address, Address, u64) {
     imp::source(descriptor)
 }
 

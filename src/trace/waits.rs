@@ -38,6 +38,16 @@ pub fn waits() -> Vec<Wait> {
     }
 }
 
+/// The names of recorded tasks, by the data pointer of their wakers.
+pub(crate) fn task_names() -> HashMap<u64, String> {
+    let Some(recording) = recorder::own_recording() else { return HashMap::new() };
+    let named = whole(recording.tasks()).filter_map(|task| {
+        let name = recording.place(task.name).ok().flatten()?;
+        Some((task.waker, name))
+    });
+    named.collect()
+}
+
 /// One who waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

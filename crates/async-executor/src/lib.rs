@@ -50,6 +50,7 @@
 #![warn(missing_debug_implementations)]
 
 mod executor;
+mod listing;
 mod live;
 mod local_executor;
 mod local_state;

@@ -176,6 +176,13 @@ impl Shard {
         self.wakers.lock().insert(waker)
     }
 
+    /// What `look` says of each task that has waited and not ended. `None`: another thread is at work on the
+    /// set. The lock is held meanwhile, so `look` must not call foreign code.
+    pub(crate) fn try_look<T>(&self, look: impl FnMut(&Waker) -> T) -> Option<Vec<T>> {
+        let wakers = self.wakers.try_lock()?;
+        Some(wakers.iter().map(|(_, waker)| waker).map(look).collect())
+    }
+
     #[must_use = "to be dropped with nothing locked"]
     pub(crate) fn remove(&self, key: usize) -> Option<Waker> {
         self.wakers.lock().try_remove(key)

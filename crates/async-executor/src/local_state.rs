@@ -20,6 +20,7 @@ use async_task::Runnable;
 use concurrent_queue::ConcurrentQueue;
 use slab::Slab;
 use ticks_format::published::{executor as word, offset};
+use ticks_recorder::TaskList;
 
 use crate::live::Members;
 use crate::pool::Pool;
@@ -79,6 +80,17 @@ pub(crate) fn publish(table: &Table) {
     let home = offset_of!(LocalState, home) as u64;
     table.set(word::LOCAL_WAKERS, home + offset(&pattern, &*pattern.waiting.borrow()));
     table.set(word::LOCAL_LIVE, home + offset(&pattern, &pattern.live));
+}
+
+/// Says that these tasks are not listed: what is of one thread only that thread may read.
+pub(crate) fn list(list: &mut TaskList) {
+    let used = POOL.try_all().map_or(0, |(_, used)| used);
+    if used > 0 {
+        let plural = if used == 1 { "" } else { "s" };
+        list.remarks.push(format!(
+            "the tasks of {used} LocalExecutor{plural} are not listed: only their own threads may read them"
+        ));
+    }
 }
 
 /// The right to a signal, of which there is one for each `run` future.

@@ -7,7 +7,7 @@
 use std::mem::offset_of;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Holds those that nobody uses: as many as there ever were executors at the same time.
 pub(crate) struct Pool<T: 'static> {
@@ -43,6 +43,23 @@ impl<T> Pool<T> {
 
     pub(crate) fn give_back(&self, free: &'static T) {
         self.lock().push(free);
+    }
+
+    /// All that were ever made, used or not, and how many of them are used. `None`: another thread takes or gives
+    /// back just now.
+    pub(crate) fn try_all(&self) -> Option<(impl Iterator<Item = &'static T> + use<T>, usize)> {
+        let free = match self.free.try_lock() {
+            Ok(free) => free.len(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().len(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        // SAFETY: null, or the address of what `take` has made and nobody frees.
+        let made = |made: *const Made<T>| unsafe { made.as_ref() };
+        // Acquire: pairs with the Release in `take`.
+        let last = made(self.last.load(Ordering::Acquire));
+        let all = std::iter::successors(last, move |it| made(it.next)).map(|made| &made.value);
+        let used = all.clone().count().saturating_sub(free);
+        Some((all, used))
     }
 
     /// Where a reader of this memory finds all of them: the address of the pointer to the last, and in what that

@@ -15,6 +15,7 @@ use std::task::{RawWakerVTable, Waker};
 use slab::Slab;
 use ticks_format::published::{executor as word, Published, EXECUTOR};
 
+use crate::listing::{self, Layout};
 use crate::spawn;
 use crate::{local_state, signal, state};
 
@@ -40,6 +41,12 @@ pub(crate) fn publish() {
     state::publish(table);
     local_state::publish(table);
     table.complete();
+    ticks_recorder::add_executor(listing::list);
+}
+
+/// How a task lies in memory.
+pub(crate) fn task_layout() -> Option<Layout> {
+    Layout::of(&TICKS_PUBLISHED_EXECUTOR)
 }
 
 /// The words of a value that has nothing but words, none of them padding.

@@ -110,9 +110,14 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |_| {},
 );
 
+/// By which these wakers are told.
+pub(crate) fn table_address() -> usize {
+    (&raw const VTABLE) as usize
+}
+
 /// Says how these wakers are told to readers of this memory.
 pub(crate) fn publish(table: &Table) {
-    table.set(word::MAIN_TABLE, (&raw const VTABLE) as u64);
+    table.set(word::MAIN_TABLE, table_address());
 }
 
 fn raw(signal: &'static Signal) -> RawWaker {

@@ -16,6 +16,7 @@ use std::task::Waker;
 use async_task::Runnable;
 use concurrent_queue::ConcurrentQueue;
 use ticks_format::published::executor as word;
+use ticks_recorder::TaskList;
 
 use crate::live::{self, Counts, Members, Shard};
 use crate::pool::Pool;
@@ -77,7 +78,37 @@ pub(crate) fn publish(table: &Table) {
     Runners::publish(table);
 }
 
+/// Adds the tasks of all executors to the list.
+pub(crate) fn list(list: &mut TaskList) {
+    let Some((states, _)) = POOL.try_all() else {
+        list.remarks.push("the list of executors is locked by another thread".to_owned());
+        return;
+    };
+    states.for_each(|state| state.list(list));
+}
+
 impl State {
+    fn list(&self, list: &mut TaskList) {
+        let Some(layout) = published::task_layout() else { return };
+        let before = list.tasks.len();
+        for shard in &self.shards {
+            // SAFETY: `Live` puts the wakers there that it is polled with, and async-task polls it.
+            let listed = shard.0.try_look(|waker| unsafe { layout.read(waker) });
+            match listed {
+                Some(listed) => list.tasks.extend(listed),
+                None => list.remarks.push("some tasks are locked by another thread".to_owned()),
+            }
+        }
+        let more = self.live().saturating_sub(list.tasks.len() - before);
+        if more > 0 {
+            list.remarks.push(format!(
+                "and {more} that {} not waited yet: {} in a queue, or being polled",
+                if more == 1 { "has" } else { "have" },
+                if more == 1 { "it is" } else { "they are" },
+            ));
+        }
+    }
+
     /// For an executor that begins.
     pub(crate) fn take() -> &'static State {
         published::publish();

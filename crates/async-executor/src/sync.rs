@@ -23,6 +23,12 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+
+    /// `None`: somebody holds it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        // It is never poisoned, see above.
+        self.0.try_lock().ok()
+    }
 }
 
 /// A `SeqCst` fence: between a store here and a load there, see where it is called.

@@ -223,6 +223,14 @@ words! {
         THREAD_INSIDE,
         /// Thread → what it does, 8 bits: 0 runs, 1 was woken, 2 parks, 3 is in the poller.
         THREAD_STATE,
+        /// Thread → the address of the future of its `block_on`; null: it is in none.
+        THREAD_FUTURE,
+        /// Thread → the address of the function that drops such a future in place; it is generic over that type.
+        THREAD_DROPS,
+        /// Thread → the address of the name of the type.
+        THREAD_NAME,
+        /// Thread → the length of that name, an address wide.
+        THREAD_NAME_LEN,
     }
 }
 

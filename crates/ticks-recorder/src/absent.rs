@@ -92,6 +92,10 @@ pub fn source_gone(_: &SourceDrop, _: u64) {}
 pub fn stack_here(_: u64) -> u64 {
     0
 }
+/// Not found out here.
+pub fn has_foreign_rights() -> bool {
+    false
+}
 pub fn wait_begins_anew(_: bool) {}
 #[allow(clippy::too_many_arguments)] // Those of the recorder.
 pub fn waits(_: Key, _: i64, _: Direction, _: u64, _: Ticks, _: u64, _: u64) {}

@@ -21,6 +21,7 @@
 mod client;
 pub mod clock;
 mod forks;
+mod listing;
 #[cfg(all(
     any(
         target_os = "linux",
@@ -65,10 +66,12 @@ mod warn;
 mod windows;
 
 pub use client::Client;
+pub use listing::{add_executor, list_tasks, ListTasks, ListedTask, TaskList};
 pub use recorder::{
-    clock_ns, elapsed_ns, is_steady_with, listens, now, now_and_just_now, now_or_just_now,
-    own_recording, record, set_place, source_described, source_gone, stack_here, timer_begins,
-    timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over, waits, Rate,
+    clock_ns, elapsed_ns, has_foreign_rights, is_steady_with, listens, now, now_and_just_now,
+    now_or_just_now, own_recording, record, set_place, source_described, source_gone, stack_here,
+    timer_begins, timer_begun, timer_over, timer_task, timer_waits, wait_begins_anew, wait_over,
+    waits, Rate,
 };
 pub use task::{asks_reactor, round_wakes, Cause, Task};
 pub use thread::thread_number;

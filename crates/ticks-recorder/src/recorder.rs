@@ -59,6 +59,12 @@ mod writer;
 #[cfg(unix)]
 pub(crate) use current::forget;
 
+/// Whether the program runs with another user's rights than whoever started it has: what that user's environment
+/// asks for is not to be obeyed then.
+pub fn has_foreign_rights() -> bool {
+    system::has_foreign_rights()
+}
+
 pub use own::own_recording;
 pub use places::set_place;
 pub use sources::{source_described, source_gone};

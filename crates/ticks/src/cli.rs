@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{compare, explain, export, record, show, stat, top, who};
+use crate::{compare, explain, export, record, report, script, show, stat, top, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -28,6 +28,7 @@ Examples:
   ticks stat /tmp/t/4711.ticks            polls of tasks, rounds, events, wakes and waits
   ticks compare debug.ticks rel.ticks     the first decision in which two runs differ
   ticks export --chrome /tmp/t/4711.ticks -o t.json
+  ticks report 4711 -o hang.html          all of it as one page, to open or to mail
 
 Exit codes: 0 done; 1 done, but part of a file could not be read; 2 not done.
 `ticks record` passes on the program's, and has 2 if the program was not run.";
@@ -43,6 +44,8 @@ pub enum Command {
     Explain(explain::Args),
     Compare(compare::Args),
     Export(export::Args),
+    Report(report::Args),
+    Script(script::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the man page

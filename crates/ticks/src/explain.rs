@@ -2,19 +2,23 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value as Json;
 
 use anyhow::Context;
 
 use crate::around::Around;
 use crate::evidence;
-use crate::hosts;
-use crate::input::Inputs;
+use crate::hosts::{self, Clocks};
+use crate::input::{Cores, Input, Inputs};
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::symbols::{Book, Options};
+use crate::units;
 use crate::who::view::View;
 
-mod facts;
+pub mod facts;
 mod finding;
 mod json;
 mod rules;
@@ -36,8 +40,8 @@ use rules::{Verdict, RULES};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes that record
-    #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
+    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md
     #[arg(long)]
@@ -45,6 +49,11 @@ pub struct Args {
     /// Where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
+    /// How long a process that does not record is watched: `10s`, `500ms`, or a number of seconds
+    #[arg(long, value_name = "TIME", value_parser = units::pause, default_value = "1s")]
+    watch: Duration,
     #[command(flatten)]
     evidence: evidence::Args,
     #[command(flatten)]
@@ -104,24 +113,52 @@ impl Answer {
     fn is_wrong(&self) -> bool {
         self.findings.iter().any(|finding| finding.sure > Sure::Possible)
     }
+
+    /// As one object.
+    pub fn json(&self) -> Json {
+        json::of(self)
+    }
+}
+
+/// What is looked at besides the recordings, and how.
+pub struct With<'a> {
+    /// Where functions and lines are looked up.
+    pub options: &'a Options,
+    /// What strace and tcpdump saw.
+    pub evidence: &'a evidence::Args,
+    /// The time that is asked about.
+    pub around: &'a Around,
+    /// How the clocks of several hosts are apart.
+    pub clocks: &'a Clocks,
+}
+
+/// Reads all, and lets each rule judge.
+pub fn judge<'a>(inputs: &'a [Input], with: &With<'_>) -> anyhow::Result<(Facts<'a>, Answer)> {
+    let mut facts = Facts::of(inputs, with.options)?;
+    facts.outside = Outside::of(with.evidence, inputs, with.clocks)?;
+    facts.around = with.around.window(inputs)?;
+    let answer = Answer::of(&facts)?;
+    Ok((facts, answer))
 }
 
 /// Explains.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut inputs = match args.files.is_empty() {
+    let mut inputs = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => Inputs { all: Vec::new(), failed: false },
-        false => Inputs::open(&args.files)?,
+        false => Inputs::with_cores(&args.files, &args.cores)?,
     };
+    for input in &mut inputs.all {
+        input.watch(args.watch)?;
+    }
     let clocks = hosts::align(&mut inputs.all, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let mut facts = Facts::of(&inputs.all, &options)?;
-    facts.outside = Outside::of(&args.evidence, &inputs.all, &clocks)?;
-    facts.around = args.around.window(&inputs.all)?;
-    let answer = Answer::of(&facts)?;
+    let (evidence, around) = (&args.evidence, &args.around);
+    let with = With { options: &options, evidence, around, clocks: &clocks };
+    let (_, answer) = judge(&inputs.all, &with)?;
     let mut out = BufWriter::new(anstream::stdout().lock());
     match args.json {
-        true => writeln!(out, "{}", json::of(&answer))?,
+        true => writeln!(out, "{}", answer.json())?,
         false => text::write(&mut out, &answer)?,
     }
     out.flush()?;

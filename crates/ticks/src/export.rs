@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context};
 
 use crate::evidence::{self, Evidence};
-use crate::hosts;
-use crate::input::{is_magic, Inputs};
+use crate::hosts::{self, Clocks};
+use crate::input::{is_magic, Input, Inputs};
 use crate::merge::Merge;
 use crate::outcome::Outcome;
 use crate::plain::say;
 use crate::progress::Progress;
 use crate::symbols::Options;
-use crate::timeline::Builder;
+use crate::timeline::{Builder, Timeline};
 use crate::{chrome, perfetto, units};
 
 /// Make a timeline for a trace viewer
@@ -69,31 +69,12 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let clocks = hosts::align(&mut inputs, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));
-    let mut evidence = Evidence::open(&args.evidence, &inputs, &clocks)?;
-    let mut merge = Merge::new(&inputs)?;
-    let mut builder = Builder::new(&inputs)?;
-    let mut progress = Progress::new(merge.slots() + evidence.steps(), "reading");
-    loop {
-        let next_ns = merge.next_ns();
-        while let Some(seen) = evidence.until(next_ns.unwrap_or(u64::MAX))? {
-            builder.seen(&seen, &evidence.threads);
-            progress.set_beside(evidence.steps_done());
-        }
-        let Some(moment) = merge.advance()? else { break };
-        let cause = evidence.learn(&moment);
-        builder.add(&moment);
-        if let Some(cause) = cause {
-            builder.caused(&moment, &cause);
-        }
-        progress.step();
-    }
-    drop(progress);
     let options = Options { dirs: args.symbols.clone(), full_names: false };
-    let (timeline, notes) = builder.finish(&inputs, &options)?;
+    let Drawn { timeline, notes, is_damaged } = draw(&inputs, &args.evidence, &clocks, &options)?;
     for note in notes {
         say!("{note}");
     }
-    let mut damaged = merge.report_losses() | failed | evidence.report();
+    let mut damaged = failed | is_damaged;
     for input in &inputs {
         damaged |= input.report_problems();
     }
@@ -118,9 +99,49 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     Ok(if damaged { Outcome::Partly } else { Outcome::Done })
 }
 
+/// A timeline, and what is to be said of it.
+pub struct Drawn {
+    pub timeline: Timeline,
+    /// What was missing, a sentence each.
+    pub notes: Vec<String>,
+    /// Whether records were lost, or part of a file could not be read, which was said.
+    pub is_damaged: bool,
+}
+
+/// Reads all, and makes the timeline.
+pub fn draw(
+    inputs: &[Input],
+    args: &evidence::Args,
+    clocks: &Clocks,
+    options: &Options,
+) -> anyhow::Result<Drawn> {
+    let mut evidence = Evidence::open(args, inputs, clocks)?;
+    let mut merge = Merge::new(inputs)?;
+    let mut builder = Builder::new(inputs)?;
+    let mut progress = Progress::new(merge.slots() + evidence.steps(), "reading");
+    loop {
+        let next_ns = merge.next_ns();
+        while let Some(seen) = evidence.until(next_ns.unwrap_or(u64::MAX))? {
+            builder.seen(&seen, &evidence.threads);
+            progress.set_beside(evidence.steps_done());
+        }
+        let Some(moment) = merge.advance()? else { break };
+        let cause = evidence.learn(&moment);
+        builder.add(&moment);
+        if let Some(cause) = cause {
+            builder.caused(&moment, &cause);
+        }
+        progress.step();
+    }
+    drop(progress);
+    let (timeline, notes) = builder.finish(inputs, options)?;
+    let is_damaged = merge.report_losses() | evidence.report();
+    Ok(Drawn { timeline, notes, is_damaged })
+}
+
 /// Whether writing there would destroy a recording. The program that writes it would be killed as well, by
 /// SIGBUS: what it has mapped would be cut off.
-fn is_recording(path: &Path) -> bool {
+pub fn is_recording(path: &Path) -> bool {
     // A pipe is not opened: that would wait for whoever writes to it.
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut magic = [0; 16];

@@ -70,6 +70,9 @@ impl History {
     pub fn of(input: &Input) -> anyhow::Result<History> {
         let unrecorded = input.recording.counter(counter::UNRECORDED)?;
         let mut history = History { is_partial: unrecorded > 0, ..History::default() };
+        if let Some(snapshot) = &input.snapshot {
+            history.unclaimed.clone_from(&snapshot.unasked);
+        }
         for ring in input.recording.rings()? {
             let mut last = None;
             let mut records = input.recording.records(&ring)?;

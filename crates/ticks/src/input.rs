@@ -5,13 +5,14 @@ use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use ticks_format::layout::{counter, MAGIC};
 use ticks_format::{Address, Entry, Key, ReadAt, Recording, Source};
 
 use crate::logs::{self, Log};
-use crate::memory::Core;
+use crate::memory::{Core, Memory};
 use crate::plain::{plain, say};
 use crate::process::{self, State};
 use crate::snapshot::{self, Origin, Snapshot};
@@ -58,8 +59,12 @@ impl Input {
     }
 
     /// What the memory of the live process says.
-    fn of_memory(pid: u32) -> anyhow::Result<Vec<Input>> {
-        let found = snapshot::of_process(pid)?.into_iter();
+    fn of_memory(
+        pid: u32,
+        earlier: Option<(&Recording<File>, &Snapshot)>,
+        with_stacks: bool,
+    ) -> anyhow::Result<Vec<Input>> {
+        let found = snapshot::of_process(pid, earlier, with_stacks)?.into_iter();
         Ok(found
             .map(|found| Input::of_snapshot(pid.to_string().into(), Some(pid), found))
             .collect())
@@ -67,7 +72,18 @@ impl Input {
 
     /// What a core dump says: the recording that the process had, if that is still there, or else its memory.
     fn of_core(path: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
-        let found = snapshot::of_core(path, exe).with_context(|| path.display().to_string())?;
+        let of_core = || -> anyhow::Result<_> {
+            let core = Core::open(path, exe)?;
+            match recording_beside(path, &core) {
+                Some(recording) => Ok((vec![recording], Vec::new())),
+                None => Ok((Vec::new(), snapshot::of_core(path, &core, exe)?)),
+            }
+        };
+        let (recorded, found) = of_core().with_context(|| path.display().to_string())?;
+        if let Some(input) = recorded.first() {
+            say!("{}: its recording {} is read", path.display(), input.path.display());
+            return Ok(recorded);
+        }
         Ok(found
             .into_iter()
             .map(|found| Input::of_snapshot(path.to_owned(), None, found))
@@ -83,7 +99,7 @@ impl Input {
     }
 
     /// What is meant: the file, or the recordings of the live process with this number.
-    fn find(file_or_pid: &Path) -> anyhow::Result<Vec<Input>> {
+    fn find(file_or_pid: &Path, exe: Option<&Path>) -> anyhow::Result<Vec<Input>> {
         let pid = file_or_pid.to_str().and_then(|text| text.parse::<u32>().ok());
         match pid {
             Some(pid) if !file_or_pid.is_file() => {
@@ -91,14 +107,13 @@ impl Input {
                     Ok(found) => found.into_iter(),
                     // It is looked at without.
                     Err(error) if process::has_proc() => {
-                        let why = |memory: anyhow::Error| match Path::new(&format!("/proc/{pid}"))
-                            .exists()
-                        {
-                            true => memory
-                                .context(format!("{error:#}; its memory was looked at instead")),
-                            false => error,
+                        // A zombie has none.
+                        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+                        let why = |memory: anyhow::Error| match maps.is_empty() {
+                            true => error,
+                            false => anyhow!("{error:#}; and its memory does not tell: {memory:#}"),
                         };
-                        let found = Input::of_memory(pid).map_err(why);
+                        let found = Input::of_memory(pid, None, true).map_err(why);
                         return found.with_context(|| format!("process {pid}"));
                     }
                     Err(error) => return Err(error.context(format!("process {pid}"))),
@@ -120,7 +135,7 @@ impl Input {
             None if is_word(file_or_pid) && !file_or_pid.exists() => {
                 bail!("{}: neither a file nor the number of a process", file_or_pid.display())
             }
-            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, None),
+            _ if is_core(file_or_pid) => Input::of_core(file_or_pid, exe),
             _ => Ok(vec![Input::open(file_or_pid)?]),
         }
     }
@@ -128,6 +143,42 @@ impl Input {
     /// The file's path, to name it in an error.
     pub fn place(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// Looks again and again for that long, if it is a process's memory, which does not say since when anything is as it
+    /// is: what was the same each time has been so all the while.
+    pub fn watch(&mut self, long: Duration) -> anyhow::Result<()> {
+        /// A task that is found running each time is in one long poll, and not in many.
+        const LOOKS: u32 = 10;
+        let is_memory =
+            self.snapshot.as_ref().is_some_and(|it| matches!(it.origin, Origin::Process(_)));
+        if is_memory {
+            for look in 1..=LOOKS {
+                std::thread::sleep(long / LOOKS);
+                self.look_again(look == LOOKS)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has what follows be of now: the memory of a process is read anew, and of a recording the clock, which is
+    /// all of it that a reader keeps.
+    pub fn refresh(&mut self) -> anyhow::Result<()> {
+        self.look_again(true)
+    }
+
+    fn look_again(&mut self, with_stacks: bool) -> anyhow::Result<()> {
+        let Some(Snapshot { origin: Origin::Process(pid), place, .. }) = self.snapshot else {
+            return Ok(self.recording.refresh_clock()?);
+        };
+        // Of a process that has ended since, what was seen last stays.
+        let earlier = self.snapshot.as_ref().map(|snapshot| (&self.recording, snapshot));
+        let found = Input::of_memory(pid, earlier, with_stacks);
+        let mut found = found.unwrap_or_default().into_iter();
+        if let Some(input) = found.nth(place) {
+            *self = input;
+        }
+        Ok(())
     }
 
     /// Says on stderr what was found wrong so far, and whether there was anything.
@@ -245,6 +296,17 @@ impl Input {
     }
 }
 
+/// Core dumps that are looked at.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Cores {
+    /// A core dump, also one that systemd-coredump has compressed with zstd, lz4 or xz
+    #[arg(long = "core", value_name = "CORE")]
+    pub cores: Vec<PathBuf>,
+    /// The program that the core dump is of, if its file is not where it ran
+    #[arg(long, value_name = "FILE")]
+    pub exe: Option<PathBuf>,
+}
+
 /// What is looked at: the recordings that can be opened, of those that were asked for.
 #[derive(Debug)]
 pub struct Inputs {
@@ -258,9 +320,17 @@ impl Inputs {
     /// Opens all that is meant. One that cannot be opened hides none of the others: it is said on stderr, and
     /// an error only if there is nothing else to look at.
     pub fn open(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        Inputs::with_cores(files_or_pids, &Cores::default())
+    }
+
+    /// The same, with core dumps.
+    pub fn with_cores(files_or_pids: &[PathBuf], cores: &Cores) -> anyhow::Result<Inputs> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
-        for file_or_pid in files_or_pids {
-            match Input::find(file_or_pid) {
+        let exe = cores.exe.as_deref();
+        let found = files_or_pids.iter().map(|file_or_pid| Input::find(file_or_pid, exe));
+        let of_cores = cores.cores.iter().map(|core| Input::of_core(core, exe));
+        for found in found.chain(of_cores) {
+            match found {
                 Ok(found) => all.extend(found),
                 Err(error) => errors.push(error),
             }
@@ -278,7 +348,8 @@ impl Inputs {
 
     /// Those of these processes, without the ones that have ended since they were found.
     pub fn of_processes(pids: &[u32]) -> Inputs {
-        let of_process = |pid: &u32| Input::find(Path::new(&pid.to_string())).unwrap_or_default();
+        let of_process =
+            |pid: &u32| Input::find(Path::new(&pid.to_string()), None).unwrap_or_default();
         Inputs { all: pids.iter().flat_map(of_process).collect(), failed: false }
     }
 
@@ -309,6 +380,16 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         ));
     }
     File::open(path)
+}
+
+/// The recording of the process that the core dump is of: where it was mapped from, or beside the dump.
+fn recording_beside(path: &Path, core: &Core) -> Option<Input> {
+    let pid = core.pid()?;
+    let mapped = core.mappings().iter().filter_map(|mapping| mapping.path.clone());
+    let mapped = mapped.filter(|path| path.extension().is_some_and(|it| it == "ticks"));
+    let beside = path.with_file_name(format!("{pid}.ticks"));
+    let inputs = mapped.chain([beside]).filter_map(|path| Input::open(&path).ok());
+    inputs.into_iter().find(|input| input.recording.header().pid == u64::from(pid))
 }
 
 /// Whether the file begins like a core dump or a program, or is compressed as core dumps are.

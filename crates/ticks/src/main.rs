@@ -11,6 +11,7 @@ mod around;
 mod chrome;
 mod cli;
 mod compare;
+mod debug_info;
 mod evidence;
 mod explain;
 mod export;
@@ -29,6 +30,8 @@ mod plain;
 mod process;
 mod progress;
 mod record;
+mod report;
+mod script;
 mod show;
 mod snapshot;
 mod sockets;
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Script(args) => script::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
     };

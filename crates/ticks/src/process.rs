@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use ticks_format::Header;
 
+mod cgroup;
 mod find;
 
+pub use cgroup::Cgroups;
 use find::mappings;
 pub use find::{has_proc, recordings, Found};
 
@@ -24,6 +26,8 @@ pub enum State {
     Stopped,
     /// It was stopped by a debugger.
     Traced,
+    /// Its cgroup is frozen.
+    Frozen,
     /// This thread of it sits in the kernel, in a wait that no signal ends.
     Uninterruptible(u64),
     /// It ended by `exit`, or returned from `main`.
@@ -46,6 +50,7 @@ impl fmt::Display for State {
             State::Runs => "runs",
             State::Stopped => "is stopped by a signal (state T)",
             State::Traced => "is stopped by a debugger (state t)",
+            State::Frozen => "is frozen by its cgroup",
             State::Uninterruptible(tid) => {
                 return write!(f, "has thread {tid} in an uninterruptible wait (state D)");
             }
@@ -66,6 +71,7 @@ impl State {
             State::Runs => "runs",
             State::Stopped => "stopped",
             State::Traced => "traced",
+            State::Frozen => "frozen",
             State::Uninterruptible(_) => "uninterruptible",
             State::Ended => "ended",
             State::Zombie => "zombie",
@@ -79,7 +85,11 @@ impl State {
     /// Whether the process is there and has this file, so that it may record more.
     pub fn is_live(self) -> bool {
         match self {
-            State::Runs | State::Stopped | State::Traced | State::Uninterruptible(_) => true,
+            State::Runs
+            | State::Stopped
+            | State::Traced
+            | State::Frozen
+            | State::Uninterruptible(_) => true,
             State::Ended
             | State::Zombie
             | State::Gone
@@ -87,6 +97,11 @@ impl State {
             | State::Dumped
             | State::Unknown => false,
         }
+    }
+
+    /// Whether somebody holds the whole process, so that nothing in it can run.
+    pub fn is_held(self) -> bool {
+        matches!(self, State::Stopped | State::Traced | State::Frozen)
     }
 
     /// Whether the recording goes on to the moment at which it is looked at, or to the process's end. If
@@ -132,12 +147,22 @@ impl State {
     fn of_live(pid: u64) -> State {
         /// A thread that reads from a disk is in such a wait for a moment.
         const MOMENT: Duration = Duration::from_millis(100);
-        match Stat::of(&format!("/proc/{pid}")).map(|stat| stat.state) {
-            Some('T') => return State::Stopped,
-            Some('t') => return State::Traced,
-            _ => {}
+        if Stat::of(&format!("/proc/{pid}")).is_some_and(|stat| stat.state == 'T') {
+            return State::Stopped;
         }
-        let before = uninterruptible(pid);
+        // A frozen thread is in an uninterruptible wait, or seems to sleep.
+        if Cgroups::of_system().is_frozen(pid) {
+            return State::Frozen;
+        }
+        let (held, before) = (held(pid), uninterruptible(pid));
+        if !held.is_empty() {
+            sleep(MOMENT);
+            // Whoever is traced is held for an instant at each system call.
+            return match held == self::held(pid) {
+                true => State::Traced,
+                false => State::Runs,
+            };
+        }
         if before.is_empty() {
             return State::Runs;
         }
@@ -166,18 +191,33 @@ impl Stat {
     }
 }
 
-/// The threads of a process, with the state of each.
-fn threads(pid: u64) -> Vec<(u64, char)> {
+/// The threads of a process, with the state of each: the letter that `ps` shows.
+pub fn thread_states(pid: u64) -> Vec<(u64, char)> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let tids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
     tids.filter_map(|tid| Some((tid, Stat::of(&format!("/proc/{pid}/task/{tid}"))?.state)))
         .collect()
 }
 
+/// The threads of a process, if a debugger holds all of them: how often each has given up its processor so far. One
+/// that stands still does so no more.
+fn held(pid: u64) -> Vec<(u64, String)> {
+    let threads = thread_states(pid);
+    let live = threads.into_iter().filter(|(_, state)| !is_dead(*state));
+    let held: Option<Vec<(u64, String)>> =
+        live.map(|(tid, state)| (state == 't').then(|| (tid, switches(pid, tid)))).collect();
+    held.unwrap_or_default()
+}
+
+fn switches(pid: u64, tid: u64) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).unwrap_or_default();
+    text.lines().filter(|line| line.contains("ctxt_switches")).collect()
+}
+
 /// Whether it has ended and its parent has not asked for it yet. A first thread that has ended is a zombie
 /// too, while others may go on.
 fn is_zombie(pid: u64) -> bool {
-    let threads = threads(pid);
+    let threads = thread_states(pid);
     !threads.is_empty() && threads.iter().all(|(_, state)| is_dead(*state))
 }
 
@@ -186,6 +226,6 @@ fn is_dead(state: char) -> bool {
 }
 
 fn uninterruptible(pid: u64) -> Vec<u64> {
-    let threads = threads(pid).into_iter();
+    let threads = thread_states(pid).into_iter();
     threads.filter(|(_, state)| *state == 'D').map(|(tid, _)| tid).collect()
 }

@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use serde_json::Value as Json;
 use ticks_format::layout::counter;
 use ticks_format::{Loss, Ring, What};
 
@@ -102,6 +103,12 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     out.flush()?;
     failed |= summaries.iter().any(|summary| summary.is_damaged);
     Ok(if failed { Outcome::Partly } else { Outcome::Done })
+}
+
+/// What is told of a recording as one object, and whether part of it could not be read.
+pub fn as_json(input: &Input, options: &Options) -> anyhow::Result<(Json, bool)> {
+    let summary = Summary::of(input, options)?;
+    Ok((json::of(&summary), summary.is_damaged))
 }
 
 impl<'a> Summary<'a> {

@@ -22,7 +22,9 @@ mod types;
 
 pub use book::{Book, Told};
 use files::File;
+pub use fold::holds_futures;
 use fold::Roots;
+pub use names::readable as function_name;
 pub use place::Place;
 pub use types::readable as type_name;
 
@@ -122,6 +124,22 @@ pub fn short(place: &str) -> &str {
     let checkout = || Some(place.split_once("/git/checkouts/")?.1);
     let std = || Some(place.strip_prefix("/rustc/")?.split_once("/library/")?.1);
     dependency().or_else(checkout).or_else(std).unwrap_or(place)
+}
+
+/// Says of each call which crate it is of, and whether it is the program's own. Of one that has no line that is told
+/// by the others of its crate.
+pub fn judge(calls: &mut [Call]) {
+    let mut roots = Roots::default();
+    calls.iter().for_each(|call| roots.learn(call));
+    calls.iter_mut().for_each(|call| roots.judge(call));
+    let own: BTreeSet<Option<String>> = calls
+        .iter()
+        .filter(|call| call.is_own && call.file.is_some())
+        .map(|call| call.of_crate.clone())
+        .collect();
+    for call in calls.iter_mut().filter(|call| call.file.is_none()) {
+        call.is_own &= own.contains(&call.of_crate);
+    }
 }
 
 /// The symbols of a recording's modules, read as they are needed.

@@ -231,6 +231,11 @@ impl Timeline {
         self.slices[slice.0 as usize].task
     }
 
+    /// All arrows, from the slice where one begins to that where it ends.
+    pub fn arrows(&self) -> &[(SliceId, SliceId)] {
+        &self.arrows
+    }
+
     /// How many slices, tracks and arrows there are.
     pub fn counts(&self) -> [usize; 3] {
         [self.slices.len(), self.tracks.len(), self.arrows.len()]
@@ -287,4 +292,10 @@ fn of(arrows: &[(SliceId, u64)], slice: SliceId) -> impl Iterator<Item = u64> + 
     let first = arrows.partition_point(|(other, _)| *other < slice);
     let those = arrows[first..].iter().take_while(move |(other, _)| *other == slice);
     those.map(|(_, number)| *number)
+}
+
+/// Numbers of a track and a slice, for tests of what is made of a timeline.
+#[cfg(test)]
+pub fn bar_ids(track: u32, slice: usize) -> (TrackId, SliceId) {
+    (TrackId(track), SliceId(slice as u32))
 }

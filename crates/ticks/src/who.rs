@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::explain;
-use crate::input::Inputs;
+use crate::input::{Cores, Inputs};
 use crate::outcome::Outcome;
 use crate::symbols;
 use crate::units;
@@ -18,14 +18,15 @@ pub mod calls;
 mod ends;
 mod json;
 mod list;
+mod sources;
 mod stacks;
-mod table;
+pub mod table;
 mod task_json;
 pub mod task_stacks;
 pub mod task_table;
 pub mod tasks;
 mod tree;
-mod unasked;
+pub mod unasked;
 pub mod view;
 
 use account::Account;
@@ -63,9 +64,11 @@ use view::View;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings, or the numbers of processes that record
+    /// The recordings, or the numbers of processes; of one that does not record the memory is read
     #[arg(value_name = "FILE|PID")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    cores: Cores,
     /// Print one JSON object a line; its names are described in crates/ticks/JSON.md
     #[arg(long)]
     json: bool,
@@ -85,6 +88,9 @@ pub struct Args {
     /// Show the table of all waits for sources and timers, those of tasks too
     #[arg(long)]
     waits: bool,
+    /// Show the registered sources too, those for which nobody waits among them
+    #[arg(long)]
+    sources: bool,
     /// Show all calls of the stacks, those of runtimes and combinators too
     #[arg(long)]
     all_frames: bool,
@@ -109,6 +115,7 @@ Examples:
   ticks who --all 4711 | grep forgotten
   ticks who --stacks --symbols ./from-the-build-server /tmp/t/4711.ticks
   ticks who --every 10s 4711
+  ticks who --core core.4711 --exe ./server
   ticks who /tmp/t/*.ticks
   ticks who --json /tmp/t/4711.ticks | jq 'select(.fd == 9)'
   ticks who --json 4711 | jq 'select(.kind == \"task\" and .task_state == \"forgotten\")'";
@@ -126,10 +133,13 @@ impl Args {
     }
 }
 
+/// How long a memory is watched for what nobody asks for.
+const MOMENT: Duration = Duration::from_millis(600);
+
 /// Shows who waits.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(anstream::stdout().lock());
-    let damaged = match args.files.is_empty() {
+    let damaged = match args.files.is_empty() && args.cores.cores.is_empty() {
         true => list_processes(&mut out, args)?,
         false => show_waits(&mut out, args)?,
     };
@@ -157,7 +167,13 @@ fn list_processes(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
 
 /// Returns whether something could not be read.
 fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
-    let mut inputs = Inputs::open(&args.files)?;
+    let mut inputs = Inputs::with_cores(&args.files, &args.cores)?;
+    for input in &mut inputs.all {
+        // Under load there is always something that came a moment ago. What rests is worth a line.
+        if input.snapshot.as_ref().is_some_and(|snapshot| !snapshot.unasked.is_empty()) {
+            input.watch(MOMENT)?;
+        }
+    }
     let mut books = args.books(&inputs);
     let mut is_first = true;
     let mut damaged = false;
@@ -206,7 +222,7 @@ fn show_waits(out: &mut dyn Write, args: &Args) -> anyhow::Result<bool> {
         }
         for input in &mut inputs.all {
             let place = input.place();
-            input.recording.refresh_clock().context(place)?;
+            input.refresh().context(place)?;
         }
     }
     for input in &inputs.all {
@@ -235,6 +251,11 @@ fn write_json(
     for object in unasked::json(view) {
         writeln!(out, "{object}")?;
     }
+    if args.sources {
+        for object in sources::json(view) {
+            writeln!(out, "{object}")?;
+        }
+    }
     Ok(())
 }
 
@@ -250,6 +271,9 @@ fn write_view(
     task_table::write(out, view, accounts, args.all)?;
     table::write(out, view, &options)?;
     unasked::write(out, view)?;
+    if args.sources {
+        sources::write(out, view)?;
+    }
     let frames = calls::Frames { all: args.all_frames };
     let mut has_folded = false;
     if args.wants_stacks() {

@@ -77,7 +77,7 @@ fn queues_and_both_ends_of_a_connection_are_shown() {
     assert!(shown.contains(" B unconfirmed"), "{shown}");
     assert!(shown.contains("the peer has no room"), "{shown}");
     assert!(shown.contains("  listen, 1 to accept"), "{shown}");
-    let (_, ends) = shown.split_once("\nboth ends are recorded:\n").expect("a table");
+    let (_, ends) = shown.split_once("\nboth ends are known:\n").expect("a table");
     let rows: Vec<&str> = ends.lines().skip(1).collect();
     assert_eq!(rows.len(), 3, "{shown}");
     for wanted in [

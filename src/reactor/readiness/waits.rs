@@ -6,6 +6,7 @@ use std::task::Waker;
 use ticks_format::published::reactor as word;
 use ticks_format::{Reason, Ticks};
 
+use super::seen::WaiterSeen;
 use super::{is_ready, Displaced};
 use crate::published::Table;
 use crate::reactor::demand::{Demand, Outside};
@@ -308,6 +309,20 @@ impl Waits {
     /// Whether any waker is stored.
     pub(super) fn has_wakers(&mut self) -> bool {
         !self.shared_others.is_empty() || self.iter_mut().any(|wait| wait.waker.is_some())
+    }
+
+    /// Those who wait, for somebody who only looks.
+    pub(super) fn seen(&self) -> Vec<WaiterSeen> {
+        let more = self.more.iter().zip(self.first_id.wrapping_add(1)..);
+        let own = [(&self.shared, WaiterId::SHARED.0), (&self.first, self.first_id)];
+        let waiters = own.into_iter().chain(more).filter_map(|(wait, number)| {
+            let ticks = wait.begun?.ticks;
+            Some(WaiterSeen::new(number, Some(ticks), wait.waker.as_ref()))
+        });
+        let others = self.shared_others.iter();
+        let others =
+            others.map(|other| WaiterSeen::new(WaiterId::SHARED.0, None, Some(&other.waker)));
+        waiters.chain(others).collect()
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {

@@ -10,9 +10,10 @@ use std::task::Waker;
 use ticks_format::published::{offset, reactor as word};
 
 use super::due::{Due, DueTimer};
-use super::TimerKey;
+use super::{TimerKey, TimerSeen};
 use crate::fork;
 use crate::published::Table;
+use crate::reactor::readiness::WakerSeen;
 
 /// Children per node. They lie side by side, in two or three cache lines that are fetched together. The
 /// cost is by level: each level that an entry moves writes a position into the table.
@@ -109,6 +110,22 @@ impl Queue {
         }
         let id = NonZeroU64::new(id).expect("numbers begin at 1");
         TimerKey { id, slot, forks: fork::count() }
+    }
+
+    /// All that are armed, and those that have fired and whose wakers are still here.
+    pub(super) fn seen(&self) -> Vec<TimerSeen> {
+        let taken = self.slots.iter().zip(0..).filter(|(slot, _)| slot.waker.is_some());
+        taken
+            .map(|(slot, number)| {
+                let entry = self.heap.get(slot.position as usize);
+                let entry = entry.filter(|entry| entry.slot == number);
+                TimerSeen {
+                    id: slot.id,
+                    deadline_ns: entry.map(|entry| entry.deadline_ns),
+                    waker: WakerSeen::new(slot.waker.as_ref()),
+                }
+            })
+            .collect()
     }
 
     /// The slot of a timer that is armed.

@@ -20,6 +20,7 @@ pub mod delays;
 pub mod directions;
 pub mod live;
 pub mod outside;
+pub mod share;
 pub mod sources;
 pub mod tasks;
 pub mod threads;
@@ -238,14 +239,20 @@ impl<'a> Process<'a> {
     /// `for 3.4 s`, or `until the end`.
     pub fn for_how_long(&self, since_ns: u64) -> String {
         match self.age_ns(since_ns) {
-            Some(age_ns) => format!("for {}", units::duration(age_ns)),
+            Some(age_ns) if self.view.has_times() => format!("for {}", units::duration(age_ns)),
+            Some(age_ns) => format!("for at least {}", units::duration(age_ns)),
             None => "until the program was killed".into(),
         }
     }
 
     /// How the tool is to be called to show more of it.
     pub fn show(&self, what: &str) -> String {
-        format!("ticks show {} {what}", self.input.path.display())
+        let path = self.input.path.display();
+        match self.view.has_times() {
+            true => format!("ticks show {path} {what}"),
+            // There are no records.
+            false => format!("ticks who --stacks {path}"),
+        }
     }
 
     /// Whether nothing runs and nothing is to be run: each task waits.

@@ -116,6 +116,11 @@ impl Core {
         self.notes.pid
     }
 
+    /// The program's file, as the process named it.
+    pub fn program(&self) -> Option<&Path> {
+        self.notes.program.as_deref()
+    }
+
     /// The threads, by the system's numbers; the first is the one that the dump is of.
     pub fn threads(&self) -> &[u64] {
         &self.notes.threads
@@ -243,10 +248,10 @@ fn mappings(segments: &[Segment], notes: &Notes) -> Vec<Mapping> {
             offset: file.map_or(0, |file| file.offset + (segment.address - file.begin)),
         });
     }
-    // A dump may leave out what it has files for.
+    // A dump may leave out what it has files for; gdb's leaves out code. So that is what it may be.
     for file in &notes.files {
         if !mappings.iter().any(|mapping| mapping.contains(file.begin)) {
-            mappings.push(file.clone());
+            mappings.push(Mapping { executable: true, ..file.clone() });
         }
     }
     mappings.sort_by_key(|mapping| mapping.begin);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail, Context};
 use ticks_format::Recording;
 
-use super::{is_dead, is_zombie, threads};
+use super::{is_dead, is_zombie, thread_states};
 use crate::input::open_file;
 
 /// A recording that a process may have mapped.
@@ -105,7 +105,7 @@ pub fn mappings(pid: u64) -> std::io::Result<Vec<Mapping>> {
     let mut maps = fs::read(format!("/proc/{pid}/maps"))?;
     if maps.is_empty() {
         // The first thread has ended. The others have all that it had.
-        let others = threads(pid).into_iter().filter(|(_, state)| !is_dead(*state));
+        let others = thread_states(pid).into_iter().filter(|(_, state)| !is_dead(*state));
         let mut others = others.map(|(tid, _)| fs::read(format!("/proc/{pid}/task/{tid}/maps")));
         maps = others.find_map(Result::ok).unwrap_or_default();
     }

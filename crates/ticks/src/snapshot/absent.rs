@@ -1,16 +1,18 @@
 //! Why a process has nothing to show: what it has instead of this crate, as far as its files tell.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::tables::Tables;
 use crate::memory::Memory;
 
+/// The crate is there, and nothing of it.
+pub const UNUSED: &str = "it has async-io with the clockwork visible, and has not used it yet: no socket and no timer was \
+                          ever registered";
+
 /// Says it in a sentence. `open` gives a module's file.
-pub fn why(
-    memory: &dyn Memory,
-    tables: &Tables,
-    open: impl Fn(&Path) -> Option<Vec<u8>>,
-) -> String {
+pub fn why(memory: &dyn Memory, tables: &Tables, open: impl Fn(&Path) -> Option<File>) -> String {
     if let Some(version) = tables.unknown.first() {
         return format!(
             "what its async-io publishes is of version {version}, and this build of ticks reads version {}; \
@@ -19,9 +21,7 @@ pub fn why(
         );
     }
     if tables.has_unused || !tables.executors.is_empty() {
-        return "it has async-io with the clockwork visible, and has not used it yet: no socket and no timer \
-                was ever registered"
-            .into();
+        return UNUSED.into();
     }
     let mut paths: Vec<PathBuf> = memory
         .mappings()
@@ -30,11 +30,8 @@ pub fn why(
         .filter_map(|mapping| mapping.path.clone())
         .collect();
     paths.dedup();
-    let found: Vec<Found> = paths
-        .iter()
-        .filter_map(|path| open(path))
-        .filter_map(|file| Found::in_file(&file))
-        .collect();
+    let found: Vec<Found> =
+        paths.iter().filter_map(|path| open(path)).filter_map(Found::in_module).collect();
     match found.iter().find(|it| it.crate_name == "async-io").or(found.first()) {
         Some(Found { crate_name: "async-io", version: Some(version) }) => format!(
             "it has async-io {version} of crates.io, which tells nothing of itself; build it with the lines of \
@@ -60,6 +57,12 @@ struct Found {
 }
 
 impl Found {
+    fn in_module(mut file: File) -> Option<Found> {
+        let mut all = Vec::new();
+        file.read_to_end(&mut all).ok()?;
+        Found::in_file(&all)
+    }
+
     /// Panics name the file that they come from, in stripped programs too; symbols name the crate.
     fn in_file(file: &[u8]) -> Option<Found> {
         for crate_name in ["async-io", "tokio"] {

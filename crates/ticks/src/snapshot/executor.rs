@@ -106,6 +106,11 @@ impl Executors {
         settled(|| self.task(memory, address, 0)).ok().flatten()
     }
 
+    /// What says where its parts are.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     fn get(&self, word: usize) -> u64 {
         self.table.get(word)
     }
@@ -124,7 +129,7 @@ impl Executors {
 }
 
 /// A constant; none: it is not there, as in a core dump without its program's file.
-fn text(memory: &dyn Memory, address: u64, len: u64) -> Option<String> {
+pub fn text(memory: &dyn Memory, address: u64, len: u64) -> Option<String> {
     if len > NAME_BYTES_MAX {
         return None;
     }

@@ -3,6 +3,7 @@
 use ticks_format::published::reactor as word;
 use ticks_format::{Direction, Key, Ticks};
 
+use super::executor::text;
 use super::read::{settled, u32_at, u64_at, u8_at, Torn, Vector};
 use super::tables::Table;
 use crate::memory::{Memory, Unreadable};
@@ -27,6 +28,8 @@ pub struct Reactor {
 pub struct Source {
     /// Its key.
     pub key: Key,
+    /// Where it is, and what a pointer to what is shared points to.
+    pub addresses: [u64; 2],
     /// Its descriptor.
     pub fd: i64,
     /// What is known of reading from it and of writing to it.
@@ -78,7 +81,7 @@ pub struct Waker {
 }
 
 /// A thread that has been in `block_on`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     /// The data pointer of its wakers.
     pub waker: u64,
@@ -88,6 +91,12 @@ pub struct Thread {
     pub inside: bool,
     /// What it does there.
     pub state: ThreadState,
+    /// The address of its future.
+    pub future: u64,
+    /// That of the function that drops such a future.
+    pub drops: u64,
+    /// The type of the future.
+    pub name: Option<String>,
 }
 
 /// What a thread in `block_on` does.
@@ -116,7 +125,7 @@ pub fn read(memory: &dyn Memory, table: &Table) -> Result<Option<Reactor>, Unrea
     }
     let reader = Reader { memory, table, reactor: latest + table.get(word::LATEST_REACTOR) };
     let mut reactor = Reactor {
-        tick: memory.u64(reader.reactor + table.get(word::TICK))?,
+        tick: 0,
         sources: Vec::new(),
         timers: Vec::new(),
         threads: reader.threads(forks).unwrap_or_default(),
@@ -134,6 +143,8 @@ pub fn read(memory: &dyn Memory, table: &Table) -> Result<Option<Reactor>, Unrea
             Err(Torn) => reactor.torn += 1,
         },
     }
+    // After the waits: none of them began in a later round.
+    reactor.tick = memory.u64(reader.reactor + table.get(word::TICK))?;
     Ok(Some(reactor))
 }
 
@@ -203,7 +214,7 @@ impl Reader<'_> {
                 self.waits(dir, pointer, &mut waits)?;
             }
         }
-        Ok(Some(Source { key, fd: fd.into(), directions, waits }))
+        Ok(Some(Source { key, addresses: [address, shared], fd: fd.into(), directions, waits }))
     }
 
     fn waits(&self, dir: Direction, waits: u64, found: &mut Vec<Wait>) -> Result<(), Torn> {
@@ -290,7 +301,12 @@ impl Reader<'_> {
             3 => ThreadState::Drives,
             _ => return Err(Torn),
         };
+        let at = |word: usize| self.memory.u64(waker + self.get(word));
+        let name = text(self.memory, at(word::THREAD_NAME)?, at(word::THREAD_NAME_LEN)?);
         Ok(Thread {
+            future: at(word::THREAD_FUTURE)?,
+            drops: at(word::THREAD_DROPS)?,
+            name: name.filter(|name| !name.is_empty()),
             waker,
             tid: self.memory.u64(waker + self.get(word::THREAD_NUMBER))?,
             inside: self.memory.u8(waker + self.get(word::THREAD_INSIDE))? == 1,

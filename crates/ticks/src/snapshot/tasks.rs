@@ -41,6 +41,7 @@ pub fn of(
     for thread in reactor.threads.iter().filter(|thread| thread.inside) {
         found.thread(thread, origin);
     }
+    found.place_running();
     let mut waiters = Vec::new();
     for source in &reactor.sources {
         for wait in &source.waits {
@@ -114,14 +115,32 @@ impl Found {
             }
             Origin::Core => None,
         };
-        let name = match comm {
-            Some(comm) => format!("block_on of thread {} ({})", thread.tid, comm.trim_end()),
-            None => format!("block_on of thread {}", thread.tid),
+        let name = match (&thread.name, comm) {
+            (Some(name), _) => name.clone(),
+            (None, Some(comm)) => {
+                format!("block_on of thread {} ({})", thread.tid, comm.trim_end())
+            }
+            (None, None) => format!("block_on of thread {}", thread.tid),
         };
         let id = self.number();
         let mut task = task(id, thread.waker, TaskKind::BlockOn, does, 0);
         task.thread = thread.tid;
         self.push(task, name);
+    }
+
+    /// Where one thread polls tasks, it polls the one that runs.
+    fn place_running(&mut self) {
+        let runs = |named: &&Named, kind: TaskKind| {
+            named.task.kind == kind && matches!(named.task.state, TaskState::Running { .. })
+        };
+        let threads = self.tasks.iter().filter(|named| runs(named, TaskKind::BlockOn));
+        let threads: Vec<u64> = threads.map(|named| named.task.thread).collect();
+        let &[thread] = &threads[..] else { return };
+        for named in &mut self.tasks {
+            if runs(&&*named, TaskKind::Spawned) {
+                named.task.thread = thread;
+            }
+        }
     }
 
     fn waiter(

@@ -8,18 +8,19 @@ use ticks_format::image::Image;
 use ticks_format::layout::{Layout, SectionKind, FILE_BYTES_MIN, PAGE_BYTES};
 use ticks_format::published::reactor as word;
 use ticks_format::tables::string_bytes;
-use ticks_format::{Anchor, Header, Recording, Source};
+use ticks_format::{Anchor, Header, Recording, Source, Task, TaskKind, TaskState};
 
-use super::reactor::Reactor;
+use super::earlier::{self, Earlier};
 use super::tables::Table;
 use super::tasks::Tasks;
-use super::Origin;
+use super::{Look, Origin};
 
 /// The moment of a snapshot by each clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub utc_ns: u64,
-    monotonic_ns: u64,
+    /// The counter of a snapshot's times.
+    pub monotonic_ns: u64,
     reactor_ns: u64,
 }
 
@@ -59,13 +60,14 @@ pub fn recording(
     program: Option<&Path>,
     moment: &Moment,
     sources: &[Source],
-    reactor: &Reactor,
-    tasks: &Tasks,
+    look: &Look,
+    earlier: &Earlier,
 ) -> anyhow::Result<Recording<File>> {
+    let tasks = &look.tasks;
     let layout = layout(sources, tasks);
     let mut header = Header::new(&layout, pid.into(), process_start(pid));
     header.units_per_second = 1_000_000_000;
-    let mut about = format!("os=linux\nsnapshot=round {}\n", reactor.tick);
+    let mut about = format!("os=linux\nsnapshot=round {}\n", look.reactor.tick);
     if let Some(program) = program {
         about += &format!("program={}\n", program.display());
     }
@@ -78,19 +80,43 @@ pub fn recording(
     });
     sources.iter().for_each(|source| image.source(source));
     let mut places = std::collections::HashMap::new();
+    let waits = earlier::by_task(&tasks.waiters);
+    let since = |task: &Task| earlier.since(task, &waits);
+    // A task that runs at each look computes or blocks, and those that are to be polled wait for it. Without one
+    // they may have been polled in between.
+    let is_held =
+        |task: &Task| task.kind == TaskKind::Spawned && is_running(task) && since(task).is_some();
+    let running = tasks.tasks.iter().filter(|named| is_held(&named.task));
+    let oldest =
+        running.filter_map(|named| since(&named.task)).min().unwrap_or(moment.monotonic_ns);
+    let is_held_up = tasks.tasks.iter().any(|named| is_held(&named.task));
     for (named, index) in tasks.tasks.iter().zip(0..) {
+        let has_rested = match named.task.state {
+            TaskState::Running { .. } => is_held(&named.task),
+            TaskState::Scheduled => is_held_up,
+            _ => true,
+        };
         let place = *places.entry(&named.name).or_insert_with(|| image.place(&named.name));
         let mut task = named.task.clone();
         task.name = place;
-        (task.since, task.begun) = (moment.monotonic_ns, moment.monotonic_ns);
+        task.since = since(&task).filter(|_| has_rested).unwrap_or(moment.monotonic_ns);
+        // What a thread runs, it runs in its `block_on`, which began before.
+        if task.kind == TaskKind::BlockOn && is_running(&task) {
+            task.since = oldest.saturating_sub(1);
+        }
+        task.begun = task.since;
         image.task(index, &task);
     }
     for (waiter, index) in tasks.waiters.iter().zip(0..) {
         let mut waiter = *waiter;
-        waiter.since = moment.monotonic_ns;
+        waiter.since = earlier.since_waits(&waiter).unwrap_or(moment.monotonic_ns);
         image.waiter(index, &waiter);
     }
     Ok(Recording::open(file(&mut image)?)?)
+}
+
+fn is_running(task: &Task) -> bool {
+    matches!(task.state, TaskState::Running { .. })
 }
 
 /// Room for exactly these, and no rings.

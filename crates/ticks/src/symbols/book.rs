@@ -37,6 +37,11 @@ impl Book {
     /// If the recording cannot be read.
     pub fn stack(&mut self, input: &Input, number: u64) -> Result<Option<Rc<Told>>, Error> {
         if !self.stacks.contains_key(&number) {
+            let of_memory = input.snapshot.as_ref().map(|snapshot| snapshot.stack(number));
+            if let Some(told) = of_memory {
+                self.stacks.insert(number, told.map(Rc::new));
+                return Ok(self.stacks[&number].clone());
+            }
             let told = match input.recording.stack(number)? {
                 Some(stack) => {
                     let calls = self.symbols.calls(input, &stack)?;

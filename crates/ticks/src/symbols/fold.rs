@@ -78,6 +78,14 @@ pub fn is_folded_crate(name: &str) -> bool {
     CRATES.iter().any(|(_, crates)| crates.contains(&name))
 }
 
+/// Whether the futures of a crate hold others and pass polls on to them: `Some(false)` if they wait themselves,
+/// `None` if the crate is not known.
+pub fn holds_futures(name: &str) -> Option<bool> {
+    const WAIT: [&str; 5] = ["async_io", "async_task", "blocking", "futures_channel", "tokio"];
+    let (what, _) = CRATES.iter().find(|(_, crates)| crates.contains(&name))?;
+    Some(!WAIT.contains(&name) && *what != "sources, locks and channels")
+}
+
 /// How a thread begins and how a program does, in C.
 const FUNCTIONS: [&str; 11] = [
     "__libc_start_call_main",

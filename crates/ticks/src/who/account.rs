@@ -103,6 +103,7 @@ pub fn of<'v>(
                     format!("woken by {}", waker(view, &names, book, &wake)?),
                     format!("woken by {}", waker_kind(wake.by)),
                 ),
+                None if !view.has_times() => ("to be polled".into(), String::new()),
                 None => ("to be polled the first time".into(), String::new()),
             },
             TaskState::Forgotten | TaskState::Lost => {

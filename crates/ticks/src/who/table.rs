@@ -36,36 +36,42 @@ pub fn write(out: &mut dyn Write, view: &View<'_>, options: &Options) -> io::Res
         }
         write!(out, "{}", table.text())?;
     }
-    if let Some(why) = is_owed(view).then(|| why_owed(view)).flatten() {
-        write!(out, "{}", paragraph(&why))?;
-    }
-    if view.torn > 0 {
-        let or = if view.state.is_live() { "" } else { ", or are damaged" };
-        writeln!(out, "{} entries were being written{or}", view.torn)?;
-    }
-    if view.left_out > 0 {
-        let left_out = units::count(view.left_out);
-        let text =
-            format!("{left_out} waits found no place in the table, of whom some may be over");
-        write!(out, "{}", paragraph(&text))?;
-    }
-    if view.tasks_left_out > 0 {
-        let left_out = units::count(view.tasks_left_out);
-        let text = format!(
-            "{left_out} tasks found no place in the table, of whom some may be done; ASYNC_IO_TRACE_MIB \
-             makes room for more"
-        );
-        write!(out, "{}", paragraph(&text))?;
+    for note in notes(view) {
+        write!(out, "{}", paragraph(&note))?;
     }
     Ok(())
 }
 
+/// What is to be said of the tables.
+pub fn notes(view: &View<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(is_owed(view).then(|| why_owed(view)).flatten());
+    if view.torn > 0 {
+        let or = if view.state.is_live() { "" } else { ", or are damaged" };
+        notes.push(format!("{} entries were being written{or}", view.torn));
+    }
+    if view.left_out > 0 {
+        let left_out = units::count(view.left_out);
+        notes.push(format!(
+            "{left_out} waits found no place in the table, of whom some may be over"
+        ));
+    }
+    if view.tasks_left_out > 0 {
+        let left_out = units::count(view.tasks_left_out);
+        notes.push(format!(
+            "{left_out} tasks found no place in the table, of whom some may be done; ASYNC_IO_TRACE_MIB \
+             makes room for more"
+        ));
+    }
+    notes
+}
+
 /// The process, what it is doing, how many wait, and how old all this is.
-fn head(view: &View<'_>) -> String {
+pub fn head(view: &View<'_>) -> String {
     let (process, at) = (view.input.process_name(), units::time(view.at_ns));
     let state = match view.state {
         state if state.is_live() => state.to_string(),
-        State::Ended => format!("{}; as it was", view.state),
+        State::Ended | State::Dumped => format!("{}; as it was", view.state),
         // How long it went on, nobody has written down.
         state => format!("{state}; as of its last record"),
     };
@@ -180,7 +186,7 @@ fn last_round(view: &View<'_>, wait: &Wait) -> String {
 }
 
 /// Descriptor, kind, address and direction of a source; a timer, and when it is due.
-fn what(view: &View<'_>, wait: &Wait) -> [String; 4] {
+pub fn what(view: &View<'_>, wait: &Wait) -> [String; 4] {
     match wait.waiter.awaited {
         Awaited::Source { fd, dir, key, .. } => {
             let source = wait.source.as_ref();
@@ -207,7 +213,7 @@ fn is_owed(view: &View<'_>) -> bool {
 
 /// Why a task that was woken has not asked, as far as its threads' last records tell.
 fn why_owed(view: &View<'_>) -> Option<String> {
-    if matches!(view.state, State::Stopped | State::Traced) {
+    if view.state.is_held() {
         return Some("WOKEN: the process is stopped, and polls nothing.".into());
     }
     if !view.has_times() {

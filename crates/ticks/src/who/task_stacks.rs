@@ -29,27 +29,34 @@ pub fn write(
     frames: Frames,
     all: bool,
 ) -> anyhow::Result<bool> {
-    let mut groups: Vec<Vec<&Account<'_>>> = Vec::new();
-    let mut places: HashMap<Shape<'_>, usize> = HashMap::new();
-    let mut has_folded = false;
-    for account in accounts {
-        let calls = |place: &Place| frames.leave_out_some(&place.calls);
+    let calls = |place: &Place| frames.leave_out_some(&place.calls);
+    let has_folded = accounts.iter().any(|account| {
         let stacks = account.waits.iter().filter_map(|wait| wait.place.as_deref());
-        has_folded |= stacks.chain(account.spawned.as_deref()).any(calls);
-        let place = match all {
-            true => None,
-            false => Some(*places.entry(shape(account, frames)).or_insert(groups.len())),
-        };
-        match place.and_then(|place| groups.get_mut(place)) {
-            Some(group) => group.push(account),
-            None => groups.push(vec![account]),
-        }
-    }
+        stacks.chain(account.spawned.as_deref()).any(calls)
+    });
+    let groups = match all {
+        true => accounts.iter().map(|account| vec![account]).collect(),
+        false => groups(accounts, frames),
+    };
     for group in &groups {
         writeln!(out)?;
         write_group(out, view, group, frames)?;
     }
     Ok(has_folded)
+}
+
+/// Those of which the same is told together, each group where its first one is.
+pub fn groups<'a, 'v>(accounts: &'a [Account<'v>], frames: Frames) -> Vec<Vec<&'a Account<'v>>> {
+    let mut groups: Vec<Vec<&Account<'_>>> = Vec::new();
+    let mut places: HashMap<Shape<'_>, usize> = HashMap::new();
+    for account in accounts {
+        let place = *places.entry(shape(account, frames)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(account),
+            None => groups.push(vec![account]),
+        }
+    }
+    groups
 }
 
 /// Tells them of one.
@@ -99,7 +106,7 @@ fn write_group(
         let text = if group.len() == 1 { &wait.text } else { &wait.kind.0 };
         write!(out, "{}", line(text))?;
         match &wait.place {
-            None => writeln!(out, "{edge}by calls that are not recorded")?,
+            None => writeln!(out, "{edge}by calls that are not known")?,
             Some(_) if calls.len() == common && common > 0 => {}
             Some(_) => write_lines(out, &calls[..calls.len() - common], INDENT)?,
         }
@@ -112,7 +119,11 @@ fn write_group(
     }
     if first.unknown > 0 {
         let unknown = units::count(first.unknown);
-        write!(out, "{}", line(&format!("and {unknown} more that are not recorded")))?;
+        let more = match view.has_times() {
+            true => format!("and {unknown} more that are not recorded"),
+            false => format!("and {unknown} more that are no sockets and no timers"),
+        };
+        write!(out, "{}", line(&more))?;
     }
     if let Some(spawned) = &first.spawned {
         let calls: Vec<&Call> = frames.of(&spawned.calls).collect();
@@ -131,7 +142,7 @@ fn write_group(
 }
 
 /// Which tasks they are, and what they do.
-fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
+pub fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
     let first = group[0];
     let ids: Vec<_> = group.iter().take(NAMED).map(|it| it.live.task.id.to_string()).collect();
     let (count, named) = (group.len(), ids.join(", "));
@@ -144,20 +155,16 @@ fn heading(view: &View<'_>, group: &[&Account<'_>]) -> String {
         }
     };
     let longest = group.iter().map(|account| view.ago_ns(account.live.since_ns)).max();
-    let least = match (view.state.has_end(), count) {
-        (false, _) => "≥ ",
-        (true, 1) => "",
-        (true, _) => "≤ ",
+    let length = match (view.has_times(), view.state.has_end(), count) {
+        (true, true, 2..) => format!("≤ {}", units::duration(longest.unwrap_or(0))),
+        _ => view.length(view.at_ns - longest.unwrap_or(0)),
     };
+    let length = if length.is_empty() { length } else { format!(" for {length}") };
     let state = state_name(first.live.task.state);
     let note = match first.note.is_empty() {
         true => String::new(),
         false if count == 1 => format!(", {}", first.note),
         false => format!(", {}", first.note_kind),
-    };
-    let length = match view.has_times() {
-        true => format!(" for {least}{}", units::duration(longest.unwrap_or(0))),
-        false => String::new(),
     };
     format!("{who}, {state}{length}{note}").trim_end_matches(", ").to_owned()
 }

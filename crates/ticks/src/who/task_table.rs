@@ -55,7 +55,7 @@ pub fn write(
         Some(Column::new("TASK")),
         Some(Column::new("NAME").wraps().rank(1)),
         Some(Column::new("STATE")),
-        view.has_times().then_some(Column::new("SINCE")),
+        has_since(view).then_some(Column::new("SINCE")),
         Some(Column::new("FOR").wraps()),
         Some(Column::new("IN").wraps()),
     ];
@@ -83,7 +83,7 @@ fn add_rows(table: &mut Table, view: &View<'_>, accounts: &[Account<'_>], crowd:
     };
     let state = first.live.task.state;
     let mut begin = vec![id, first.title.clone(), state_name(state).to_owned()];
-    begin.extend(view.has_times().then(|| since(view, accounts, crowd)));
+    begin.extend(has_since(view).then(|| since(view, accounts, crowd)));
     for (index, (what, own)) in whats(view, accounts, crowd).into_iter().enumerate() {
         let begin = match index {
             0 => begin.clone(),
@@ -96,13 +96,16 @@ fn add_rows(table: &mut Table, view: &View<'_>, accounts: &[Account<'_>], crowd:
 /// How long the crowd's tasks have been at it: of several, at most.
 fn since(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> String {
     let longest = crowd.0.iter().map(|at| view.ago_ns(accounts[*at].live.since_ns)).max();
-    let text = units::duration(longest.unwrap_or(0));
-    match (view.state.has_end(), crowd.0.len()) {
-        // Of one whose end is not known, each time is the least that it may be.
-        (false, _) => format!("≥ {text}"),
-        (true, 1) => text,
-        (true, _) => format!("≤ {text}"),
+    let longest = longest.unwrap_or(0);
+    match (view.has_times() && view.state.has_end(), crowd.0.len()) {
+        (true, 2..) => format!("≤ {}", units::duration(longest)),
+        _ => view.length(view.at_ns - longest),
     }
+}
+
+/// Whether it is known of any task since when.
+fn has_since(view: &View<'_>) -> bool {
+    view.has_times() || view.tasks.iter().any(|live| view.ago_ns(live.since_ns) > 1)
 }
 
 /// What the crowd waits for, and where in the program.
@@ -135,21 +138,21 @@ fn whats(view: &View<'_>, accounts: &[Account<'_>], crowd: &Crowd) -> Vec<(Strin
         from += equal;
     }
     if first.unknown > 0 || rows.is_empty() {
-        let text = match (rows.is_empty(), view.has_times()) {
-            (true, true) => "something that is not recorded".to_owned(),
-            (false, true) => {
-                format!("and {} more that are not recorded", units::count(first.unknown))
-            }
-            // The memory shows all that is the reactor's.
-            (true, false) => "no socket and no timer: a lock, a channel or another task".to_owned(),
-            (false, false) => {
-                let count = units::count(first.unknown);
-                format!("and {count} more that are no sockets and no timers")
-            }
-        };
-        rows.push((text, String::new()));
+        rows.push((unknown(view, first.unknown, rows.is_empty()), String::new()));
     }
     rows
+}
+
+/// What is said of so many waits of which nothing is kept, beside others or as all that there is.
+pub fn unknown(view: &View<'_>, count: u64, is_all: bool) -> String {
+    let count = units::count(count);
+    match (is_all, view.has_times()) {
+        (true, true) => "something that is not recorded".to_owned(),
+        (false, true) => format!("and {count} more that are not recorded"),
+        // The memory shows all that is the reactor's.
+        (true, false) => "no socket and no timer: a lock, a channel or another task".to_owned(),
+        (false, false) => format!("and {count} more that are no sockets and no timers"),
+    }
 }
 
 /// How often a task of the crowd waits for the same, if that is more than once.

@@ -107,6 +107,8 @@ impl<'a> View<'a> {
         waits.sort_by_key(|wait| wait.since_ns);
         let tasks = tasks::of(input, tasks, &mut waits)?;
         let at_ns = match state.is_live() {
+            // The moment at which the memory was read.
+            true if input.snapshot.is_some() => last_anchor_ns(input).unwrap_or(now_ns),
             true => now_ns,
             false => end_ns(input, last_ns, &waits, &tasks),
         };
@@ -126,7 +128,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether it is known since when anybody waits. A process's memory does not have that.
+    /// Whether it is known since when anybody waits. A process's memory does not have that: one look after
+    /// another shows what has not changed since the first.
     pub fn has_times(&self) -> bool {
         self.input.snapshot.is_none()
     }
@@ -134,10 +137,12 @@ impl<'a> View<'a> {
     /// How long something has gone on: at least, of a process of which nobody knows how long it went on. Empty if
     /// it is not known since when.
     pub fn length(&self, since_ns: u64) -> String {
+        let length_ns = self.ago_ns(since_ns);
         match (self.has_times(), self.state.has_end()) {
-            (false, _) => String::new(),
-            (true, true) => units::duration(self.ago_ns(since_ns)),
-            (true, false) => format!("≥ {}", units::duration(self.ago_ns(since_ns))),
+            // At least since it was seen first.
+            (false, _) if length_ns <= 1 => String::new(),
+            (true, true) => units::duration(length_ns),
+            (false, _) | (true, false) => format!("≥ {}", units::duration(length_ns)),
         }
     }
 
@@ -154,10 +159,13 @@ fn is_internet(waiter: &Waiter, sources: &HashMap<Key, Source>) -> bool {
     })
 }
 
+fn last_anchor_ns(input: &Input) -> Option<u64> {
+    input.recording.clock().anchors().last().map(|anchor| anchor.utc_ns)
+}
+
 /// The end of a recording to which nothing more comes.
 fn end_ns(input: &Input, last_ns: Option<u64>, waits: &[Wait], tasks: &[Live]) -> u64 {
-    let anchors = input.recording.clock().anchors();
-    let last_anchor = anchors.last().map(|anchor| anchor.utc_ns);
+    let last_anchor = last_anchor_ns(input);
     let last_wait = waits.iter().map(|wait| wait.since_ns).max();
     let last_task = tasks.iter().map(|task| task.since_ns).max();
     let all = [last_ns, input.ended_ns(), last_anchor, last_wait, last_task];

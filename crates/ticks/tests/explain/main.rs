@@ -7,10 +7,12 @@
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 mod case;
+mod cgroup;
 mod fault;
 mod golden;
 mod healthy;
 mod marks;
+mod process;
 mod sources;
 mod tasks;
 mod text;

@@ -105,17 +105,6 @@ fn a_descriptor_is_closed_or_replaced() {
 }
 
 #[test]
-fn the_process_is_stopped() {
-    hang(&[Case {
-        name: "stopped",
-        kind: "not_running",
-        sure: [PROVEN, None],
-        marks: &[],
-        says: "is stopped by a signal",
-    }]);
-}
-
-#[test]
 fn async_io_2_6_0_would_have_hung() {
     hang(&[Case {
         name: "slow_poll",

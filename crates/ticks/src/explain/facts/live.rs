@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Whether a descriptor still is the socket with this inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +109,13 @@ fn call_name(number: u64) -> String {
             43 => "accept",
             44 => "sendto",
             45 => "recvfrom",
+            56 => "clone",
+            58 => "vfork",
             61 => "wait4",
             202 => "futex",
             230 => "clock_nanosleep",
             232 | 281 => "epoll_wait",
+            435 => "clone3",
             _ => "",
         }
     } else if cfg!(target_arch = "aarch64") {
@@ -128,7 +131,9 @@ fn call_name(number: u64) -> String {
             203 => "connect",
             206 => "sendto",
             207 => "recvfrom",
+            220 => "clone",
             260 => "wait4",
+            435 => "clone3",
             _ => "",
         }
     } else {
@@ -139,96 +144,6 @@ fn call_name(number: u64) -> String {
         "futex" => "futex: a lock, a channel or a condition of threads".into(),
         name => name.into(),
     }
-}
-
-/// The cgroup's files of the process, in the unified hierarchy or in that of a controller.
-fn cgroup(pid: u64, controller: &str, file: &str) -> Option<String> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    groups.lines().find_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next()?, parts.next()?);
-        let root = match controllers {
-            "" => "/sys/fs/cgroup".to_owned(),
-            _ if controllers.split(',').any(|name| name == controller) => {
-                format!("/sys/fs/cgroup/{controller}")
-            }
-            _ => return None,
-        };
-        fs::read_to_string(format!("{root}{path}/{file}")).ok()
-    })
-}
-
-/// Whether its cgroup is frozen.
-pub fn is_frozen(pid: u64) -> bool {
-    let events = cgroup(pid, "freezer", "cgroup.events").unwrap_or_default();
-    let state = cgroup(pid, "freezer", "freezer.state").unwrap_or_default();
-    events.lines().any(|line| line == "frozen 1") || state.trim() == "FROZEN"
-}
-
-/// How a process's threads got on during a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
-    /// How long the moment was.
-    pub elapsed_ns: u64,
-    /// How long a processor had its threads run, in all.
-    pub ran_ns: u64,
-    /// How long its threads were ready to run and did not, the longest of them.
-    pub queued_ns: u64,
-    /// How long its cgroup kept it from running.
-    pub throttled_ns: u64,
-}
-
-impl Share {
-    /// Whether somebody else had the processors nearly all the time.
-    pub fn is_starved(&self) -> bool {
-        self.queued_ns > self.elapsed_ns / 50 * 49 && self.ran_ns < self.elapsed_ns / 50
-    }
-
-    /// Whether the limit of its cgroup kept it from running for most of the time.
-    pub fn is_throttled(&self) -> bool {
-        self.throttled_ns > self.elapsed_ns / 2
-    }
-}
-
-/// Watches the process for a moment.
-pub fn share(pid: u64, moment: Duration) -> Share {
-    let (began, before, throttled) = (Instant::now(), schedules(pid), throttled_ns(pid));
-    sleep(moment);
-    let after = schedules(pid);
-    let mut share = Share {
-        elapsed_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
-        throttled_ns: throttled_ns(pid).saturating_sub(throttled),
-        ..Share::default()
-    };
-    for (tid, ran_ns, queued_ns) in after {
-        let then = before.iter().find(|(then, ..)| *then == tid);
-        let (_, ran_before, queued_before) = then.copied().unwrap_or_default();
-        share.ran_ns += ran_ns.saturating_sub(ran_before);
-        share.queued_ns = share.queued_ns.max(queued_ns.saturating_sub(queued_before));
-    }
-    share
-}
-
-/// Of each thread: how long it ran, and how long it was ready and did not run.
-fn schedules(pid: u64) -> Vec<(u64, u64, u64)> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let schedule = |entry: fs::DirEntry| {
-        let tid = entry.file_name().to_str()?.parse().ok()?;
-        let text = fs::read_to_string(entry.path().join("schedstat")).ok()?;
-        let mut fields = text.split_whitespace().map(str::parse);
-        Some((tid, fields.next()?.ok()?, fields.next()?.ok()?))
-    };
-    threads.filter_map(schedule).collect()
-}
-
-fn throttled_ns(pid: u64) -> u64 {
-    let text = cgroup(pid, "cpu", "cpu.stat").unwrap_or_default();
-    let value = |name: &str| -> Option<u64> {
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
-        line.split(' ').nth(1)?.parse().ok()
-    };
-    let us = value("throttled_usec").map(|us| us.saturating_mul(1_000));
-    us.or(value("throttled_time")).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -242,22 +157,6 @@ mod tests {
         let connection = "   1: 0100007F:A6F1 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 88001 1";
         assert_eq!(listening_port(connection), None);
         assert_eq!(listening_port("  sl  local_address rem_address   st tx_queue"), None);
-    }
-
-    #[test]
-    fn a_busy_machine_starves_nobody() {
-        let second = 1_000_000_000;
-        let share = |ran_ns, queued_ns, throttled_ns| Share {
-            elapsed_ns: second,
-            ran_ns,
-            queued_ns,
-            throttled_ns,
-        };
-        // Eight programs on two processors.
-        assert!(!share(second / 4, second / 4 * 3, 0).is_starved());
-        assert!(share(second / 100, second / 100 * 99, 0).is_starved());
-        assert!(!share(second / 2, 0, second / 3).is_throttled());
-        assert!(share(second / 10, 0, second / 10 * 8).is_throttled());
     }
 
     #[cfg(target_os = "linux")]

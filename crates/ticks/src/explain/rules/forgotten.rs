@@ -66,8 +66,10 @@ impl Forgotten {
         };
         let mut finding = Finding::new(self.kind(), sure, sentence).shows(what);
         let (polls, wakes) = (live.task.polls, live.task.wakes);
-        finding = finding
-            .shows(format!("it was polled {polls} ×, woken {wakes} ×, and has no waker left"));
+        finding = finding.shows(match process.view.has_times() {
+            true => format!("it was polled {polls} ×, woken {wakes} ×, and has no waker left"),
+            false => "it is neither scheduled nor polled, and has no waker left".to_owned(),
+        });
         if let Some(spawned) = task.spawned.as_ref().and_then(|place| place.own_text()) {
             finding = finding.shows(format!("it was spawned in {spawned}"));
         }

@@ -1,7 +1,7 @@
 //! A task that was woken and is not polled: a thread of its executor computes or is blocked in the poll of another
 //! one, is inside a `block_on` of its own, or nobody runs the executor.
 
-use ticks_format::{TaskKind, TaskState};
+use ticks_format::{Awaited, TaskKind, TaskState};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::{live, Facts, Process, Told};
@@ -40,7 +40,7 @@ impl Rule for NeverPolled {
         let mut findings = Vec::new();
         for process in &facts.processes {
             // What has ended owes nobody a poll, and what is stopped polls nobody.
-            if !matches!(process.view.state, State::Ended | State::Stopped | State::Traced) {
+            if process.view.state != State::Ended && !process.view.state.is_held() {
                 self.of(process, &mut findings)?;
             }
         }
@@ -105,15 +105,31 @@ impl NeverPolled {
             }
             let Some(sure) = sure(process, live, nested.is_some()) else { continue };
             explained = true;
+            // A memory does not say whom an event woke.
+            let woken = process.view.waits.iter().filter(|wait| {
+                wait.woken_ns.is_some()
+                    && wait.of_task.is_none()
+                    && !process.view.has_times()
+                    && process.is_old(wait.since_ns, LONG_NS / 2)
+            });
+            let woken: Vec<_> = woken.collect();
             // Who keeps nobody waiting may do so for as long as it likes.
-            if waiting.is_empty() {
+            if waiting.is_empty() && woken.is_empty() {
                 continue;
             }
             let finding = match nested.and_then(|nested| process.task(nested.task.id)) {
                 Some(nested) => self.nested(process, live, task, nested, sure),
                 None => self.blocks(process, live, task, sure)?,
             };
-            findings.push(self.with_waiting(process, finding, &waiting)?);
+            let mut finding = self.with_waiting(process, finding, &waiting)?;
+            for wait in woken.iter().take(NAMED) {
+                if let Awaited::Source { fd, dir, .. } = wait.waiter.awaited {
+                    finding = finding.shows(format!(
+                        "an event of fd {fd} woke somebody, who has not asked to {dir} since"
+                    ));
+                }
+            }
+            findings.push(finding);
         }
         if !explained {
             findings.extend(self.nobody_runs(process, &waiting)?);
@@ -128,7 +144,11 @@ impl NeverPolled {
         task: &Told,
         sure: Sure,
     ) -> anyhow::Result<Finding> {
-        let thread = process.walk.threads.title(live.task.thread);
+        let thread = match live.task.thread {
+            // A memory does not say which of several it is.
+            0 => "its thread".to_owned(),
+            thread => process.walk.threads.title(thread),
+        };
         let place = process.place_of(task)?;
         let place =
             place.map(|place| format!(" since it went on from {place}")).unwrap_or_default();
@@ -147,8 +167,10 @@ impl NeverPolled {
         if let Some((_, what)) = kernel {
             finding = finding.shows(format!("{thread}: {what}"));
         }
+        if process.view.has_times() {
+            finding = finding.shows(self.last_record(process, live.task.thread));
+        }
         Ok(finding
-            .shows(self.last_record(process, live.task.thread))
             .proof(process.show_task(task.id))
             .advice("what blocks belongs on a thread of its own (blocking::unblock), a blocking channel or lock has an async one in its place")
             .advice("what computes for long belongs there too; an endless loop shows in perf top or gdb"))
@@ -245,6 +267,7 @@ impl NeverPolled {
                 None => format!("at {}", units::time(live.since_ns)),
             };
             let woken = match live.task.last_wake {
+                _ if !process.view.has_times() => "was to be polled",
                 Some(_) => "was woken",
                 None => "was spawned",
             };

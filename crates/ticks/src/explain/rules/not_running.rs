@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use ticks_format::TaskState;
+
 use super::{Rule, Verdict};
+use crate::explain::facts::share::share;
 use crate::explain::facts::{live, Facts, Process};
 use crate::explain::finding::{Finding, Sure};
 use crate::process::State;
 use crate::units;
+use crate::who::tasks::Live;
 
 pub struct NotRunning;
 
 /// For how long a process is watched.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// And again, if it seems to get no processor. Of a machine that is merely busy it gets its part by then.
+/// And again, if it seems to get no processor, or too little of one. Of a machine that is merely busy it gets its part by then.
 const AGAIN: Duration = Duration::from_secs(2);
 
 impl Rule for NotRunning {
@@ -40,8 +44,6 @@ impl NotRunning {
     fn of(&self, process: &Process<'_>) -> Option<Finding> {
         let (name, pid) = (process.input.process_name(), process.input.pid());
         let proven = |what: String| Finding::new(self.kind(), Sure::Proven, what);
-        let quiet = process.view.last_ago_ns.map(units::duration);
-        let quiet = quiet.map(|ago| format!("its last record is {ago} old"));
         let finding = match process.view.state {
             State::Stopped => proven(format!(
                 "{name} is stopped by a signal (SIGSTOP, SIGTSTP): nothing in it runs"
@@ -54,52 +56,75 @@ impl NotRunning {
                 proven(format!("{name} is stopped by a debugger{who}; nothing in it runs"))
                     .advice("let it go on in the debugger, or end the debugger")
             }
-            State::Uninterruptible(tid) => {
-                let place = live::kernel_wait(pid, tid);
-                let place = place.map(|place| format!(", in {place}")).unwrap_or_default();
-                proven(format!(
-                    "thread {tid} of {name} is stuck in the kernel{place}, in a wait that no signal ends"
-                ))
-                .advice("look for a disk or a network file system that does not answer: dmesg")
-            }
-            _ if live::is_frozen(pid) => {
-                proven(format!("{name} is frozen by its cgroup: nothing in it runs"))
-                    .advice("thaw the cgroup: write 0 to its cgroup.freeze")
-            }
+            State::Frozen => proven(format!("{name} is frozen by its cgroup: nothing in it runs"))
+                .proof(format!("cat /proc/{pid}/cgroup"))
+                .advice(
+                    "thaw the cgroup: write 0 to its cgroup.freeze, or THAWED to its freezer.state",
+                ),
+            State::Uninterruptible(tid) => self.stuck(process, tid),
             _ => return self.starved(process),
         };
-        let finding = finding.proof(format!("grep State /proc/{pid}/status"));
+        let finding = finding.proof(format!("grep State /proc/{pid}/task/*/status"));
+        let quiet = process.view.last_ago_ns.map(units::duration);
         Some(match quiet {
-            Some(quiet) => finding.shows(quiet),
+            Some(ago) => finding.shows(format!("its last record is {ago} old")),
             None => finding,
+        })
+    }
+
+    fn stuck(&self, process: &Process<'_>, tid: u64) -> Finding {
+        let (name, pid) = (process.input.process_name(), process.input.pid());
+        let thread = process.walk.threads.title(tid);
+        let place = live::kernel_wait(pid, tid);
+        let is_vfork = place.as_ref().is_some_and(|place| {
+            // What waits is part of the function that makes the child, in most builds of the kernel.
+            ["vfork", "kernel_clone", "_do_fork"].iter().any(|name| place.contains(name))
+        });
+        let what =
+            format!("{thread} of {name} is stuck in the kernel: no signal but SIGKILL ends that");
+        let mut finding = Finding::new(self.kind(), Sure::Proven, what);
+        if let Some(place) = place {
+            finding = finding.shows(format!("it waits in the kernel's {place}"));
+        }
+        let polls = |task: &&Live| {
+            task.task.thread == tid && matches!(task.task.state, TaskState::Running { .. })
+        };
+        let inner = process.view.tasks.iter().filter(polls).max_by_key(|live| live.since_ns);
+        if let Some(task) = inner.and_then(|live| process.task(live.task.id)) {
+            finding =
+                finding.shows(format!("it polls {}, and nothing else meanwhile", task.title()));
+        }
+        finding.proof(format!("cat /proc/{pid}/task/{tid}/stack")).advice(match is_vfork {
+            true => "it waits until a child that it has started runs its program: look what that child waits for",
+            false => "look for a disk or a network file system that does not answer: dmesg",
         })
     }
 
     fn starved(&self, process: &Process<'_>) -> Option<Finding> {
         let (name, pid) = (process.input.process_name(), process.input.pid());
-        let share = live::share(pid, MOMENT);
-        let of = |ns| format!("{} of {}", units::duration(ns), units::duration(share.elapsed_ns));
-        if share.is_throttled() {
-            let what = format!("{name} is kept from running by the limit of its cgroup");
-            let finding = Finding::new(self.kind(), Sure::Proven, what);
-            return Some(
-                finding
-                    .shows(format!("throttled for {}", of(share.throttled_ns)))
-                    .proof(format!("cat /proc/{pid}/cgroup, then its cpu.stat"))
-                    .advice("raise the limit (cpu.max, or the container's CPU limit)"),
-            );
-        }
-        if !share.is_starved() {
+        if !share(pid, MOMENT).is_suspect() {
             return None;
         }
-        let share = live::share(pid, AGAIN);
-        let of = |ns| format!("{} of {}", units::duration(ns), units::duration(share.elapsed_ns));
-        share.is_starved().then(|| {
+        let got = share(pid, AGAIN);
+        let of = |ns| format!("{} of {}", units::duration(ns), units::duration(got.elapsed_ns));
+        if got.is_throttled() {
+            let what = format!("{name} is kept from running by the limit of its cgroup");
+            return Some(
+                Finding::new(self.kind(), Sure::Proven, what)
+                    .shows(format!("kept from running for {}", of(got.throttled_ns)))
+                    .proof(format!("cat /proc/{pid}/cgroup"))
+                    .advice("raise the limit: cpu.max or cpu.cfs_quota_us of the cgroup, or the container's CPU limit"),
+            );
+        }
+        got.is_starved().then(|| {
             let what = format!("{name} gets no processor: others have them");
             Finding::new(self.kind(), Sure::Likely, what)
-                .shows(format!("a thread was ready to run and did not for {}", of(share.queued_ns)))
+                .shows(format!("a thread was ready to run and did not for {}", of(got.queued_ns)))
                 .proof(format!("cat /proc/{pid}/task/*/schedstat"))
-                .advice("look who has them: top")
+                .proof(format!("ps -o pid,ni,cls,psr,comm -p {pid}"))
+                .advice(
+                    "look who has them (top), on which it may run (taskset -p) and how nice it is",
+                )
         })
     }
 }

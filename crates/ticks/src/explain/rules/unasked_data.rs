@@ -48,6 +48,9 @@ impl Rule for UnaskedData {
                 findings.extend(self.of(process, *key, direction, unread)?);
             }
         }
+        for process in facts.processes.iter().filter(|process| !process.view.has_times()) {
+            findings.extend(self.of_memory(process));
+        }
         for process in &facts.processes {
             for task in &process.tasks {
                 findings.extend(self.lost_bytes(process, task)?);
@@ -64,6 +67,42 @@ fn is_read(kind: SourceKind, dir: Direction) -> bool {
 }
 
 impl UnaskedData {
+    /// Of a process that is not recorded: an event found nobody, and the kernel has what came.
+    fn of_memory(&self, process: &Process<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let kernel = sockets::of_process(process.input.pid());
+        let clock = process.input.recording.clock();
+        for (key, source) in &process.view.sources {
+            let waits = || {
+                process.view.waits.iter().filter(|wait| {
+                    let id = wait.waiter.waiter_id();
+                    id.is_some_and(|id| id.direction() == (*key, Direction::Read))
+                })
+            };
+            // Who was woken, and has not asked since, waits for it no longer.
+            let woken = waits().filter(|wait| wait.woken_ns.is_some()).map(|wait| wait.since_ns);
+            let unasked = process.view.history.unasked(*key, Direction::Read);
+            let since_ns = unasked.map(|since| clock.utc_ns(since)).or(woken.max());
+            let is_old = since_ns.is_some_and(|since_ns| process.is_old(since_ns, LONG_NS));
+            let is_waited_for = waits().any(|wait| wait.woken_ns.is_none());
+            let unread = kernel.get(&source.inode).map_or(0, |socket| socket.unread());
+            if is_old && !is_waited_for && unread > 0 && is_read(source.kind, Direction::Read) {
+                let (fd, kind, peer) = (source.fd, source.kind, &source.peer);
+                let sentence = format!("nobody reads what has come on fd {fd} ({kind} {peer})");
+                let unread = units::count(unread);
+                findings.push(
+                    Finding::new(self.kind(), Sure::Proven, sentence)
+                        .shows(format!("{unread} B wait to be read"))
+                        .shows("an event came, and nobody has asked since".to_owned())
+                        .proof(process.show(""))
+                        .advice("read on while you wait: in another task, or in a branch of select!")
+                        .advice("keep the task that reads, or detach it: a Task that is dropped is cancelled"),
+                );
+            }
+        }
+        findings
+    }
+
     fn of(
         &self,
         process: &Process<'_>,

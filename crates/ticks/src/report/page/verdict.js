@@ -1,0 +1,43 @@
+// What hangs, in words.
+
+// The text, in which `task 17` leads to that task's row.
+function linked(text, tasks, ids) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(/\btask (\d+)\b/g)) {
+    const id = Number(match[1]);
+    if (!ids.has(id)) continue;
+    parts.push(text.slice(from, match.index), taskLink(tasks, id, undefined, match[0]));
+    from = match.index + match[0].length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+function showVerdict(tasks) {
+  const { content } = section('verdict');
+  const { findings, looked_for: lookedFor, cannot_tell: cannotTell } = page.verdict;
+  const ids = new Set(page.tables.tasks.rows.map(row => row.id));
+  const sentence = text => linked(text, tasks, ids);
+  for (const finding of findings) {
+    content.append(make('article', { class: `finding ${finding.sure}` },
+      make('p', { class: 'what' }, make('span', { class: 'sure', text: finding.sure }), ` · ${finding.kind.replaceAll('_', ' ')}`),
+      make('h3', {}, ...sentence(finding.sentence)),
+      finding.evidence.length > 0 && make('ul', {}, ...finding.evidence.map(text => make('li', {}, ...sentence(text)))),
+      ...finding.proof.map(text => make('code', { class: 'command', text })),
+      ...finding.advice.map(text => make('p', { class: 'advice', text: `→ ${text}` }))));
+  }
+  if (findings.length === 0) {
+    content.append(make('article', { class: 'finding well' },
+      make('p', { class: 'what' }, make('span', { class: 'sure', text: 'well' })),
+      make('h3', { text: 'nothing wrong found' })));
+  } else {
+    content.append(make('p', { class: 'faint hint' },
+      'proven: the records leave no other explanation; likely: it is so, unless somebody means it; possible: it may be so, and may be meant.'));
+  }
+  const list = (title, texts) => texts.length > 0 && make('details', {},
+    make('summary', { text: `${title} (${texts.length})` }), make('ul', {}, ...texts.map(text => make('li', { text }))));
+  content.append(...[
+    list('What was looked for', lookedFor),
+    list('What cannot be told', cannotTell.map(unclear => `${unclear.looks_for}: ${unclear.why}`)),
+  ].filter(Boolean));
+}

@@ -1,0 +1,93 @@
+//! What an earlier look at the same memory saw: what has not changed since has gone on at least since then.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use ticks_format::{Awaited, Direction, Entry, Key, Recording, Task, Waiter};
+
+use super::{Seen, Snapshot};
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// By the waker: the task, what it waited for, and since when.
+    tasks: HashMap<u64, (Task, Vec<Wait>, u64)>,
+    waits: HashMap<Wait, u64>,
+    unasked: HashMap<(Key, Direction), (Seen, u64)>,
+}
+
+/// Who waits, and for what.
+pub type Wait = (u64, [u64; 4]);
+
+fn wait(waiter: &Waiter) -> Wait {
+    let words = match waiter.awaited {
+        Awaited::Source { key, dir, waiter, ticks, .. } => {
+            let ticks = ticks.unwrap_or_default();
+            [key.0, u64::from(dir.code()) << 32 | waiter, ticks.a, ticks.b]
+        }
+        Awaited::Timer { id, deadline_ns } => [u64::MAX, id, deadline_ns, 0],
+    };
+    (waiter.task, words)
+}
+
+/// What each task waits for of the reactor's, by its number.
+pub type Waits = HashMap<u64, Vec<Wait>>;
+
+/// Sorts them by tasks.
+pub fn by_task(waiters: &[Waiter]) -> Waits {
+    let mut all = Waits::new();
+    for waiter in waiters {
+        all.entry(waiter.task_id).or_default().push(wait(waiter));
+    }
+    all.values_mut().for_each(|waits| waits.sort_unstable());
+    all
+}
+
+impl Earlier {
+    /// What a snapshot's recording has.
+    pub fn of(recording: &Recording<File>, snapshot: &Snapshot) -> Earlier {
+        let waiters: Vec<Waiter> = whole(recording.waiters()).collect();
+        let mut by_task = by_task(&waiters);
+        let tasks = whole(recording.tasks()).map(|task| {
+            let waits = by_task.remove(&task.id).unwrap_or_default();
+            let since = recording.clock().whole(task.since);
+            (task.waker, (task, waits, since))
+        });
+        let waits = waiters.iter().map(|waiter| (wait(waiter), waiter.since));
+        let (tasks, waits) = (tasks.collect(), waits.collect());
+        let unasked = snapshot.unasked.iter();
+        let unasked = unasked.filter_map(|(direction, since)| {
+            Some((*direction, (*snapshot.seen.get(direction)?, *since)))
+        });
+        Earlier { tasks, waits, unasked: unasked.collect() }
+    }
+
+    /// Since when the task is as it is, by the counter; none: it has changed, or was not there.
+    pub fn since(&self, task: &Task, now: &Waits) -> Option<u64> {
+        let (then, waits, since) = self.tasks.get(&task.waker)?;
+        let is_same = then.state == task.state
+            && then.wakers == task.wakers
+            && then.id == task.id
+            && now.get(&task.id).map_or(waits.is_empty(), |now| now == waits);
+        is_same.then_some(*since)
+    }
+
+    /// Since when nobody has asked for what the direction has seen.
+    pub fn since_unasked(&self, direction: (Key, Direction), seen: Seen) -> Option<u64> {
+        let (then, since) = self.unasked.get(&direction)?;
+        (*then == seen).then_some(*since)
+    }
+
+    /// Since when somebody waits.
+    pub fn since_waits(&self, waiter: &Waiter) -> Option<u64> {
+        self.waits.get(&wait(waiter)).copied()
+    }
+}
+
+/// Without what cannot be read.
+fn whole<T, E>(entries: impl Iterator<Item = Result<Entry<T>, E>>) -> impl Iterator<Item = T> {
+    entries.filter_map(|entry| match entry {
+        Ok(Entry::Whole(whole)) => Some(whole),
+        Ok(Entry::Torn) | Err(_) => None,
+    })
+}

@@ -1,0 +1,147 @@
+//! By which async functions each task waits, and which of its waits each way leads to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use object::ReadCache;
+use ticks_format::{Asked, Awaited, TaskKind, TaskState};
+
+use super::futures::{told, Futures, Leaf};
+use super::{Look, Reactor};
+use crate::debug_info::Sections;
+use crate::memory::Memory;
+use crate::symbols::{Call, Told};
+
+/// The files of the modules that may have code of the program's.
+pub struct Modules(BTreeMap<PathBuf, ReadCache<File>>);
+
+impl Modules {
+    /// `open` gives a module's file.
+    pub fn open(memory: &dyn Memory, open: &impl Fn(&Path) -> Option<File>) -> Modules {
+        let code = memory.mappings().iter().filter(|mapping| mapping.executable);
+        let paths = code.filter_map(|mapping| mapping.path.clone());
+        let files = paths.filter_map(|path| Some((open(&path)?, path)));
+        Modules(files.map(|(file, path)| (path, ReadCache::new(file))).collect())
+    }
+
+    /// Those that have debug information.
+    pub fn sections(&self) -> Vec<(PathBuf, Sections<'_>)> {
+        let sections = |(path, cache): (&PathBuf, _)| Some((path.clone(), Sections::read(cache)?));
+        self.0.iter().filter_map(sections).collect()
+    }
+}
+
+/// What the futures of tasks wait for, by their wakers.
+pub type Leaves = HashMap<u64, Vec<Leaf>>;
+
+/// Walks through the futures of the tasks that wait.
+pub fn leaves(futures: &Futures<'_>, look: &Look) -> Leaves {
+    let mut leaves = Leaves::new();
+    for named in &look.tasks.tasks {
+        let task = &named.task;
+        if !matches!(task.state, TaskState::Waiting | TaskState::Forgotten) {
+            continue;
+        }
+        let thread = look.reactor.threads.iter().find(|thread| thread.waker == task.waker);
+        let found = match thread {
+            Some(thread) => futures.of_thread(thread),
+            None => look.executors.iter().find_map(|it| futures.of_task(it, task.waker)),
+        };
+        leaves.extend(found.map(|found| (task.waker, found)));
+    }
+    leaves
+}
+
+/// Notes at the tasks and waits which stacks are theirs: of those that were the same before.
+pub fn add(
+    futures: &Futures<'_>,
+    look: &mut Look,
+    before: &Leaves,
+    leaves: Leaves,
+    program: &str,
+) -> Vec<Told> {
+    let mut adding = Adding { futures, program, stacks: Vec::new() };
+    for place in 0..look.tasks.tasks.len() {
+        let waker = look.tasks.tasks[place].task.waker;
+        let Some(leaves) = leaves.get(&waker) else { continue };
+        if before.get(&waker).is_some_and(|before| before == leaves) {
+            leaves.iter().for_each(|leaf| adding.leaf(look, place, leaf));
+        }
+        adding.executor(look, place);
+    }
+    adding.stacks
+}
+
+struct Adding<'s, 'a> {
+    futures: &'s Futures<'a>,
+    program: &'s str,
+    stacks: Vec<Told>,
+}
+
+impl Adding<'_, '_> {
+    fn stack(&mut self, told: Told) -> u64 {
+        self.stacks.push(told);
+        self.stacks.len() as u64
+    }
+
+    /// What is waited for is the reactor's, or somebody else's.
+    fn leaf(&mut self, look: &mut Look, place: usize, leaf: &Leaf) {
+        let id = look.tasks.tasks[place].task.id;
+        let free = |(_, waiter): &(usize, &ticks_format::Waiter)| waiter.stack == 0;
+        let mut found = None;
+        for (at, waiter) in look.tasks.waiters.iter().enumerate().filter(free) {
+            // What `run` was given waits within the `block_on` that it is in.
+            if (found.is_none() || waiter.task_id == id)
+                && self.is_of(&look.reactor, leaf, &waiter.awaited)
+            {
+                found = Some(at);
+            }
+        }
+        let stack = self.stack(told(leaf, self.program));
+        match found {
+            Some(at) => look.tasks.waiters[at].stack = stack,
+            None => ask(look, place, stack),
+        }
+    }
+
+    /// A thread that runs an executor waits for any task of it.
+    fn executor(&mut self, look: &mut Look, place: usize) {
+        let named = &look.tasks.tasks[place];
+        let runs =
+            named.task.kind == TaskKind::BlockOn && named.name.starts_with("async_executor::");
+        if runs && named.task.asked.is_empty() {
+            let call = Call {
+                function: Some("async_executor::run".into()),
+                of_crate: Some("async_executor".into()),
+                is_folded: true,
+                ..Call::default()
+            };
+            let stack = self.stack(Told { calls: vec![call], end: ticks_format::StackEnd::Whole });
+            ask(look, place, stack);
+        }
+    }
+
+    /// Whether a future has this source or this timer.
+    fn is_of(&self, reactor: &Reactor, leaf: &Leaf, awaited: &Awaited) -> bool {
+        match *awaited {
+            Awaited::Timer { id, .. } => leaf.is_timer() && leaf.words.contains(&id),
+            Awaited::Source { key, .. } => {
+                let source = reactor.sources.iter().find(|source| source.key == key);
+                let has = |words: &[u64]| {
+                    source
+                        .is_some_and(|source| source.addresses.iter().any(|it| words.contains(it)))
+                };
+                has(&leaf.words) || has(&self.futures.behind(&leaf.words))
+            }
+        }
+    }
+}
+
+/// The task waits for something that is not the reactor's.
+fn ask(look: &mut Look, place: usize, stack: u64) {
+    let task = &mut look.tasks.tasks[place].task;
+    task.polls = 1;
+    task.asked.push(Asked { stack, poll: 1 });
+    task.asked_count += 1;
+}
