@@ -2,6 +2,8 @@
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Elsewhere nothing stops a program from outside.
+#[cfg_attr(not(unix), allow(dead_code))]
 pub enum Told {
     /// To end, and with which code: as a shell has it of a program that the signal ended.
     End(u8),
