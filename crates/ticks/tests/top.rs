@@ -248,7 +248,7 @@ fn the_terminal_is_given_back() {
         terminal.press(&[key]);
         ended(&terminal, 0, &settings);
     }
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1] {
         terminal.run(&top(&process));
         terminal.until_it_has(DRAWN);
         send(terminal.program(), signal);
