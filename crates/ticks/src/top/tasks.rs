@@ -67,9 +67,11 @@ fn row(view: &View<'_>, account: &Account<'_>, place: usize) -> anyhow::Result<R
 fn severity(account: &Account<'_>, ago_ns: u64) -> (u64, Tone) {
     let is_long = ago_ns >= LONG_NS;
     match account.live.task.state {
-        TaskState::Forgotten | TaskState::Lost => (5, Tone::Wrong),
-        TaskState::Running { .. } if is_long && !account.polls_another => (4, Tone::Doubtful),
-        TaskState::Scheduled if is_long => (3, Tone::Doubtful),
+        TaskState::Forgotten | TaskState::Lost => (6, Tone::Wrong),
+        TaskState::Running { .. } if is_long && !account.polls_another => (5, Tone::Doubtful),
+        TaskState::Scheduled if is_long => (4, Tone::Doubtful),
+        // What waits for other tasks, as an executor does, says less than what those wait for.
+        TaskState::Waiting if account.waits.iter().any(is_own) => (3, Tone::Normal),
         TaskState::Waiting => (2, Tone::Normal),
         TaskState::Running { .. } | TaskState::Scheduled => (1, Tone::Busy),
     }
@@ -93,6 +95,11 @@ fn what(view: &View<'_>, account: &Account<'_>) -> String {
         Some(wait) => text(wait),
         None => "something that is not recorded".into(),
     }
+}
+
+/// Whether it is a wait for the reactor, or one of the program's own.
+fn is_own(wait: &WaitFor) -> bool {
+    wait.wait.is_some() || !wait.own_text().is_empty()
 }
 
 fn is_timer(wait: &Wait) -> bool {
