@@ -11,6 +11,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::builds::{optimised, SUBJECT};
 use crate::debuggers::gdb;
 use crate::found::{subject_of_this_build, Found, Known};
 use crate::start::{own_path, shop, shop_path, Program};
@@ -90,7 +91,7 @@ fn as_the_kernel_writes_it() {
 
 #[test]
 fn as_gdb_writes_it() {
-    let program = Program::start(&mut subject_of_this_build(), "waits");
+    let program = Program::start(&mut Command::new(optimised(SUBJECT)), "waits");
     let Some(dump) = Dump::of_gdb(&program) else { return };
     is_found(&Known::of(&program), &["--core", path(&dump.path)]);
     let shop = shop();
