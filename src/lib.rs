@@ -47,6 +47,8 @@
 //! ```
 
 #![deny(unsafe_code)]
+// In programs with debug information; gdb and lldb elsewhere have it from `ticks script`.
+#![debugger_visualizer(gdb_script_file = "debugger.py")]
 
 mod async_io;
 mod captures;

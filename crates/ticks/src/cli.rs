@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::outcome::Outcome;
-use crate::{compare, explain, export, record, report, show, stat, who};
+use crate::{compare, explain, export, record, report, script, show, stat, top, who};
 
 /// Records, shows and explains what the async-io reactor of a program does
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   ticks record -o /tmp/t -- ./server      run a program with the recorder on
   ticks who 4711                          the tasks of process 4711, and what they wait for, now
+  ticks top 4711                          the same on the whole screen, looked at again and again
   ticks explain 4711                      what it hangs in, in words, with the proof
   ticks show /tmp/t/4711.ticks --fd 9     what happened to descriptor 9
   ticks show /tmp/t/4711.ticks --task 17  the life of task 17, in words
@@ -39,10 +40,12 @@ pub enum Command {
     Show(Box<show::Args>),
     Stat(stat::Args),
     Who(who::Args),
+    Top(top::Args),
     Explain(explain::Args),
     Compare(compare::Args),
     Export(export::Args),
     Report(report::Args),
+    Script(script::Args),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the man page

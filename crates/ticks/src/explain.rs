@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use anyhow::Context;
+
 use crate::around::Around;
 use crate::evidence;
 use crate::hosts::{self, Clocks};
@@ -24,7 +26,8 @@ mod text;
 
 use facts::outside::Outside;
 use facts::{Facts, Process};
-use finding::{Finding, Sure};
+use finding::Finding;
+pub use finding::Sure;
 use rules::{Verdict, RULES};
 
 /// Say in words what a program hangs in, with the evidence and what to do
@@ -164,14 +167,27 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// Whether there is something to explain, as far as the tables say: what can be told at once.
 pub fn has_something_to_say(view: View<'_>, book: Book) -> anyhow::Result<bool> {
+    let (found, _) = by_tables(view, book)?;
+    Ok(found.is_some_and(|(sure, _)| sure > Sure::Possible))
+}
+
+/// The surest finding as far as the tables say, which can be told at once, as a sentence. The book comes back.
+pub fn by_tables(view: View<'_>, book: Book) -> anyhow::Result<(Option<(Sure, String)>, Book)> {
     let processes = vec![Process::of_tables(view, book)?];
     let facts = Facts { processes, outside: Outside::default(), around: None };
+    let mut found: Option<Finding> = None;
     for rule in RULES.iter().filter(|rule| rule.reads_tables_only()) {
-        if let Verdict::Found(findings) = rule.judge(&facts)? {
-            if findings.iter().any(|finding| finding.sure > Sure::Possible) {
-                return Ok(true);
+        let Verdict::Found(findings) = rule.judge(&facts)? else { continue };
+        for finding in findings {
+            // Of equally sure ones the first counts, as in the whole answer.
+            if found.as_ref().is_none_or(|found| finding.sure > found.sure) {
+                found = Some(finding);
             }
         }
     }
-    Ok(false)
+    let found = found.map(|found| (found.sure, found.sentence));
+    let mut processes = facts.processes.into_iter();
+    let book =
+        processes.next().map(Process::into_book).context("the process that was looked at")?;
+    Ok((found, book))
 }

@@ -145,14 +145,20 @@ impl History {
     /// The events of the direction that is waited for.
     pub fn events(&self, waiter: &Waiter) -> Option<Events> {
         let Awaited::Source { key, dir, ticks, .. } = waiter.awaited else { return None };
-        let (count, last) = self.events.get(&(key, dir)).copied().unwrap_or_default();
+        let events = self.events_of(key, dir);
         // The direction's tick is that of its last event.
         let had_some = ticks.is_some_and(|ticks| ticks.b > 0);
         Some(Events {
-            count: count.max(u64::from(had_some)),
-            is_at_least: self.is_partial || had_some && count == 0,
-            last: (count > 0).then_some(last),
+            count: events.count.max(u64::from(had_some)),
+            is_at_least: events.is_at_least || had_some && events.count == 0,
+            last: events.last,
         })
+    }
+
+    /// The events of a direction, whoever waits for it.
+    pub fn events_of(&self, key: Key, dir: Direction) -> Events {
+        let (count, last) = self.events.get(&(key, dir)).copied().unwrap_or_default();
+        Events { count, is_at_least: self.is_partial, last: (count > 0).then_some(last) }
     }
 
     /// The thread that has recorded nothing for longest, of those whose last record is neither a park nor a

@@ -35,6 +35,7 @@ mod process;
 mod progress;
 mod record;
 mod report;
+mod script;
 mod show;
 mod snapshot;
 mod sockets;
@@ -46,6 +47,7 @@ mod symbols;
 mod table;
 mod task_names;
 mod timeline;
+mod top;
 mod units;
 mod upstream;
 mod who;
@@ -61,10 +63,12 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Stat(args) => stat::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Script(args) => script::run(&args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
     };

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
@@ -261,8 +262,23 @@ fn torn(count: u64, what: &str) -> Option<String> {
 
 /// Whether the program is one of 32 bits.
 fn is_32_bit(pid: u32) -> bool {
-    use std::io::Read;
+    File::open(format!("/proc/{pid}/exe")).is_ok_and(is_32_bit_program)
+}
+
+fn is_32_bit_program(mut program: impl Read) -> bool {
     let mut begin = [0; 5];
-    let program = File::open(format!("/proc/{pid}/exe"));
-    program.and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == *b"\x7fELF\x01"
+    program.read_exact(&mut begin).is_ok() && begin == *b"\x7fELF\x01"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_32_bits_are_told_by_their_heads() {
+        assert!(is_32_bit_program(&b"\x7fELF\x01\x01\x01\0"[..]));
+        for other in [&b"\x7fELF\x02\x01\x01\0"[..], b"\x7fELF", b"#!/bin/sh\n"] {
+            assert!(!is_32_bit_program(other), "{other:?}");
+        }
+    }
 }

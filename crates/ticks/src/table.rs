@@ -199,9 +199,17 @@ fn pair_within(
     }
 }
 
+static WIDTH: OnceLock<Option<usize>> = OnceLock::new();
+
+/// Has all texts come as wide as they are, for whoever breaks them into lines. It must be called before the first text
+/// is made.
+pub fn without_bound() {
+    // Somebody has asked for the width before: the texts fit the terminal as it was then, which is no harm.
+    let _ = WIDTH.set(None);
+}
+
 /// How wide tables may be: as `COLUMNS` says, else as the terminal is. Without bound in a file or a pipe.
 fn width() -> Option<usize> {
-    static WIDTH: OnceLock<Option<usize>> = OnceLock::new();
     *WIDTH.get_or_init(|| {
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
         let of_terminal = || {

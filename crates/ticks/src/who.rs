@@ -18,6 +18,7 @@ pub mod calls;
 mod ends;
 mod json;
 mod list;
+mod sources;
 mod stacks;
 pub mod table;
 mod task_json;
@@ -87,6 +88,9 @@ pub struct Args {
     /// Show the table of all waits for sources and timers, those of tasks too
     #[arg(long)]
     waits: bool,
+    /// Show the registered sources too, those for which nobody waits among them
+    #[arg(long)]
+    sources: bool,
     /// Show all calls of the stacks, those of runtimes and combinators too
     #[arg(long)]
     all_frames: bool,
@@ -247,6 +251,11 @@ fn write_json(
     for object in unasked::json(view) {
         writeln!(out, "{object}")?;
     }
+    if args.sources {
+        for object in sources::json(view) {
+            writeln!(out, "{object}")?;
+        }
+    }
     Ok(())
 }
 
@@ -262,6 +271,9 @@ fn write_view(
     task_table::write(out, view, accounts, args.all)?;
     table::write(out, view, &options)?;
     unasked::write(out, view)?;
+    if args.sources {
+        sources::write(out, view)?;
+    }
     let frames = calls::Frames { all: args.all_frames };
     let mut has_folded = false;
     if args.wants_stacks() {

@@ -133,6 +133,11 @@ impl<'a> Process<'a> {
         Ok(Process { input: view.input, view, tasks, walk, book: RefCell::new(book) })
     }
 
+    /// The stacks, for the next look.
+    pub fn into_book(self) -> Book {
+        self.book.into_inner()
+    }
+
     /// The function and the line of a stack that are the program's own.
     pub fn own_text(&self, stack: u64) -> anyhow::Result<Option<String>> {
         let place = self.book.borrow_mut().place(self.input, stack)?;

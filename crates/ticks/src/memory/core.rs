@@ -248,10 +248,10 @@ fn mappings(segments: &[Segment], notes: &Notes) -> Vec<Mapping> {
             offset: file.map_or(0, |file| file.offset + (segment.address - file.begin)),
         });
     }
-    // A dump may leave out what it has files for.
+    // A dump may leave out what it has files for; gdb's leaves out code. So that is what it may be.
     for file in &notes.files {
         if !mappings.iter().any(|mapping| mapping.contains(file.begin)) {
-            mappings.push(file.clone());
+            mappings.push(Mapping { executable: true, ..file.clone() });
         }
     }
     mappings.sort_by_key(|mapping| mapping.begin);

@@ -125,7 +125,7 @@ pub fn read(memory: &dyn Memory, table: &Table) -> Result<Option<Reactor>, Unrea
     }
     let reader = Reader { memory, table, reactor: latest + table.get(word::LATEST_REACTOR) };
     let mut reactor = Reactor {
-        tick: memory.u64(reader.reactor + table.get(word::TICK))?,
+        tick: 0,
         sources: Vec::new(),
         timers: Vec::new(),
         threads: reader.threads(forks).unwrap_or_default(),
@@ -143,6 +143,8 @@ pub fn read(memory: &dyn Memory, table: &Table) -> Result<Option<Reactor>, Unrea
             Err(Torn) => reactor.torn += 1,
         },
     }
+    // After the waits: none of them began in a later round.
+    reactor.tick = memory.u64(reader.reactor + table.get(word::TICK))?;
     Ok(Some(reactor))
 }
 

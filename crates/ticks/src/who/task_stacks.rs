@@ -39,6 +39,7 @@ pub fn write(
         false => groups(accounts, frames),
     };
     for group in &groups {
+        writeln!(out)?;
         write_group(out, view, group, frames)?;
     }
     Ok(has_folded)
@@ -58,6 +59,16 @@ pub fn groups<'a, 'v>(accounts: &'a [Account<'v>], frames: Frames) -> Vec<Vec<&'
     groups
 }
 
+/// Tells them of one.
+pub fn write_one(
+    out: &mut dyn Write,
+    view: &View<'_>,
+    account: &Account<'_>,
+    frames: Frames,
+) -> anyhow::Result<()> {
+    write_group(out, view, &[account], frames)
+}
+
 fn shape<'a>(account: &'a Account<'_>, frames: Frames) -> Shape<'a> {
     let calls = |place: &'a Option<std::rc::Rc<Place>>| match place {
         Some(place) => frames.of(&place.calls).map(Call::shown).collect(),
@@ -75,7 +86,7 @@ fn write_group(
     frames: Frames,
 ) -> anyhow::Result<()> {
     let first = group[0];
-    write!(out, "\n{}", paragraph(&heading(view, group)))?;
+    write!(out, "{}", paragraph(&heading(view, group)))?;
     let edge = " ".repeat(INDENT);
     let line = |text: &str| crate::table::pair(text, "", INDENT / 2, 0);
     let stacks: Vec<Vec<&Call>> = first

@@ -187,7 +187,7 @@ fn several(view: &View<'_>, waits: &[&super::account::WaitFor]) -> String {
 }
 
 /// What is to be said of a task whose poll takes long.
-fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
+pub fn long_poll(view: &View<'_>, account: &Account<'_>) -> Option<String> {
     let live = account.live;
     let is_running = matches!(live.task.state, TaskState::Running { .. });
     let ago_ns = view.ago_ns(live.since_ns);

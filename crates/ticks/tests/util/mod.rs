@@ -6,6 +6,7 @@ pub mod chrome;
 pub mod example;
 pub mod pcap;
 pub mod process;
+pub mod tmux;
 
 use std::ffi::OsStr;
 use std::fs;

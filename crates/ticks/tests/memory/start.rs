@@ -1,0 +1,81 @@
+//! Starting the programs that are looked at.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::util::example::built;
+
+/// In a process with this setting, a test plays a program.
+const ROLE: &str = "TICKS_TEST_ROLE";
+
+/// A program that runs; it is killed when this is dropped.
+pub struct Program {
+    pub child: Child,
+    /// What it said until it waited.
+    pub said: Vec<String>,
+    _stdin: Option<ChildStdin>,
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    /// Starts it, and waits until it has said a line with `word`.
+    pub fn start(command: &mut Command, word: &str) -> Program {
+        command.env_remove("ASYNC_IO_TRACE").env("MALLOC_ARENA_MAX", "1");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut said = Vec::new();
+        loop {
+            match lines.next() {
+                Some(Ok(line)) => said.push(line),
+                _ => panic!("it ended and never said {word}: {:?}, {said:?}", child.wait()),
+            }
+            if said.last().is_some_and(|line| line.contains(word)) {
+                break;
+            }
+        }
+        Program { _stdin: child.stdin.take(), _stdout: lines, child, said }
+    }
+
+    pub fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+}
+
+/// This test binary once more, for a test that plays a program.
+pub fn own(test: &str) -> Command {
+    let mut command = Command::new(own_path());
+    command.args(["--exact", test, "--nocapture"]).env(ROLE, test);
+    command
+}
+
+/// Where this test binary is.
+pub fn own_path() -> PathBuf {
+    std::env::current_exe().expect("a test binary has a path")
+}
+
+/// Whether this process is to play a program.
+pub fn plays() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
+
+/// The shop that hangs, of `examples/`.
+pub fn shop() -> Program {
+    Program::start(&mut Command::new(shop_path()), "has one item left")
+}
+
+/// Built with the lines of its functions, as a test of the explanations has it.
+pub fn shop_path() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| built(&["last_item"]).join("last_item"))
+}
