@@ -15,7 +15,7 @@ function linked(text, tasks, ids) {
 
 function showVerdict(tasks) {
   const { content } = section('verdict');
-  const { findings, looked_for: lookedFor, cannot_tell: cannotTell } = page.verdict;
+  const { findings, looked_for: lookedFor, cannot_tell: cannotTell, not_looked_at: notLookedAt } = page.verdict;
   const ids = new Set(page.tables.tasks.rows.map(row => row.id));
   const sentence = text => linked(text, tasks, ids);
   for (const finding of findings) {
@@ -39,5 +39,6 @@ function showVerdict(tasks) {
   content.append(...[
     list('What was looked for', lookedFor),
     list('What cannot be told', cannotTell.map(unclear => `${unclear.looks_for}: ${unclear.why}`)),
+    list('What was not looked at', notLookedAt),
   ].filter(Boolean));
 }
