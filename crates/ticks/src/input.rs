@@ -107,11 +107,16 @@ impl Input {
                     Ok(found) => found.into_iter(),
                     // It is looked at without.
                     Err(error) if process::has_proc() => {
-                        // A zombie has none.
-                        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-                        let why = |memory: anyhow::Error| match maps.is_empty() {
-                            true => error,
-                            false => anyhow!("{error:#}; and its memory does not tell: {memory:#}"),
+                        let maps = fs::read(format!("/proc/{pid}/maps"));
+                        let why = |memory: anyhow::Error| match maps {
+                            // A zombie has none.
+                            Ok(maps) if maps.is_empty() => error,
+                            Ok(_) => anyhow!("{error:#}; and its memory does not tell: {memory:#}"),
+                            // Says which right is missing, and what helps.
+                            Err(denied) if denied.kind() == io::ErrorKind::PermissionDenied => {
+                                memory
+                            }
+                            Err(_) => error,
                         };
                         let found = Input::of_memory(pid, None, true).map_err(why);
                         return found.with_context(|| format!("process {pid}"));

@@ -47,8 +47,11 @@ mod imp {
 
     type Sockets = HashMap<u64, (SourceKind, Address, Address)>;
 
+    /// How often the kernel's lists are read at most.
+    const TRIES: usize = 4;
+
     pub fn describe(pid: u32, sources: &mut [Source]) {
-        let mut sockets: Option<Sockets> = None;
+        let mut unknown: Vec<&mut Source> = Vec::new();
         for source in sources {
             let link = fs::read_link(format!("/proc/{pid}/fd/{}", source.fd));
             let Ok(link) = link else { continue };
@@ -58,15 +61,22 @@ mod imp {
             source.inode = inode;
             match what {
                 "pipe" => source.kind = SourceKind::Pipe,
-                "socket" => {
-                    let sockets = sockets.get_or_insert_with(|| all_sockets(pid));
-                    if let Some((kind, local, peer)) = sockets.get(&inode) {
-                        source.kind = *kind;
-                        (source.local, source.peer) = (local.clone(), peer.clone());
-                    }
-                }
+                "socket" => unknown.push(source),
                 _ => {}
             }
+        }
+        // While others come and go, the kernel leaves some out of its lists.
+        for _ in 0..TRIES {
+            if unknown.is_empty() {
+                break;
+            }
+            let sockets = all_sockets(pid);
+            unknown.retain_mut(|source| {
+                let Some((kind, local, peer)) = sockets.get(&source.inode) else { return true };
+                source.kind = *kind;
+                (source.local, source.peer) = (local.clone(), peer.clone());
+                false
+            });
         }
     }
 

@@ -8,10 +8,11 @@ use crate::found::{Found, Known};
 use crate::start::{built, Program};
 use crate::util::stdout;
 
-const SUBJECT: &str = "memory-subject";
+/// Its program that knows everything of itself.
+pub const SUBJECT: &str = "memory-subject";
 
 /// The programs, optimised over all crates, with their symbols and without debug information.
-fn optimised(program: &str) -> PathBuf {
+pub fn optimised(program: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let target = BUILT.get_or_init(|| {
         let mut args = vec!["--release"];

@@ -149,7 +149,12 @@ impl Found {
             assert!(missing.is_empty(), "{missing:?} of {waits:?}; {}", self.remarks);
             let missing = known.timers.difference(&timers).collect::<Vec<_>>();
             assert!(missing.is_empty(), "{missing:?}; {}", self.remarks);
-            let missing = known.sources.difference(&sources).collect::<Vec<_>>();
+            // While others come and go, the kernel's lists of sockets may leave any out.
+            let is_there = |it: &&(u64, String, String)| {
+                let unlisted = (it.0, "other".to_owned(), "-".to_owned());
+                sources.contains(*it) || sources.contains(&unlisted)
+            };
+            let missing = known.sources.iter().filter(|it| !is_there(it)).collect::<Vec<_>>();
             assert!(missing.is_empty(), "{missing:?} of {sources:?}; {}", self.remarks);
         } else {
             assert_eq!(waits, known.waits);
@@ -261,7 +266,7 @@ fn others_come_and_go_meanwhile_and_nothing_impossible_is_said() {
     let program = Program::start(subject_of_this_build().env("SUBJECT", "churn"), "waits");
     let known = Known::of(&program);
     let (mut whole, mut others) = (0, 0);
-    for _ in 0..20 {
+    for _ in 0..8 {
         let found = Found::at(&[&program.pid()]);
         others += found.sources().count().saturating_sub(known.sources.len());
         // A part that changed whenever it was read is said to be torn, and then it may be missing.
