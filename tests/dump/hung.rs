@@ -9,7 +9,7 @@ use std::{io, thread};
 use async_executor::Executor;
 use async_io::{block_on, Async, Timer};
 
-use crate::program::{end_with_input, is_told, report, Program};
+use crate::program::{hang, is_told, report, Program};
 use crate::util::{child, tcp_pair, watchdog};
 
 const BY_SIGNAL: (&str, &str) = ("ASYNC_IO_DUMP_SIGNAL", "SIGUSR1");
@@ -23,8 +23,7 @@ async fn sleeps() {
 }
 
 /// Two tasks of an executor that wait for ever, and its main future, which waits for something else.
-fn hang() {
-    end_with_input();
+fn two_tasks() {
     let (near, far) = tcp_pair().unwrap();
     report("peer", far.local_addr().unwrap());
     let near = Async::new(near).unwrap();
@@ -52,7 +51,7 @@ fn rows<'a>(table: &'a str, source: &str) -> Vec<&'a str> {
 #[test]
 fn a_signal_shows_who_waits_in_a_hung_program() {
     if child::role().is_some() {
-        return hang();
+        return hang(two_tasks);
     }
     let _watchdog = watchdog("a_signal_shows_who_waits_in_a_hung_program");
     let test = "a_signal_shows_who_waits_in_a_hung_program";
@@ -102,7 +101,7 @@ fn a_signal_shows_who_waits_in_a_hung_program() {
 #[test]
 fn with_a_recording_the_table_has_its_waits_too() {
     if child::role().is_some() {
-        return hang();
+        return hang(two_tasks);
     }
     let _watchdog = watchdog("with_a_recording_the_table_has_its_waits_too");
     let dir = tempfile::tempdir().unwrap();
@@ -129,7 +128,6 @@ fn with_a_recording_the_table_has_its_waits_too() {
 #[test]
 fn a_program_whose_threads_are_all_blocked_answers() {
     if child::role().is_some() {
-        end_with_input();
         let (near, far) = tcp_pair().unwrap();
         report("peer", far.local_addr().unwrap());
         let near = Async::new(near).unwrap();
@@ -139,13 +137,11 @@ fn a_program_whose_threads_are_all_blocked_answers() {
             block_on(executor.run(async {
                 Timer::after(Duration::from_millis(1)).await;
                 report("blocked", "");
-                loop {
-                    thread::park();
-                }
+                thread::sleep(Duration::from_secs(3_600));
             }));
         };
         thread::spawn(run);
-        return run();
+        return hang(run);
     }
     let _watchdog = watchdog("a_program_whose_threads_are_all_blocked_answers");
     let test = "a_program_whose_threads_are_all_blocked_answers";

@@ -6,7 +6,7 @@ mod util;
 
 mod every;
 #[cfg(unix)]
-mod forked;
+mod fork_answers;
 #[cfg(unix)]
 mod handlers;
 #[cfg(unix)]

@@ -182,11 +182,12 @@ pub fn is_told() -> bool {
     io::stdin().read_line(&mut line).is_ok_and(|len| len > 0)
 }
 
-/// In the program: ends it when its input ends.
+/// In the program: does `work`, which never ends, and ends when the input ends.
 #[cfg(unix)]
-pub fn end_with_input() {
+pub fn hang(work: impl FnOnce()) {
     thread::spawn(|| {
         while is_told() {}
         std::process::exit(0);
     });
+    work();
 }

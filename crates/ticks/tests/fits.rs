@@ -22,7 +22,7 @@ fn width(line: &str) -> usize {
 
 #[test]
 fn help_is_wrapped_once() {
-    for command in ["record", "show", "stat", "who", "export"] {
+    for command in ["record", "show", "stat", "who", "top", "export"] {
         for columns in [60, 80, 100] {
             let help = shown(columns, &[command, "--help"]);
             let prose = help.split("\nExamples:").next().expect("a help text");

@@ -215,7 +215,7 @@ fn rows_are_sorted_found_and_opened() {
     assert_eq!(numbers(&screen, "TASK").len(), 1, "{screen}");
     // A click on the selected row opens it.
     terminal.click(column, line + 1);
-    let screen = terminal.until_it_has_all(&["neighbours", "spawned in", "1 poll in "]);
+    let screen = terminal.until_it_has_all(&["neighbours", "1 poll in "]);
     if HAS_LINES {
         assert!(screen.contains(&format!("tests/top.rs:{FORGET}")), "{screen}");
     }
@@ -248,7 +248,7 @@ fn the_terminal_is_given_back() {
         terminal.press(&[key]);
         ended(&terminal, 0, &settings);
     }
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1] {
         terminal.run(&top(&process));
         terminal.until_it_has(DRAWN);
         send(terminal.program(), signal);
@@ -337,7 +337,7 @@ fn any_size_and_no_colours() {
     terminal.resize(200, 50);
     // There is room for the whole of what it waits for, and for the selected row's stack.
     let why = "nothing can wake it: its last waker was dropped";
-    terminal.until_it_has_all(&["POLLS", why, "spawned in"]);
+    terminal.until_it_has_all(&["POLLS", why, "1 poll in "]);
     terminal.press(&["q"]);
     terminal.until_code(0);
     terminal.resize(80, 24);

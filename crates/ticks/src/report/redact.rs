@@ -16,7 +16,7 @@ use crate::input::Input;
 const HOMES: [&str; 4] = ["/home/", "/Users/", "\\Users\\", "\\\\Users\\\\"];
 
 /// What the recording says of itself and of nobody. All else that it may say of its process is left out.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
     "recording",
     "text log",
     "read from the memory of",
@@ -27,6 +27,7 @@ const HARMLESS: [&str; 17] = [
     "arch",
     "version",
     "stacks",
+    "snapshot",
     "first record",
     "last record",
     "records",

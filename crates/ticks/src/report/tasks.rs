@@ -6,6 +6,7 @@ use ticks_format::TaskState;
 use super::calls::Calls;
 use super::process::ROWS_MAX;
 use crate::symbols::Place;
+use crate::units;
 use crate::who::account::{state_name, Account, WaitFor};
 use crate::who::calls::Frames;
 use crate::who::task_stacks;
@@ -17,6 +18,12 @@ pub const GROUPS_MAX: usize = 2_000;
 
 /// How many of a group's tasks are named.
 const NAMED: usize = 40;
+
+/// How many waits of a task are told.
+const WAITS_MAX: usize = 100;
+
+/// How many of them are named in a row.
+const WAITS_NAMED: usize = 4;
 
 /// What only passes polls on does not make two tasks differ.
 const OWN: Frames = Frames { all: false };
@@ -32,7 +39,7 @@ pub fn groups(
     let json = |group: &Vec<&Account<'_>>| {
         let first = group[0];
         let ids = group.iter().take(NAMED).map(|account| account.live.task.id);
-        let waits = first.waits.iter().map(|wait| {
+        let waits = first.waits.iter().take(WAITS_MAX).map(|wait| {
             let what = if group.len() == 1 { &wait.text } else { &wait.kind.0 };
             wait_json(what, wait, calls)
         });
@@ -44,6 +51,7 @@ pub fn groups(
             "count": group.len(),
             "tasks": ids.collect::<Vec<_>>(),
             "waits": waits.collect::<Vec<_>>(),
+            "more": more_than(first, WAITS_MAX),
             "unknown": unknown(view, first),
             "spawned": stack(first.spawned.as_deref(), calls),
         })
@@ -69,13 +77,12 @@ pub fn rows(
 fn row(process: usize, view: &View<'_>, account: &Account<'_>, calls: &mut Calls) -> Json {
     let (live, task) = (account.live, &account.live.task);
     let duration = |units| view.input.recording.clock().duration_ns(units);
-    let waits: Vec<_> =
-        account.waits.iter().map(|wait| wait_json(&wait.text, wait, calls)).collect();
+    let waits = account.waits.iter().take(WAITS_MAX);
+    let waits: Vec<_> = waits.map(|wait| wait_json(&wait.text, wait, calls)).collect();
     let unknown = unknown(view, account);
-    let texts = account.waits.iter().map(|wait| &wait.text).chain(&unknown);
     let what = match account.note.is_empty() {
         false => account.note.clone(),
-        true => texts.map(String::as_str).collect::<Vec<_>>().join("; "),
+        true => several(account, unknown.as_deref()),
     };
     // What a memory does not have is not 0.
     let counted = |count: u64| view.has_times().then_some(count);
@@ -94,9 +101,25 @@ fn row(process: usize, view: &View<'_>, account: &Account<'_>, calls: &mut Calls
         "wakes": counted(task.wakes),
         "parent": Some(task.parent).filter(|parent| *parent != 0),
         "waits": waits,
+        "more": more_than(account, WAITS_MAX),
         "unknown": unknown,
         "spawned": stack(account.spawned.as_deref(), calls),
     })
+}
+
+/// What a task waits for, in a line.
+fn several(account: &Account<'_>, unknown: Option<&str>) -> String {
+    let mut texts: Vec<&str> =
+        account.waits.iter().take(WAITS_NAMED).map(|wait| &*wait.text).collect();
+    let more = more_than(account, WAITS_NAMED);
+    texts.extend(more.as_deref().into_iter().chain(unknown));
+    texts.join("; ")
+}
+
+/// How many waits a task has beyond so many, if it has.
+fn more_than(account: &Account<'_>, told: usize) -> Option<String> {
+    let more = account.waits.len().saturating_sub(told);
+    (more > 0).then(|| format!("and {} more", units::count(more as u64)))
 }
 
 /// What is said of waits of which nothing is kept, if there are any.

@@ -158,7 +158,8 @@ impl Model {
         *top
     }
 
-    /// Puts the rows in their order. The selected one stays so; if it is gone, the one in its place becomes it.
+    /// Puts the rows in their order. The selected one stays so, unless it was the first; if it is gone, the one in its
+    /// place becomes it.
     fn arrange(&mut self) {
         let wanted = self.filter.to_lowercase();
         let rows = &self.shown.tabs[self.tab.index()];
@@ -172,7 +173,9 @@ impl Model {
             order.sort_by(|one, other| compare(&rows[*one], &rows[*other], sort));
         }
         self.order = order;
-        let place = self.selected().unwrap_or(self.places[self.tab.index()]);
+        let before = self.places[self.tab.index()];
+        // Whoever has chosen nothing looks at whatever comes first.
+        let place = if before == 0 { 0 } else { self.selected().unwrap_or(before) };
         self.select(place);
     }
 
@@ -329,12 +332,16 @@ mod tests {
         model.select(1);
         model.take(Ok(looked(&[(3, "c"), (2, "b")])));
         assert_eq!(model.selected(), Some(1));
-        model.set_filter("B".into());
-        assert_eq!((shown(&model), model.selected()), (vec![2], Some(0)));
+        model.take(Ok(looked(&[(3, "c"), (1, "a"), (2, "b")])));
+        assert_eq!(model.selected(), Some(2));
         // It is gone, and another one is in its place.
+        model.take(Ok(looked(&[(3, "c"), (1, "a"), (4, "d")])));
+        assert_eq!(model.selected(), Some(2));
+        // What comes first is looked at, whatever it is.
+        model.set_filter("A".into());
+        assert_eq!((shown(&model), model.selected()), (vec![1], Some(0)));
         model.set_filter(String::new());
-        model.take(Ok(looked(&[(3, "c"), (4, "d")])));
-        assert_eq!(model.selected(), Some(1));
+        assert_eq!(model.selected(), Some(0));
         model.take(Ok(looked(&[])));
         assert_eq!(model.selected(), None);
         model.open();

@@ -2,6 +2,8 @@
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Elsewhere nothing stops a program from outside.
+#[cfg_attr(not(unix), allow(dead_code))]
 pub enum Told {
     /// To end, and with which code: as a shell has it of a program that the signal ended.
     End(u8),
@@ -15,15 +17,24 @@ pub enum Told {
 mod system {
     use std::{io, thread};
 
-    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    use signal_hook::consts::{
+        SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1,
+        SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+    };
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
     use super::Told;
 
+    /// Those that end a program which does not handle them, and are not its own fault.
+    const ENDS: [i32; 12] = [
+        SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ,
+        SIGVTALRM, SIGPROF,
+    ];
+
     /// Has them told.
     pub fn listen(tell: impl Fn(Told) + Send + 'static) -> io::Result<()> {
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT])?;
+        let mut signals = Signals::new(ENDS.iter().chain(&[SIGTSTP, SIGCONT]))?;
         let listen = move || {
             for signal in signals.forever() {
                 tell(match signal {

@@ -1,13 +1,13 @@
 //! The rows of the tasks.
 
-use ticks_format::TaskState;
+use ticks_format::{Awaited, TaskState};
 
 use super::shown::{lines, Cell, Row, Tone};
 use crate::units;
-use crate::who::account::{state_name, Account};
+use crate::who::account::{due, state_name, Account, WaitFor};
 use crate::who::calls::Frames;
 use crate::who::task_stacks;
-use crate::who::view::View;
+use crate::who::view::{View, Wait};
 
 /// How long a task may be polled, or wait to be polled, before it is worth a look.
 pub const LONG_NS: u64 = 100_000_000;
@@ -51,7 +51,7 @@ fn row(view: &View<'_>, account: &Account<'_>, place: usize) -> anyhow::Result<R
         // Of one state those that have been in it for longest come first.
         Cell::number(severity << 58 | ago_ns.min((1 << 58) - 1), state_name(live.task.state)),
         since(view, live.since_ns),
-        Cell::text(&what(account)),
+        Cell::text(&what(view, account)),
         Cell::text(account.waits.first().map_or("", |wait| wait.own_text())),
         Cell::maybe(view.has_times().then_some(live.task.polls), units::count),
     ];
@@ -67,25 +67,43 @@ fn row(view: &View<'_>, account: &Account<'_>, place: usize) -> anyhow::Result<R
 fn severity(account: &Account<'_>, ago_ns: u64) -> (u64, Tone) {
     let is_long = ago_ns >= LONG_NS;
     match account.live.task.state {
-        TaskState::Forgotten | TaskState::Lost => (5, Tone::Wrong),
-        TaskState::Running { .. } if is_long && !account.polls_another => (4, Tone::Doubtful),
-        TaskState::Scheduled if is_long => (3, Tone::Doubtful),
+        TaskState::Forgotten | TaskState::Lost => (6, Tone::Wrong),
+        TaskState::Running { .. } if is_long && !account.polls_another => (5, Tone::Doubtful),
+        TaskState::Scheduled if is_long => (4, Tone::Doubtful),
+        // What waits for other tasks, as an executor does, says less than what those wait for.
+        TaskState::Waiting if account.waits.iter().any(is_own) => (3, Tone::Normal),
         TaskState::Waiting => (2, Tone::Normal),
         TaskState::Running { .. } | TaskState::Scheduled => (1, Tone::Busy),
     }
 }
 
 /// What it waits for, or what else is to be said of it.
-fn what(account: &Account<'_>) -> String {
+fn what(view: &View<'_>, account: &Account<'_>) -> String {
     if !account.note.is_empty() {
         return account.note.clone();
     }
     let more = account.waits.len().saturating_sub(1) as u64 + account.unknown;
+    let text = |wait: &WaitFor| match wait.wait.map(|at| &view.waits[at]) {
+        // Its number says nothing here, and would take the room of what does.
+        Some(wait) if wait.woken_ns.is_none() && is_timer(wait) => {
+            format!("timer {}", due(view, wait))
+        }
+        _ => wait.text.clone(),
+    };
     match account.waits.first() {
-        Some(wait) if more > 0 => format!("{} and {} more", wait.text, units::count(more)),
-        Some(wait) => wait.text.clone(),
+        Some(wait) if more > 0 => format!("{} and {} more", text(wait), units::count(more)),
+        Some(wait) => text(wait),
         None => "something that is not recorded".into(),
     }
+}
+
+/// Whether it is a wait for the reactor, or one of the program's own.
+fn is_own(wait: &WaitFor) -> bool {
+    wait.wait.is_some() || !wait.own_text().is_empty()
+}
+
+fn is_timer(wait: &Wait) -> bool {
+    matches!(wait.waiter.awaited, Awaited::Timer { .. })
 }
 
 /// How long something has gone on, if it is known.

@@ -1,4 +1,4 @@
-//! Connections of which both ends are recorded: what each end waits for, in one row.
+//! Connections of which both ends are known: what each end waits for, in one row.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ pub fn write(out: &mut dyn Write, views: &[View<'_>]) -> io::Result<()> {
     }
     match table.is_empty() {
         true => Ok(()),
-        false => write!(out, "\nboth ends are recorded:\n{}", table.text()),
+        false => write!(out, "\nboth ends are known:\n{}", table.text()),
     }
 }
 

@@ -5,26 +5,26 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::found::{Found, Known};
-use crate::start::Program;
+use crate::start::{built, Program};
+use crate::util::stdout;
 
-/// The subject, optimised over all crates, with its symbols and without debug information.
-fn optimised() -> &'static Path {
+const SUBJECT: &str = "memory-subject";
+
+/// The programs, optimised over all crates, with their symbols and without debug information.
+fn optimised(program: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("subject");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--offline", "-p", "memory-subject", "--release"]);
-        cargo.args(["--config", "profile.release.lto=\"fat\""]);
-        cargo.args(["--config", "profile.release.strip=\"debuginfo\""]);
-        cargo.args(["--config", "profile.release.panic=\"abort\""]);
-        cargo.arg("--target-dir").arg(&target).arg("--manifest-path");
-        cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
-        for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
-            cargo.env_remove(flags);
+    let target = BUILT.get_or_init(|| {
+        let mut args = vec!["--release"];
+        for setting in [
+            "profile.release.lto=\"fat\"",
+            "profile.release.strip=\"debuginfo\"",
+            "profile.release.panic=\"abort\"",
+        ] {
+            args.extend(["--config", setting]);
         }
-        assert!(cargo.status().expect("cargo runs").success());
-        target.join("release/memory-subject")
-    })
+        built("optimised", &args)
+    });
+    target.join("release").join(program)
 }
 
 #[track_caller]
@@ -35,7 +35,7 @@ fn is_found(path: &Path) {
 
 #[test]
 fn with_link_time_optimisation() {
-    is_found(optimised());
+    is_found(&optimised(SUBJECT));
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn without_symbols() {
     let dir = tempfile::tempdir().expect("a directory");
     let stripped = dir.path().join("subject");
     let mut strip = Command::new("strip");
-    strip.args(["--strip-all", "-o"]).arg(&stripped).arg(optimised());
+    strip.args(["--strip-all", "-o"]).arg(&stripped).arg(optimised(SUBJECT));
     assert!(strip.status().expect("strip runs, which comes with the linker").success());
     let names = Command::new("nm").arg(&stripped).output().expect("nm runs");
     assert_eq!(names.stdout, b"", "it has symbols");
@@ -55,8 +55,21 @@ fn without_symbols() {
 fn deleted_while_it_runs() {
     let dir = tempfile::tempdir().expect("a directory");
     let copy = dir.path().join("subject");
-    std::fs::copy(optimised(), &copy).expect("a copy");
+    std::fs::copy(optimised(SUBJECT), &copy).expect("a copy");
     let program = Program::start(&mut Command::new(&copy), "waits");
     std::fs::remove_file(&copy).expect("it is ours");
     Found::at(&[&program.pid()]).holds(&Known::of(&program), false);
+}
+
+#[test]
+fn the_shop_that_hangs() {
+    let mut command = Command::new(optimised("last_item"));
+    let shop = Program::start(&mut command, "has one item left");
+    let shown = stdout(["who", &shop.pid()]);
+    let accepts = |line: &&str| line.contains("last_item::accept") && line.contains("read fd 3");
+    assert!(shown.lines().any(|line| accepts(&line)), "{shown}");
+    let serves = |line: &&str| {
+        line.starts_with("2 ×") && line.contains("last_item::serve") && line.contains("waiting")
+    };
+    assert!(shown.lines().any(|line| serves(&line)), "{shown}");
 }

@@ -65,31 +65,50 @@ fn number_of(listing: &str, function: &str) -> String {
     line.split_whitespace().next().expect("a number").to_owned()
 }
 
-/// What the commands say of the shop, in whatever it is open: a number of arguments for gdb.
+/// What the commands say of the shop, in whatever it is open: a number of arguments for gdb. `with_stacks`: there is its
+/// debug information.
 #[track_caller]
-fn gdb_knows(open: &[&str]) {
-    let ask = |asked: &str| gdb(&[open, &["-ex", asked]].concat()).expect("it is there");
-    let listing = ask("info async --all");
+fn gdb_knows(open: &[&str], with_stacks: bool) {
+    let ask = |asked: &[&str]| {
+        let asked = asked.iter().flat_map(|asked| ["-ex", asked]).collect::<Vec<_>>();
+        gdb(&[open, &asked].concat()).expect("it is there")
+    };
+    let listing = ask(&["info async --all"]);
     for function in ["last_item::accept", "last_item::serve"] {
         assert!(listing.contains(function), "{listing}");
     }
-    let accepting = ask(&format!("async bt {}", number_of(&listing, "::accept")));
-    assert!(accepting.contains("(last_item::accept), waiting"), "{accepting}");
-    assert!(accepting.contains("read fd 3"), "{accepting}");
-    let serving = ask(&format!("async bt {}", number_of(&listing, "::serve")));
-    assert!(serving.contains("(last_item::serve), waiting"), "{serving}");
-    let source = ask("async source 3");
-    assert!(source.contains("fd 3 "), "{source}");
-    assert!(source.contains("(last_item::accept)"), "{source}");
-    // What is not there, or not understood, is said, and no more.
-    for (asked, why) in [
-        ("async bt 7777777", "there is no task 7777777"),
-        ("async bt", "N is the number of a task"),
-        ("async source 999", "no source of async-io has descriptor 999"),
-        ("async source x", "FD is a descriptor"),
+    let numbers = ["::accept", "::serve"].map(|function| number_of(&listing, function));
+    let answer = ask(&[
+        &format!("async bt {}", numbers[0]),
+        &format!("async bt {}", numbers[1]),
+        "async source 3",
+        // What is not there, or not understood, is said, and no more.
+        "async bt 7777777",
+        "async bt",
+        "async source 999",
+        "async source x",
+    ]);
+    for said in [
+        &format!("\ntask {} (last_item::accept), waiting\n", numbers[0]),
+        "\n  read fd 3",
+        &format!("\ntask {} (last_item::serve), waiting\n", numbers[1]),
+        "\nfd 3 ",
+        "for it waits task ",
+        "there is no task 7777777",
+        "N is the number of a task",
+        "no source of async-io has descriptor 999",
+        "FD is a descriptor",
     ] {
-        let answer = ask(asked);
-        assert!(answer.contains(why) && !answer.contains("Traceback"), "{answer}");
+        assert!(answer.contains(said), "{said}: {answer}");
+    }
+    assert!(!answer.contains("Traceback"), "{answer}");
+    if with_stacks {
+        let is_lock = |line: &str| {
+            line.contains("    #0 last_item::sell, ") || line.contains("    #0 last_item::redeem, ")
+        };
+        assert!(answer.lines().any(is_lock), "{answer}");
+        assert!(answer.contains("\n    #1 last_item::serve, "), "{answer}");
+        assert!(answer.contains("examples/last_item.rs:"), "{answer}");
     }
 }
 
@@ -101,17 +120,16 @@ fn gdb_in_a_live_process_and_in_a_core_dump() {
     let shop = shop();
     let allow = format!("add-auto-load-safe-path {}", shop_path().display());
     let program = shop_path().to_str().expect("UTF-8");
-    gdb_knows(&["-iex", &allow, "-p", &shop.pid()]);
+    gdb_knows(&["-iex", &allow, "-p", &shop.pid()], true);
     let dump = Dump::of_gdb(&shop).expect("gdb is there");
     let core = dump.path.to_str().expect("UTF-8");
-    gdb_knows(&["-iex", &allow, program, core]);
+    gdb_knows(&["-iex", &allow, program, core], true);
     // Of somebody else's build, by the script of the tool.
     let dir = tempfile::tempdir().expect("a directory");
     let script = script(dir.path(), "gdb");
     let script = script.to_str().expect("UTF-8");
     let refuse = "set auto-load python-scripts off";
-    gdb_knows(&["-iex", refuse, "-x", script, "-p", &shop.pid()]);
-    gdb_knows(&["-iex", refuse, "-x", script, "-c", core]);
+    gdb_knows(&["-iex", refuse, "-x", script, "-c", core], false);
 }
 
 #[test]
@@ -185,10 +203,11 @@ fn lldb_in_a_live_process_and_in_a_core_dump() {
     let shop = shop();
     let dir = tempfile::tempdir().expect("a directory");
     let import = format!("command script import {}", script(dir.path(), "lldb").display());
-    let lldb = |open: &[&str], before: &str, asked: &str| {
+    let lldb = |open: &[&str], before: &str, asked: &[&str]| {
         let mut command = Command::new("lldb");
         command.args(["-x", "--batch"]).args(open);
-        command.args(["-o", &import, "-o", before, "-o", asked]);
+        command.args(["-o", &import, "-o", before]);
+        command.args(asked.iter().flat_map(|asked| ["-o", asked]));
         command.env("TICKS", env!("CARGO_BIN_EXE_ticks")).env("COLUMNS", "300");
         // Debian's build of it does not find its own Python modules.
         if let Some(modules) = debian_modules() {
@@ -203,19 +222,18 @@ fn lldb_in_a_live_process_and_in_a_core_dump() {
     let names = format!("async core {core}");
     let path = shop_path().to_str().expect("UTF-8");
     for (open, before) in [(vec!["-p", &pid], "version"), (vec!["-c", core, path], &names)] {
-        let listing = lldb(&open, before, "async info --all");
+        let listing = lldb(&open, before, &["async info --all"]);
         assert!(listing.contains("last_item::accept"), "{listing}");
-        let number = number_of(&listing, "::accept");
-        let accepting = lldb(&open, before, &format!("async bt {number}"));
-        assert!(accepting.contains("(last_item::accept), waiting\n"), "{accepting}");
-        assert!(accepting.contains("read fd 3"), "{accepting}");
-        let source = lldb(&open, before, "async source 3");
-        assert!(source.contains("fd 3 ") && source.contains("(last_item::accept)"), "{source}");
-        let answer = lldb(&open, before, "async bt 7777777");
+        let asked = format!("async bt {}", number_of(&listing, "::accept"));
+        let answer = lldb(&open, before, &[&asked, "async source 3"]);
+        assert!(answer.contains("(last_item::accept), waiting\n"), "{answer}");
+        assert!(answer.contains("\n  read fd 3"), "{answer}");
+        assert!(answer.contains("\nfd 3 ") && answer.contains("for it waits task "), "{answer}");
+        let answer = lldb(&open, before, &["async bt 7777777"]);
         assert!(answer.contains("there is no task 7777777"), "{answer}");
     }
     // Which dump is open, older ones do not tell; then the memory is read through the debugger.
-    let answer = lldb(&["-c", core, path], "version", "async info --all");
+    let answer = lldb(&["-c", core, path], "version", &["async info --all"]);
     assert!(answer.contains("last_item::accept"), "{answer}");
 }
 

@@ -6,6 +6,7 @@ mod builds;
 mod cores;
 mod debuggers;
 mod found;
+mod hangs;
 mod several;
 mod start;
 mod strangers;

@@ -12,7 +12,6 @@ use async_lock::Mutex;
 use futures_lite::future;
 
 use crate::seen::{data, report, rows};
-use crate::util::path;
 use crate::util::process::{role, wait, Process};
 
 /// How many wait for one lock.
@@ -64,7 +63,7 @@ fn ten_thousand_tasks_are_bounded() {
     }
     let process = crowd();
     let dir = tempfile::tempdir().expect("a directory");
-    let page = report(dir.path(), path(&process.file()), &[]);
+    let page = report(dir.path(), &process.pid(), &[]);
     let bytes = fs::metadata(&page).expect("the page is there").len();
     assert!(bytes < 12 << 20, "{bytes} bytes");
     let data = data(&page);

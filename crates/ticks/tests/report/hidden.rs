@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::Future;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use async_io::{block_on, trace, Async};
@@ -23,8 +25,11 @@ const USER: &str = "leopoldine";
 
 const EVIL: &str = "</script><script>document.title='evil'</script><b>&amp;";
 
+/// Whether both are waited for. Whoever reads true has what was done before it was stored.
+static WAITS: AtomicBool = AtomicBool::new(false);
+
 /// Waits on a connection, on a Unix socket whose path has a name, and in a task whose name is not to be read as a tag.
-fn play() {
+pub fn play() {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("of-a-customer.sock");
     let listener = TcpListener::bind((Ipv4Addr::new(127, 77, 3, 9), 0)).expect("a listener");
@@ -35,12 +40,17 @@ fn play() {
             let client = Async::<TcpStream>::new(TcpStream::connect(address).expect("a peer"));
             let client = client.expect("a stream");
             let datagrams = Async::<UnixDatagram>::bind(&socket).expect("a socket");
-            let both = future::zip(client.readable(), datagrams.readable());
-            let _ = block_on(trace::task(EVIL, both));
+            let mut both = Box::pin(future::zip(client.readable(), datagrams.readable()));
+            let waits = future::poll_fn(move |cx| {
+                let polled = both.as_mut().poll(cx).map(drop);
+                WAITS.store(true, Ordering::Release);
+                polled
+            });
+            block_on(trace::task(EVIL, waits));
         })
         .expect("a thread");
     let (_accepted, _) = listener.accept().expect("the client");
-    while trace::waits().len() < 2 {
+    while !WAITS.load(Ordering::Acquire) {
         thread::yield_now();
     }
     wait();

@@ -9,5 +9,6 @@ mod util;
 mod crowd;
 mod files;
 mod hidden;
+mod memory;
 mod page;
 mod seen;

@@ -5,10 +5,9 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use serde_json::{json, Value as Json};
 
@@ -110,6 +109,27 @@ fn assert_timeline(timeline: &Json) {
 /// An example that hangs, until this is dropped.
 struct Hung(Child);
 
+impl Hung {
+    /// Two tasks that wait for each other. On a machine with much to do one may be through before the other begins, and
+    /// nothing hangs: it is begun anew then.
+    fn start(dir: &Path) -> Hung {
+        let examples = built(&["hangs"]);
+        let mut program = Command::new(examples.join("hangs"));
+        program.args(["--case", "two_locks", "--seconds", "100"]).current_dir(dir);
+        program.env("ASYNC_IO_TRACE", "rec").stdout(Stdio::piped());
+        for _ in 0..10 {
+            let mut hung = Hung(program.spawn().expect("it runs"));
+            let said = BufReader::new(hung.0.stdout.take().expect("a pipe"));
+            let hangs = said.lines().any(|line| line.is_ok_and(|line| line == "hung"));
+            assert!(hangs, "it ended and never said so");
+            if ticks(["explain", &hung.0.id().to_string()]).status.code() == Some(1) {
+                return hung;
+            }
+        }
+        panic!("it never hung");
+    }
+}
+
 impl Drop for Hung {
     fn drop(&mut self) {
         // It may have ended.
@@ -121,17 +141,9 @@ impl Drop for Hung {
 #[test]
 #[ignore = "needs Chromium and packages of PyPI: .ci/run viewer"]
 fn a_hang_is_seen_at_once() {
-    let examples = built(&["hangs"]);
     let dir = tempfile::tempdir().expect("a directory");
-    let mut program = Command::new(examples.join("hangs"));
-    program.args(["--case", "two_locks", "--seconds", "100"]).current_dir(dir.path());
-    let program = program.env("ASYNC_IO_TRACE", "rec").stdout(Stdio::null()).spawn();
-    let program = Hung(program.expect("it runs"));
-    let pid = program.0.id().to_string();
-    while ticks(["explain", &pid]).status.code() != Some(1) {
-        // It hangs as soon as both tasks have their first lock.
-        thread::sleep(Duration::from_millis(200));
-    }
+    let program = Hung::start(dir.path());
+    let pid = program.0.id();
     let mut tool = Command::new(env!("CARGO_BIN_EXE_ticks"));
     let recording = format!("rec/{pid}.ticks");
     tool.current_dir(dir.path()).args(["report", &recording, "-o", "hang.html"]);

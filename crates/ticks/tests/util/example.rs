@@ -6,7 +6,12 @@ use std::process::Command;
 
 /// Builds these examples, and returns the directory that they are in.
 pub fn built(names: &[&str]) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+    built_with("line-tables-only", names)
+}
+
+/// The same, with so much debug information.
+pub fn built_with(debug: &str, names: &[&str]) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("examples-{debug}"));
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--offline", "--target-dir"]).arg(&target);
     cargo.args(names.iter().flat_map(|name| ["--example", name]));
@@ -20,8 +25,8 @@ pub fn built(names: &[&str]) -> PathBuf {
             "release"
         }
     };
-    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
-    cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", debug);
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", debug);
     for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
         cargo.env_remove(flags);
     }

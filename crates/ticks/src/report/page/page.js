@@ -23,13 +23,13 @@ const time = (ns, row) => `${row.least ? '≥ ' : ''}${duration(ns)}`;
 const ago = (ns, row) => `${time(ns, row)} ago`;
 const yes = value => (value ? 'yes' : 'no');
 
-function table(id, thing, columns, details) {
+function table(id, thing, none, columns, details) {
   const { rows, left_out: leftOut } = page.tables[id];
-  return new Table({ section: id, thing, columns: [...ofProcess(), ...columns], rows, leftOut, details });
+  return new Table({ section: id, thing, none, columns: [...ofProcess(), ...columns], rows, leftOut, details });
 }
 
 function showTasks() {
-  return table('tasks', 'task', [
+  return table('tasks', 'task', 'No task is recorded.', [
     { name: 'Task', of: row => row.id, number: true, width: '5rem' },
     { name: 'Name', of: row => row.name, width: '17%' },
     { name: 'State', of: row => row.state, state: true, short: true, width: '7rem' },
@@ -50,7 +50,7 @@ const byCalls = row => (row.stack === null ? [] : [make('p', { class: 'wait', te
 function showWaits() {
   const { rows } = page.tables.waits;
   const has = name => rows.some(row => row[name] !== null);
-  table('waits', 'wait', [
+  table('waits', 'wait', 'Nobody waits for a source.', [
     { name: 'Fd', of: row => row.fd, number: true, width: '4rem' },
     { name: 'Kind', of: row => row.kind, short: true, width: '7rem' },
     { name: 'Address', of: row => row.address, width: '24%' },
@@ -70,7 +70,7 @@ function showWaits() {
 }
 
 function showTimers() {
-  table('timers', 'timer', [
+  table('timers', 'timer', 'Nobody waits for a timer.', [
     { name: 'Timer', of: row => row.timer, number: true, width: '5rem' },
     {
       name: 'Due', of: row => row.due_ns, number: true, width: '10rem',
@@ -93,7 +93,7 @@ function showTimers() {
 function showSources() {
   const { rows } = page.tables.sources;
   const hasUnasked = rows.some(row => row.unasked_ns !== null);
-  table('sources', 'source', [
+  table('sources', 'source', 'There is no source.', [
     { name: 'Fd', of: row => row.fd, number: true, width: '4rem' },
     { name: 'Kind', of: row => row.kind, short: true, width: '7rem' },
     { name: 'Local', of: row => row.local, width: '20%' },
@@ -111,7 +111,7 @@ function showSources() {
 }
 
 function showThreads() {
-  table('threads', 'thread', [
+  table('threads', 'thread', 'No thread has made a record.', [
     { name: 'Thread', of: row => row.thread, number: true, width: '6rem' },
     { name: 'Name', of: row => row.name, width: '40%' },
     { name: 'Records', of: row => row.records, show: count, number: true, width: '7rem' },

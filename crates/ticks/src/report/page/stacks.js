@@ -40,11 +40,12 @@ function callOf([name, line], kind) {
 }
 
 // What is waited for, and where it was spawned, each with its calls.
-function waitsOf({ waits, unknown, spawned }) {
+function waitsOf({ waits, more, unknown, spawned }) {
   const parts = [];
   for (const [what, stack] of waits) {
     parts.push(make('p', { class: 'wait' }, 'waits for ', make('strong', { text: what })), callsOf(stack));
   }
+  if (more !== null) parts.push(make('p', { class: 'wait', text: more }));
   if (unknown !== null) parts.push(make('p', { class: 'wait' }, waits.length === 0 && 'waits for ', make('strong', { text: unknown })));
   if (spawned !== null) parts.push(make('p', { class: 'wait', text: 'spawned in' }), callsOf(spawned));
   return parts;

@@ -14,8 +14,8 @@ const ROWS_PRINTED = 500;
 
 class Table {
   // `columns`: `{ name, of: row => value, show: (value, row) => text, number, mono, short, width }`.
-  // `details`: makes the elements that tell all of a row.
-  constructor({ section: id, thing, columns, rows, leftOut, details }) {
+  // `none` says that there are no rows; `details` makes the elements that tell all of a row.
+  constructor({ section: id, thing, none, columns, rows, leftOut, details }) {
     // A column that says nothing takes no room.
     const says = column => rows.some(row => this.text(column, row) !== '');
     Object.assign(this, { columns: columns.filter(says), rows, details, thing });
@@ -26,7 +26,7 @@ class Table {
     const { heading, content } = section(id);
     heading.append(make('span', { class: 'count', text: ` ${count(rows.length + leftOut)}` }));
     if (rows.length === 0) {
-      content.append(make('p', { class: 'empty', text: `There are no ${thing}s.` }));
+      content.append(make('p', { class: 'empty', text: none }));
       return;
     }
     this.build(id, heading, content);

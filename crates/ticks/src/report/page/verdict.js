@@ -13,18 +13,26 @@ function linked(text, tasks, ids) {
   return [...parts, text.slice(from)];
 }
 
+// The surest are first. So many are shown at once.
+const FINDINGS_SHOWN = 30;
+
 function showVerdict(tasks) {
   const { content } = section('verdict');
   const { findings, looked_for: lookedFor, cannot_tell: cannotTell } = page.verdict;
   const ids = new Set(page.tables.tasks.rows.map(row => row.id));
   const sentence = text => linked(text, tasks, ids);
-  for (const finding of findings) {
-    content.append(make('article', { class: `finding ${finding.sure}` },
-      make('p', { class: 'what' }, make('span', { class: 'sure', text: finding.sure }), ` · ${finding.kind.replaceAll('_', ' ')}`),
-      make('h3', {}, ...sentence(finding.sentence)),
-      finding.evidence.length > 0 && make('ul', {}, ...finding.evidence.map(text => make('li', {}, ...sentence(text)))),
-      ...finding.proof.map(text => make('code', { class: 'command', text })),
-      ...finding.advice.map(text => make('p', { class: 'advice', text: `→ ${text}` }))));
+  const article = finding => make('article', { class: `finding ${finding.sure}` },
+    make('p', { class: 'what' }, make('span', { class: 'sure', text: finding.sure }), ` · ${finding.kind.replaceAll('_', ' ')}`),
+    make('h3', {}, ...sentence(finding.sentence)),
+    finding.evidence.length > 0 && make('ul', {}, ...finding.evidence.map(text => make('li', {}, ...sentence(text)))),
+    ...finding.proof.map(text => make('code', { class: 'command', text })),
+    ...finding.advice.map(text => make('p', { class: 'advice', text: `→ ${text}` })));
+  content.append(...findings.slice(0, FINDINGS_SHOWN).map(article));
+  const rest = findings.slice(FINDINGS_SHOWN);
+  if (rest.length > 0) {
+    const text = `Show ${things(rest.length, 'more finding')}`;
+    const more = make('button', { type: 'button', text, onclick: () => more.replaceWith(...rest.map(article)) });
+    content.append(more);
   }
   if (findings.length === 0) {
     content.append(make('article', { class: 'finding well' },
