@@ -60,6 +60,7 @@ cases! {
     leak_timers: "each request leaves a timer behind",
     closed_fd: "a library closes the descriptor of a socket that is in use",
     replaced_fd: "another file takes the place of a socket's descriptor",
+    copied_fd: "a copy of a socket outlives it, and its events come for nobody",
     slow_poll: "a slow task asks poll_readable; with 2.6.0 it hangs",
 }
 

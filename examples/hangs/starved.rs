@@ -14,8 +14,8 @@ use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
 
 use crate::story::{executor, hangs_now, limit};
 
-/// As many that are not nice leave 0.2 % of a processor to one that is.
-const JOBS: usize = 8;
+/// As many that are not nice leave 0.5 % of a processor to one that is.
+const JOBS: usize = 3;
 const NICEST: i32 = 19;
 
 fn spin(length: Duration) {

@@ -2,19 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_io::{block_on, Timer};
-use async_lock::Mutex;
+use async_io::block_on;
+use async_lock::{Barrier, Mutex};
 
 use crate::story::{add_threads, executor, Last};
 
 static BOTH: Last = Last::of(2);
+static BANK: Barrier = Barrier::new(2);
 
 async fn transfer(from: Arc<Mutex<i64>>, to: Arc<Mutex<i64>>, amount: i64) {
     let mut from = from.lock().await;
-    // The bank is asked.
-    Timer::after(Duration::from_millis(50)).await;
+    // The bank takes two transfers at a time.
+    BANK.wait().await;
     BOTH.comes();
     let mut to = to.lock().await; // hangs here
     *from -= amount;

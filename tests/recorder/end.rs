@@ -101,7 +101,7 @@ fn a_recording_says_whether_its_program_left_in_order() {
     assert_eq!(found, expected.collect::<Vec<_>>());
 }
 
-/// On Windows it is the loader that says so. Wine's does not.
+/// On Windows the standard library's `exit` passes by the C library's handlers.
 #[test]
 fn a_recording_says_that_its_program_exited() {
     let test = "a_recording_says_that_its_program_exited";

@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// The one recording that is meant.
 fn open(path: &PathBuf) -> anyhow::Result<Input> {
-    let mut found = Inputs::open(std::slice::from_ref(path))?.all;
+    let mut found = Inputs::recorded(std::slice::from_ref(path))?.all;
     match (found.pop(), found.len()) {
         (Some(input), 0) => Ok(input),
         (_, more) => {

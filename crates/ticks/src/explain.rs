@@ -72,6 +72,7 @@ Examples:
 Exit codes: 0 nothing is wrong, or only possibly; 1 something is wrong, proven or likely; 2 not done.";
 
 /// What is said.
+#[derive(Default)]
 pub struct Answer {
     /// The surest first.
     findings: Vec<Finding>,
@@ -79,6 +80,8 @@ pub struct Answer {
     looked_for: Vec<&'static str>,
     /// What cannot be told.
     unclear: Vec<Unclear>,
+    /// What was not given, and so not looked at.
+    not_given: Vec<&'static str>,
 }
 
 /// What a rule cannot tell.
@@ -89,8 +92,7 @@ pub struct Unclear {
 
 impl Answer {
     fn of(facts: &Facts<'_>) -> anyhow::Result<Answer> {
-        let mut answer =
-            Answer { findings: Vec::new(), looked_for: Vec::new(), unclear: Vec::new() };
+        let mut answer = Answer::default();
         for rule in RULES {
             match rule.judge(facts)? {
                 Verdict::Nothing => answer.looked_for.push(rule.looks_for()),
@@ -99,6 +101,7 @@ impl Answer {
                     answer.looked_for.push(rule.looks_for());
                     answer.findings.extend(findings);
                 }
+                Verdict::NotGiven(what) => answer.not_given.push(what),
                 Verdict::CannotTell(why) => {
                     answer.unclear.push(Unclear { looks_for: rule.looks_for(), why });
                 }

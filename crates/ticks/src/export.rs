@@ -60,7 +60,7 @@ Examples:
 
 /// Exports.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Inputs { all: mut inputs, failed } = Inputs::open(&args.files)?;
+    let Inputs { all: mut inputs, failed } = Inputs::recorded(&args.files)?;
     if is_recording(&args.output) {
         bail!(
             "{}: is a recording, which is not written over; name another file",

@@ -328,6 +328,29 @@ impl Inputs {
         Inputs::with_cores(files_or_pids, &Cores::default())
     }
 
+    /// Those that have records: of a process's memory there is nothing to be told of what was before.
+    pub fn recorded(files_or_pids: &[PathBuf]) -> anyhow::Result<Inputs> {
+        let mut inputs = Inputs::open(files_or_pids)?;
+        let without = |input: &Input| {
+            let path = input.path.display();
+            format!(
+                "{path}: it has no records, as it was not recorded; who waits in it now says ticks who {path}. To \
+                 record, start it with ASYNC_IO_TRACE=DIR in its environment, or by `ticks record -- CMD`"
+            )
+        };
+        let mut missing: Vec<String> =
+            inputs.all.iter().filter(|input| input.snapshot.is_some()).map(without).collect();
+        inputs.all.retain(|input| input.snapshot.is_none());
+        inputs.failed |= !missing.is_empty();
+        if inputs.all.is_empty() {
+            if let Some(last) = missing.pop() {
+                bail!(last);
+            }
+        }
+        missing.iter().for_each(|text| say!("{text}"));
+        Ok(inputs)
+    }
+
     /// The same, with core dumps.
     pub fn with_cores(files_or_pids: &[PathBuf], cores: &Cores) -> anyhow::Result<Inputs> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());

@@ -113,7 +113,7 @@ fn write_seen(
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Inputs { all: mut inputs, failed } = match args.files.is_empty() {
         true => Inputs { all: Vec::new(), failed: false },
-        false => Inputs::open(&args.files)?,
+        false => Inputs::recorded(&args.files)?,
     };
     let clocks = hosts::align(&mut inputs, &args.evidence)?;
     clocks.notes.iter().for_each(|note| say!("{note}"));

@@ -81,7 +81,7 @@ struct Summary<'a> {
 
 /// Sums up.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let inputs = Inputs::open(&args.files)?;
+    let inputs = Inputs::recorded(&args.files)?;
     let options = Options { dirs: args.symbols.clone(), full_names: false };
     let (summaries, mut failed) = inputs.each(|input| Summary::of(input, &options));
     let mut out = BufWriter::new(anstream::stdout().lock());

@@ -258,9 +258,9 @@ fn who_may_not_look() {
     let output = ticks(["who", "1"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    let wanted = "ticks: process 1: /proc/1/maps: Permission denied (os error 13): ";
-    assert!(said.starts_with(wanted), "{said}");
-    assert_eq!(said.contains("or be root"), !rustix::process::geteuid().is_root(), "{said}");
+    assert!(said.starts_with("ticks: process 1: "), "{said}");
+    assert!(said.contains("/proc/1/maps: Permission denied (os error 13)"), "{said}");
+    assert_eq!(said.contains("sudo"), !rustix::process::geteuid().is_root(), "{said}");
 }
 
 /// What a damaged file still has is summed up, and that there was more is said.

@@ -223,9 +223,9 @@ fn a_process_that_does_not_record_is_told_why() {
     }
     let test = "a_process_that_does_not_record_is_told_why";
     let process = Process::start(test, "does not record", false);
-    let wanted =
-        "it does not record; start it with ASYNC_IO_TRACE=DIR in its environment, or by `ticks";
-    fails(&ticks(["who", &process.pid()]), wanted);
+    let wanted = "it has no records, as it was not recorded; who waits in it now says ticks who";
+    fails(&ticks(["show", &process.pid()]), wanted);
+    assert!(stdout(["who", &process.pid()]).contains("it is not recorded"));
     let process = Process::start(test, "records nothing", true);
     let wanted = format!(
         "it does not record, though it was started with ASYNC_IO_TRACE={}: it has not used async-io yet",

@@ -2,6 +2,7 @@
 
 mod util;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -187,4 +188,43 @@ fn a_damaged_log_is_read_as_far_as_it_goes() {
         let output = ticks(["show", path(&file)]);
         assert_eq!(output.status.code(), Some(0), "cut at {end}: {}", stderr(&output));
     }
+}
+
+/// A program that has run for weeks has had millions of connections, and its log, of a fork's kind, tells the end of none.
+/// What is kept of it is as much as there are descriptors: of each the source that it was watched for last.
+#[test]
+fn of_a_long_log_only_what_lives_is_kept() {
+    const CONNECTIONS: usize = 5_000;
+    const FDS: usize = 40;
+    let mut log = String::new();
+    for number in 0..CONNECTIONS {
+        let (fd, at) = (10 + number % FDS, 100_000 + number);
+        let mut line = |target: &str, line: u32, message: String| {
+            let head = format!("[2022-05-03T18:39:43.{at}Z TRACE {target} {line}  1]");
+            writeln!(log, "{head} {message}").expect("a String takes all");
+        };
+        let watched = format!("epoll_fd=5, fd={fd} event_fd=6");
+        let events = format!("{{ events: 4000201b u64: {number} }}");
+        line("polling::epoll", 256, format!("ctl:+ ADD {watched} {events}"));
+        line("polling::epoll", 260, format!("ctl:- ADD {watched} res=0"));
+        line(
+            "async_io::reactor",
+            475,
+            "Source::poll_ready:+ dir=0 tick=2 ticks=Some((2, 0))".into(),
+        );
+        line(
+            "async_io::reactor",
+            508,
+            "Source::poll_ready: dir=0 tick=2 ticks=Some((3, 2))".into(),
+        );
+        line("polling::epoll", 256, format!("ctl:+ MOD {watched} {events}"));
+        line("polling::epoll", 260, format!("ctl:- MOD {watched} res=0"));
+        line("async_io::reactor", 527, "Source::poll_ready:- dir=0 Poll::Pending at bottom".into());
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("long.log");
+    fs::write(&file, log).expect("written");
+    assert_eq!(stdout(["who", "--json", path(&file)]).lines().count(), FDS);
+    let polls = stdout(["show", "--kind", "PollEnd", path(&file)]);
+    assert_eq!(polls.lines().count(), CONNECTIONS);
 }

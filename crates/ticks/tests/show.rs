@@ -287,8 +287,7 @@ fn what_is_not_a_recording_is_refused() {
         fs::write(&sample.path, core).expect("writable");
         let output = ticks(["show", path(&sample.path)]);
         assert_eq!(output.status.code(), Some(2));
-        let wanted =
-            "4711.ticks: is not a recording, but a program or a core dump; the recording of";
+        let wanted = "4711.ticks: is an ELF file that is damaged at its beginning";
         assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
     }
     let output = ticks(["show", "/nonexistent/1.ticks"]);

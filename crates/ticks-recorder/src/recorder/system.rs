@@ -8,7 +8,8 @@
 //!   named without following links. `check_limit` says whether a file may be so long.
 //! - `fault` tells what an error of those means; `MAKE_DIR` is what a user types to make a directory.
 //! - `has_foreign_rights`, `host`, `boot_id`, `process_start`: whose process this is.
-//! - `at_end` has a function called when the process ends by itself.
+//! - `at_end` has a function called when the process ends by itself; `tell_end_of_thread` has each recording thread
+//!   take part in that, where the system wants it.
 
 #[cfg(unix)]
 mod unix;

@@ -8,7 +8,7 @@ use ticks_format::Direct;
 
 use super::current::{self, Recorder};
 use super::ring::{RingWriter, Rings};
-use super::stamp;
+use super::{stamp, system};
 use crate::thread::thread_number;
 
 thread_local! {
@@ -146,6 +146,7 @@ fn claim(recorder: &'static Recorder, writer: &RingWriter<'static>, time: u64) -
     };
     let (offset, len) = RingWriter::place(entry);
     writer.take_up(entry, recorder.map.words(offset, len));
+    system::tell_end_of_thread();
     let mark = thread_begin(tid, &name, time);
     writer.append(&mark, &mut |offset, len| recorder.map.reserve(offset, len));
     true

@@ -24,5 +24,6 @@ pub fn of(answer: &Answer) -> Json {
         "cannot_tell": unclear
             .map(|unclear| json!({ "looks_for": unclear.looks_for, "why": unclear.why }))
             .collect::<Json>(),
+        "not_looked_at": answer.not_given,
     })
 }

@@ -48,6 +48,8 @@ pub enum Verdict {
     Found(Vec<Finding>),
     /// That cannot be told: why, and what would let it.
     CannotTell(String),
+    /// It was not looked for, because what would show it was not given: what that is, and how to give it.
+    NotGiven(&'static str),
 }
 
 impl Verdict {

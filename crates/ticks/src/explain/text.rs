@@ -33,6 +33,9 @@ pub fn write(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
         for what in &answer.looked_for {
             item(out, "- ", what)?;
         }
+        for what in &answer.not_given {
+            item(out, "", &format!("not looked at: {what}"))?;
+        }
     }
     if !answer.unclear.is_empty() {
         writeln!(out, "cannot tell:")?;

@@ -75,6 +75,8 @@ struct Import {
     /// By thread: the descriptor that the next `ctl` is about.
     modifies: HashMap<u64, i64>,
     fds: HashMap<Key, i64>,
+    /// Which source each descriptor was watched for last.
+    keys: HashMap<i64, Key>,
     sources: BTreeMap<Key, Source>,
     waits: BTreeMap<WaiterId, Waits>,
 }
@@ -89,6 +91,7 @@ pub fn import(mut file: File) -> anyhow::Result<(File, Log)> {
         open: HashMap::new(),
         modifies: HashMap::new(),
         fds: HashMap::new(),
+        keys: HashMap::new(),
         sources: BTreeMap::new(),
         waits: BTreeMap::new(),
     };
@@ -182,6 +185,9 @@ impl Import {
             Message::CtlBegin { op, epoll_fd, fd, event_fd, flags, data } => {
                 let fd = fd.or_else(|| self.modifies.get(&caller).copied());
                 self.armed(fd, flags, data);
+                if op == Some(Op::Add) {
+                    self.replaces(fd, data);
+                }
                 self.names(tid, at, fd, data);
                 let (op, fd) = (op.unwrap_or(Op::Mod), fd.unwrap_or(-1));
                 self.record(tid, at, &CtlBegin { op, epoll_fd, fd, event_fd, flags, data }.into())?;
@@ -240,6 +246,31 @@ impl Import {
                 Ok(())
             }
             None => Ok(self.writer.push(tid, at, slots)?),
+        }
+    }
+
+    /// A descriptor that is watched anew has another source now. The forks' logs tell no other end of one, and a log
+    /// of any length must not fill the memory.
+    fn replaces(&mut self, fd: Option<i64>, data: u64) {
+        let (Some(fd), false) = (fd, data == NOTIFICATION) else { return };
+        if let Some(before) = self.keys.insert(fd, Key(data)).filter(|before| *before != Key(data))
+        {
+            if self.fds.get(&before) == Some(&fd) {
+                self.forget(before);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.fds.remove(&key);
+        self.sources.remove(&key);
+        for dir in [Direction::Read, Direction::Write] {
+            let first = WaiterId { key, dir, number: 0 };
+            let ids = self.waits.range(first..).map(|(id, _)| *id);
+            let ids: Vec<WaiterId> = ids.take_while(|id| id.key == key && id.dir == dir).collect();
+            for id in ids {
+                self.waits.remove(&id);
+            }
         }
     }
 
@@ -330,11 +361,7 @@ impl Import {
                     Source { key, registered: true, fd, kind, local, peer, inode, since: at };
                 self.sources.insert(key, source);
             }
-            Record::SourceDrop(gone) => {
-                self.fds.remove(&gone.key);
-                self.sources.remove(&gone.key);
-                self.waits.retain(|id, _| id.key != gone.key);
-            }
+            Record::SourceDrop(gone) => self.forget(gone.key),
             Record::SourceWaker(waker) if waker.change == WakerChange::Dropped => {
                 self.waits.remove(&waker.waiter_id());
             }

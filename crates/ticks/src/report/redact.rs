@@ -16,7 +16,7 @@ use crate::input::Input;
 const HOMES: [&str; 4] = ["/home/", "/Users/", "\\Users\\", "\\\\Users\\\\"];
 
 /// What the recording says of itself and of nobody. All else that it may say of its process is left out.
-const HARMLESS: [&str; 18] = [
+const HARMLESS: [&str; 17] = [
     "recording",
     "text log",
     "read from the memory of",
@@ -34,7 +34,6 @@ const HARMLESS: [&str; 18] = [
     "rings in use",
     "slots overwritten",
     "records without a ring",
-    "boot_id",
 ];
 
 /// Gives names.
@@ -42,9 +41,13 @@ const HARMLESS: [&str; 18] = [
 pub struct Redactor {
     hosts: HashMap<IpAddr, String>,
     /// Paths of Unix sockets, and directories: wherever they stand.
-    paths: BTreeMap<String, String>,
+    paths: HashMap<String, String>,
+    /// How long these are.
+    lengths: BTreeSet<usize>,
     /// Users and hosts: where they are a word.
     words: BTreeMap<String, String>,
+    sockets: usize,
+    machines: usize,
     users: usize,
 }
 
@@ -75,15 +78,22 @@ impl Redactor {
         if address.trim_start_matches(['-', '@']).is_empty() {
             return;
         }
-        let number = self.paths.values().filter(|name| name.starts_with("socket-")).count();
-        self.paths.entry(address.to_owned()).or_insert_with(|| format!("socket-{}", number + 1));
+        if !self.paths.contains_key(address) {
+            self.sockets += 1;
+            self.path(address, format!("socket-{}", self.sockets));
+        }
+    }
+
+    fn path(&mut self, path: &str, name: String) {
+        self.lengths.insert(path.len());
+        self.paths.insert(path.to_owned(), name);
     }
 
     fn host(&mut self, host: &str) {
-        let number = self.words.values().filter(|name| name.starts_with("machine-")).count();
+        self.machines += usize::from(!self.words.contains_key(host));
         for part in [Some(host), host.split_once('.').map(|(short, _)| short)] {
             if let Some(part) = part.filter(|part| !part.is_empty() && *part != "localhost") {
-                let name = || format!("machine-{}", number + 1);
+                let name = || format!("machine-{}", self.machines);
                 self.words.entry(part.to_owned()).or_insert_with(name);
             }
         }
@@ -96,7 +106,7 @@ impl Redactor {
             self.learn_users(home);
         } else if home != "/root" && home != "/nonexistent" {
             self.users += 1;
-            self.paths.insert(home.to_owned(), format!("/home/user-{}", self.users));
+            self.path(home, format!("/home/user-{}", self.users));
         }
     }
 
@@ -136,27 +146,26 @@ impl Redactor {
                 let end = name.find(|c: char| !is_of_name(c)).unwrap_or(name.len());
                 let name = &name[..end];
                 // What was given a name before, as in a page that is made of pages.
-                if !name.is_empty() && !name.starts_with("user-") && !self.words.contains_key(name)
-                {
-                    self.users += 1;
-                    self.words.insert(name.to_owned(), format!("user-{}", self.users));
+                if name.is_empty() || name.starts_with("user-") || self.words.contains_key(name) {
+                    continue;
+                }
+                let path = format!("{begin}{name}");
+                if self.paths.contains_key(&path) {
+                    continue;
+                }
+                self.users += 1;
+                let user = format!("user-{}", self.users);
+                match name.chars().count() {
+                    // Too short to be told from words that mean something else.
+                    0..3 => self.path(&path, format!("{begin}{user}")),
+                    _ => drop(self.words.insert(name.to_owned(), user)),
                 }
             }
         }
     }
 
     fn hide(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
-        // The longest first: one may begin with another.
-        let mut paths: Vec<_> = self.paths.iter().collect();
-        paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        for (path, name) in paths {
-            match path.len() {
-                // Too short to be looked for in the midst of others.
-                0..4 => text = replace_word(&text, path, name),
-                _ => text = text.replace(path.as_str(), name),
-            }
-        }
+        let mut text = self.hide_paths(text);
         let mut words: Vec<_> = self.words.iter().collect();
         words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         for (word, name) in words {
@@ -164,6 +173,44 @@ impl Redactor {
         }
         addresses::replace(&text, |address| self.host_of(address))
     }
+
+    /// Hides the paths that begin at a word or a separator, the longest that there is, and end there.
+    fn hide_paths(&self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        let mut before: Option<char> = None;
+        while let Some(c) = rest.chars().next() {
+            let begins = !is_part(before) || !is_part(Some(c));
+            let path = if begins { self.path_at(rest) } else { None };
+            let length = match path {
+                Some((length, name)) => {
+                    shown.push_str(name);
+                    length
+                }
+                None => {
+                    shown.push(c);
+                    c.len_utf8()
+                }
+            };
+            before = rest[..length].chars().next_back();
+            rest = &rest[length..];
+        }
+        shown
+    }
+
+    /// The longest path at the text's beginning, and its name.
+    fn path_at(&self, text: &str) -> Option<(usize, &str)> {
+        self.lengths.iter().rev().find_map(|length| {
+            let name = self.paths.get(text.get(..*length)?)?;
+            let ends = !is_part(text[*length..].chars().next());
+            ends.then_some((*length, name.as_str()))
+        })
+    }
+}
+
+/// Whether a word goes on with it.
+fn is_part(c: Option<char>) -> bool {
+    c.is_some_and(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// Leaves out what a recording says of its process and is not known to be harmless.
@@ -172,7 +219,7 @@ fn leave_out(process: &mut Json) {
     for pair in about {
         let name = pair[0].as_str().unwrap_or_default();
         let is_count = name.ends_with("of the table") || name.starts_with("stacks");
-        if name == "boot_id" || !HARMLESS.contains(&name) && !is_count {
+        if !HARMLESS.contains(&name) && !is_count {
             pair[1] = "(hidden)".into();
         }
     }
@@ -197,7 +244,6 @@ fn replace_word(text: &str, word: &str, name: &str) -> String {
     let mut from = 0;
     for (at, _) in text.match_indices(word) {
         let (before, after) = (&text[..at], &text[at + word.len()..]);
-        let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let is_word = !is_part(before.chars().next_back()) && !is_part(after.chars().next());
         let is_of_rust = before.ends_with("::") || after.starts_with("::");
         if is_word && !is_of_rust && at >= from {
@@ -220,7 +266,9 @@ mod tests {
     fn the_same_has_the_same_name_everywhere() {
         let mut redactor = Redactor::default();
         redactor.host("build7.example.org");
-        redactor.learn("/run/user/1000/bus");
+        for path in ["/run/user/1000/bus", "/run/user/1000/bus.2", "x.sock"] {
+            redactor.learn(path);
+        }
         let mut value = json!({
             "tables": { "processes": [{ "about": [
                 ["program", "/home/ada/shop/target/debug/shop"],
@@ -229,6 +277,8 @@ mod tests {
             ] }] },
             "names": ["ada's worker", "read 10.0.0.7:80", "canada build7::run"],
             "text": "ada@build7: [::ffff:10.0.0.7]:443 and 0.0.0.0:80, unix /run/user/1000/bus",
+            "paths": ["/run/user/1000/bus.2 → x.sock", "/run/user/1000/busy ax.sock", "unix:x.sock"],
+            "short": "/home/b/a.rs, and b is a letter; /home/bb/a.rs",
         });
         redactor.redact(&mut value);
         let about = &value["tables"]["processes"][0]["about"];
@@ -239,5 +289,9 @@ mod tests {
         assert_eq!(value["names"], expected);
         let expected = "user-1@machine-1: host-1:443 and 0.0.0.0:80, unix socket-1";
         assert_eq!(value["text"], expected);
+        let expected = ["socket-2 → socket-3", "/run/user/1000/busy ax.sock", "unix:socket-3"];
+        assert_eq!(value["paths"], json!(expected));
+        let expected = "/home/user-2/a.rs, and b is a letter; /home/user-3/a.rs";
+        assert_eq!(value["short"], expected);
     }
 }

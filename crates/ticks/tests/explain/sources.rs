@@ -101,6 +101,13 @@ fn a_descriptor_is_closed_or_replaced() {
             marks: HERE,
             says: "is /dev/null now",
         },
+        Case {
+            name: "copied_fd",
+            kind,
+            sure: [LIKELY, LIKELY],
+            marks: &[],
+            says: "events come for a source that is gone",
+        },
     ]);
 }
 

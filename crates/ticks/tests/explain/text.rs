@@ -32,6 +32,8 @@ fn a_finding() {
     let parts = ["\n  - ", "\n  $ ticks show ", "\n  → "];
     let places: Vec<Option<usize>> = parts.iter().map(|part| text.find(part)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
+    // Who has an answer is not told what else one could have looked at.
+    assert!(!text.contains("cannot tell") && !text.contains("strace -f -ttt"), "{text}");
 }
 
 #[test]
@@ -42,4 +44,5 @@ fn nothing_wrong() {
     fits(&text);
     assert!(text.starts_with("nothing wrong found\nlooked for:\n- "), "{text}");
     assert!(text.contains("\ncannot tell:\n- "), "{text}");
+    assert!(text.contains("\nnot looked at: system calls; "), "{text}");
 }

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::builds::{optimised, SUBJECT};
 use crate::debuggers::gdb;
 use crate::found::{subject_of_this_build, Found, Known};
-use crate::start::{own_path, shop, Program};
+use crate::start::{own_path, shop, shop_path, Program};
+use crate::util::example::built_with;
 use crate::util::{path, stderr, stdout, ticks};
 
 /// A core dump in a directory of its own.
@@ -120,6 +121,54 @@ fn packed_as_it_is_kept() {
         assert!(!said.is_empty(), "{name} is cut off, and nothing is said of it");
         assert!(!said.contains("panicked"), "{said}");
     }
+}
+
+/// A service that was recorded has died. Its recording has more than its memory: it is read instead, and that is said.
+#[test]
+fn the_recording_is_read_if_it_is_still_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recordings = tempfile::tempdir().expect("a directory");
+    let mut program = Command::new(shop_path());
+    // `Program::start` takes the setting away.
+    let mut with_recorder = Command::new("env");
+    with_recorder.arg(format!("ASYNC_IO_TRACE={}", path(recordings.path())));
+    with_recorder.arg(program.get_program()).current_dir(dir.path());
+    program = with_recorder;
+    let mut program = Program::start(&mut program, "has one item left");
+    let pid = program.pid();
+    // It dies while it hangs, and not before.
+    while !stdout(["who", &pid]).contains("Mutex::lock (async-lock)") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let Some(dump) = Dump::of_kernel(&mut program, dir, "0x33") else { return };
+    let recording = recordings.path().join(format!("{pid}.ticks"));
+    let output = ticks(["who", "--core", path(&dump.path)]);
+    assert!(stderr(&output).contains(&format!("its recording {} is read", path(&recording))));
+    let shown = String::from_utf8(output.stdout).expect("text");
+    assert!(shown.contains("Mutex::lock (async-lock)") && shown.contains("SINCE"), "{shown}");
+    // It may lie beside the dump, as when both were copied from another machine.
+    fs::rename(&recording, dump.path.with_file_name(format!("{pid}.ticks"))).expect("one system");
+    let output = ticks(["who", "--core", path(&dump.path)]);
+    assert!(stderr(&output).contains("its recording"), "{}", stderr(&output));
+    fs::remove_file(dump.path.with_file_name(format!("{pid}.ticks"))).expect("it is there");
+    let shown = stdout(["who", "--core", path(&dump.path)]);
+    assert!(shown.contains("it is not recorded, and this is read from its memory"), "{shown}");
+}
+
+/// `ticks explain` says of a dump what can be told without knowing since when.
+#[test]
+fn it_is_explained() {
+    let examples = built_with("full", &["hangs", "healthy", "last_item"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(examples.join("hangs"));
+    command.args(["--case", "two_locks", "--seconds", "100"]).current_dir(dir.path());
+    let mut program = Program::start(&mut command, "hung");
+    let Some(dump) = Dump::of_kernel(&mut program, dir, "0x33") else { return };
+    let output = ticks(["explain", "--core", path(&dump.path)]);
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(said.starts_with("proven (deadlock)\n"), "{said}");
+    assert!(said.contains("examples/hangs/two_locks.rs:"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 /// `coredump_filter` may leave out all that has a file, also the beginnings of these files.

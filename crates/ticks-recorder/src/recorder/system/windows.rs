@@ -5,7 +5,7 @@
 //! on NTFS, ReFS and FAT, so that a full disk is an error before anything is stored. A directory whose
 //! files are compressed is an exception: there a store to a full disk ends the process.
 //!
-//! This file may contain `unsafe`: the system's calls, the mapping, and a function that the loader calls.
+//! This file may contain `unsafe`: the system's calls, the mapping, and two functions that the system calls.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +28,9 @@ use windows_sys::Win32::System::Memory::{
     CreateFileMappingW, MapViewOfFile, FILE_MAP_READ, FILE_MAP_WRITE, PAGE_READWRITE,
 };
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessTimes};
+use windows_sys::Win32::System::Threading::{
+    FlsAlloc, FlsFree, FlsSetValue, GetCurrentProcess, GetProcessTimes, FLS_OUT_OF_INDEXES,
+};
 
 use super::Fault;
 
@@ -171,21 +173,42 @@ pub(crate) fn process_start() -> u64 {
     }
 }
 
+/// What is called at the end.
+struct Ending {
+    call: extern "C" fn(),
+    /// The fiber-local value whose callback tells the end. [`FLS_OUT_OF_INDEXES`]: the system has none left.
+    told_by: u32,
+}
+
 /// Set once, by [`at_end`].
-static ENDING: OnceLock<extern "C" fn()> = OnceLock::new();
+static ENDING: OnceLock<Ending> = OnceLock::new();
 
 /// Has `ending` called when the process ends by `exit` or by returning from `main`. It must neither panic
 /// nor use thread-locals. If a library that contains it is unloaded, the system calls it then.
 ///
-/// The C library's `atexit` misses an `exit` of the standard library, which asks the system to end the process. The
-/// system's loader does tell each module, by the functions that are listed in its section `.CRT`. Wine's tells
-/// libraries only. So both are asked, and `ending` may be called twice.
+/// Three are asked, and `ending` may be called by each. The C library's `atexit` misses an `exit` of the standard
+/// library, which asks the system to end the process. The system's loader does tell each module, by the functions
+/// that are listed in its section `.CRT`. Wine's tells libraries only; but both call the callback of a fiber-local
+/// value that the exiting thread has, see [`tell_end_of_thread`].
 pub(crate) fn at_end(ending: extern "C" fn()) {
     // SAFETY: it is a static. The linker keeps what is read.
     unsafe { ptr::read_volatile(&LISTED) };
-    let _ = ENDING.set(ending);
+    // SAFETY: `thread_ends` lives as long as this code is loaded: `loader_calls` frees the value before.
+    let told_by = unsafe { FlsAlloc(Some(thread_ends)) };
+    let _ = ENDING.set(Ending { call: ending, told_by });
     // SAFETY: `ending` lives as long as this code is loaded.
     let _ = unsafe { atexit(ending) };
+}
+
+/// Has the end told too if it is this thread that calls `exit`.
+pub(crate) fn tell_end_of_thread() {
+    let Some(&Ending { told_by, .. }) = ENDING.get() else { return };
+    if told_by != FLS_OUT_OF_INDEXES {
+        // Any value but null, for which nothing is called.
+        let value = ptr::from_ref(&ENDING).cast();
+        // SAFETY: the index is one that was allocated, and nobody follows the value.
+        let _ = unsafe { FlsSetValue(told_by, value) };
+    }
 }
 
 extern "C" {
@@ -193,16 +216,38 @@ extern "C" {
     fn atexit(ending: extern "C" fn()) -> c_int;
 }
 
+#[link(name = "ntdll")]
+extern "system" {
+    /// Whether the process is ending: no other thread runs any more.
+    fn RtlDllShutdownInProgress() -> u8;
+}
+
+/// The system calls it when a thread ends, and at the end of the process on the thread that ends it.
+unsafe extern "system" fn thread_ends(_: *const c_void) {
+    // SAFETY: it takes nothing and always succeeds.
+    if unsafe { RtlDllShutdownInProgress() } != 0 {
+        if let Some(ending) = ENDING.get() {
+            (ending.call)();
+        }
+    }
+}
+
 #[used]
 #[link_section = ".CRT$XLB"]
 static LISTED: unsafe extern "system" fn(*mut c_void, u32, *mut c_void) = loader_calls;
 
-/// The loader calls it at the begin and at the end of the process and of each thread.
-unsafe extern "system" fn loader_calls(_: *mut c_void, reason: u32, _: *mut c_void) {
+/// The loader calls it at the begin and at the end of the process and of each thread, and before it unloads a
+/// library: then `reserved` is null, and other threads go on.
+unsafe extern "system" fn loader_calls(_: *mut c_void, reason: u32, reserved: *mut c_void) {
     const PROCESS_ENDS: u32 = 0;
-    if reason == PROCESS_ENDS {
-        if let Some(ending) = ENDING.get() {
-            ending();
-        }
+    if reason != PROCESS_ENDS {
+        return;
+    }
+    let Some(ending) = ENDING.get() else { return };
+    (ending.call)();
+    if reserved.is_null() && ending.told_by != FLS_OUT_OF_INDEXES {
+        // SAFETY: the index is one that was allocated. A thread that begins to record now runs in code that is about
+        // to be unloaded, which whoever unloads it has to rule out.
+        let _ = unsafe { FlsFree(ending.told_by) };
     }
 }

@@ -16,6 +16,9 @@ use crate::merge::Moment;
 /// How many refusals of the poller are kept in full.
 const REFUSALS_MAX: usize = 64;
 
+/// Of how many sources that are gone the events are counted.
+const STALE_MAX: usize = 1 << 12;
+
 /// How many directions that a task asks in one poll are kept.
 const ASKED_MAX: usize = 8;
 
@@ -36,8 +39,8 @@ pub struct Walk {
     pub delays: Delays,
     /// What the poller's kernel refused.
     pub refusals: Vec<Refusal>,
-    /// Events that came for sources which were gone: how many, and when the last came.
-    pub stale: HashMap<Key, (u64, u64)>,
+    /// Events that came for sources which were gone.
+    pub stale: HashMap<Key, Stale>,
     /// Whether older records were overwritten, or some cannot be read.
     pub is_partial: bool,
     /// By thread: the tasks that it polls, the innermost last.
@@ -54,6 +57,17 @@ struct Poll {
     by_timer: bool,
     set_timer: bool,
     asked: Vec<(Key, Direction)>,
+}
+
+/// The events that came for a source that was gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// How many.
+    pub count: u64,
+    /// When the first came.
+    pub first_ns: u64,
+    /// When the last came.
+    pub last_ns: u64,
 }
 
 /// A change of what is watched that the kernel refused.
@@ -103,10 +117,7 @@ impl Walk {
                 let errno = i32::try_from(-end.res).unwrap_or(0);
                 self.refusals.push(Refusal { utc_ns: at_ns, op: end.op, fd: end.fd, errno });
             }
-            Record::ReactStale(stale) => {
-                let (count, last_ns) = self.stale.entry(stale.key).or_default();
-                (*count, *last_ns) = (*count + 1, at_ns);
-            }
+            Record::ReactStale(stale) => self.stale(stale.key, at_ns),
             _ => {}
         }
         let task = self.running.get(&tid).and_then(|tasks| tasks.last()).copied();
@@ -128,5 +139,13 @@ impl Walk {
         self.sources.add(record, task, asked);
         self.tasks.add(record, at_ns, tid);
         self.delays.add(record, at_ns);
+    }
+
+    fn stale(&mut self, key: Key, at_ns: u64) {
+        if let Some(stale) = self.stale.get_mut(&key) {
+            (stale.count, stale.last_ns) = (stale.count + 1, at_ns);
+        } else if self.stale.len() < STALE_MAX {
+            self.stale.insert(key, Stale { count: 1, first_ns: at_ns, last_ns: at_ns });
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! A descriptor that somebody closed or replaced while its socket is in use.
 
-use ticks_format::Source;
+use std::collections::BTreeMap;
+
+use ticks_format::{Op, Source};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::live::{descriptor, Descriptor};
+use crate::explain::facts::walk::{Refusal, Stale};
 use crate::explain::facts::{Facts, Process};
 use crate::explain::finding::{Finding, Sure};
 use crate::units;
@@ -13,6 +16,16 @@ pub struct Replaced;
 /// The kernel's numbers for a descriptor that is not open, and for one that is not watched.
 const EBADF: i32 = 9;
 const ENOENT: i32 = 2;
+/// And for one that is watched already.
+const EEXIST: i32 = 17;
+
+/// As many events for a source that is gone are more than those that were under way.
+const STALE_MIN: u64 = 5;
+
+/// Of how many descriptors is told.
+const TOLD_MAX: usize = 8;
+
+const CLOSES: &str = "look for code that closes numbers: close, dup2, from_raw_fd, a library of C";
 
 impl Rule for Replaced {
     fn kind(&self) -> &'static str {
@@ -29,7 +42,11 @@ impl Rule for Replaced {
             if process.is_live() {
                 findings.extend(self.live(process)?);
             }
-            findings.extend(self.refused(process));
+            match self.stale(process) {
+                // What was refused is part of it.
+                Some(finding) => findings.push(finding),
+                None => findings.extend(self.refused(process)),
+            }
         }
         let ended = facts.processes.iter().any(|process| !process.is_live());
         if findings.is_empty() && ended {
@@ -96,32 +113,83 @@ impl Replaced {
             .shows(format!("it was socket:[{}] when the reactor began to watch it", source.inode))
             .proof(format!("ls -l /proc/{pid}/fd/{fd}"))
             .proof(process.show(&format!("--fd {fd}")))
-            .advice("look for code that closes numbers: close, dup2, from_raw_fd, a library of C")
+            .advice(CLOSES)
             .advice(format!("see who does it: strace -f -k -e trace=close,dup2,dup3 -p {pid}"))
     }
 
-    /// What the kernel said to the reactor.
-    fn refused(&self, process: &Process<'_>) -> Option<Finding> {
-        let mut refusals = process.walk.refusals.iter();
-        let first = refusals.find(|it| matches!(it.errno, EBADF | ENOENT))?;
-        let count = process.walk.refusals.iter().filter(|it| it.fd == first.fd).count() as u64;
-        let sentence = format!(
-            "the kernel does not know fd {} any more, which the reactor watches: somebody closed it or replaced it",
-            first.fd
+    /// What the kernel said to the reactor, of each descriptor.
+    fn refused(&self, process: &Process<'_>) -> Vec<Finding> {
+        let mut by_fd: BTreeMap<i64, Vec<&Refusal>> = BTreeMap::new();
+        let refusals = process.walk.refusals.iter();
+        for refusal in refusals.filter(|it| matches!(it.errno, EBADF | ENOENT | EEXIST)) {
+            by_fd.entry(refusal.fd).or_default().push(refusal);
+        }
+        let finding = |(fd, refusals): (&i64, &Vec<&Refusal>)| {
+            let first = refusals.first()?;
+            let what = match first.errno {
+                EEXIST => format!("fd {fd} was to be watched, and the kernel watches it already: it has two owners, or had another before"),
+                _ => format!("the kernel does not know fd {fd} any more, which the reactor watches: somebody closed it or replaced it"),
+            };
+            let refused = format!(
+                "{} × epoll_ctl {} refused with {}, the first at {}",
+                units::count(refusals.len() as u64),
+                first.op.name(),
+                error_name(first.errno),
+                units::time(first.utc_ns)
+            );
+            let finding = Finding::new(self.kind(), Sure::Likely, what).shows(refused);
+            Some(finding.proof(process.show(&format!("--fd {fd}"))).advice(CLOSES))
+        };
+        by_fd.iter().take(TOLD_MAX).filter_map(finding).collect()
+    }
+
+    /// Events that come on and on for a source that is gone. One may be under way when its source goes.
+    fn stale(&self, process: &Process<'_>) -> Option<Finding> {
+        let stale = process.walk.stale.values().filter(|stale| stale.count >= STALE_MIN);
+        let (mut sources, mut worst) = (0, None::<&Stale>);
+        for stale in stale {
+            sources += 1;
+            worst = worst.into_iter().chain([stale]).max_by_key(|stale| stale.count);
+        }
+        let worst = worst?;
+        let what = format!(
+            "events come for a source that is gone: a copy of its descriptor keeps it watched, and was not taken out of \
+             the poller with it ({} of {})",
+            units::things(sources, "source"),
+            process.input.process_name()
         );
+        let span_ns = worst.last_ns.saturating_sub(worst.first_ns);
+        let mut finding = Finding::new(self.kind(), Sure::Likely, what).shows(format!(
+            "{} events in {} for the one with the most, the last at {}; each wakes a thread for nothing",
+            units::count(worst.count),
+            units::duration(span_ns),
+            units::time(worst.last_ns)
+        ));
+        if let Some(refusal) = process.walk.refusals.iter().find(|it| it.op == Op::Del) {
+            finding = finding.shows(format!(
+                "fd {} was to be taken out of the poller at {}, and was refused with {}",
+                refusal.fd,
+                units::time(refusal.utc_ns),
+                error_name(refusal.errno)
+            ));
+        }
         Some(
-            Finding::new(self.kind(), Sure::Likely, sentence)
-                .shows(format!(
-                    "{} × epoll_ctl {} refused with error {}, the first at {}",
-                    units::count(count),
-                    first.op.name(),
-                    first.errno,
-                    units::time(first.utc_ns)
-                ))
-                .proof(process.show(&format!("--fd {}", first.fd)))
+            finding
+                .proof(process.show("--kind ReactStale"))
                 .advice(
-                    "look for code that closes numbers: close, dup2, from_raw_fd, a library of C",
-                ),
+                    "look for copies of sockets: dup, try_clone, children that inherit descriptors",
+                )
+                .advice(CLOSES),
         )
+    }
+}
+
+/// By the kernel's names, as far as one is met here.
+fn error_name(errno: i32) -> String {
+    match errno {
+        EBADF => "EBADF".into(),
+        ENOENT => "ENOENT".into(),
+        EEXIST => "EEXIST".into(),
+        other => format!("error {other}"),
     }
 }

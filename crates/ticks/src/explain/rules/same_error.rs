@@ -19,8 +19,9 @@ impl Rule for SameError {
 
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
         if !facts.outside.has_strace {
-            let why = "the recording has no system calls; give what strace -f -ttt -T -yy wrote with --strace";
-            return Ok(Verdict::CannotTell(why.into()));
+            return Ok(Verdict::NotGiven(
+                "system calls; give what strace -f -ttt -T -yy wrote with --strace",
+            ));
         }
         let runs = facts.outside.refusals.runs.iter();
         Ok(Verdict::of(runs.map(|run| self.of(facts, run)).collect()))

@@ -18,7 +18,7 @@ const FINDINGS_SHOWN = 30;
 
 function showVerdict(tasks) {
   const { content } = section('verdict');
-  const { findings, looked_for: lookedFor, cannot_tell: cannotTell } = page.verdict;
+  const { findings, looked_for: lookedFor, cannot_tell: cannotTell, not_looked_at: notLookedAt } = page.verdict;
   const ids = new Set(page.tables.tasks.rows.map(row => row.id));
   const sentence = text => linked(text, tasks, ids);
   const article = finding => make('article', { class: `finding ${finding.sure}` },
@@ -47,5 +47,6 @@ function showVerdict(tasks) {
   content.append(...[
     list('What was looked for', lookedFor),
     list('What cannot be told', cannotTell.map(unclear => `${unclear.looks_for}: ${unclear.why}`)),
+    list('What was not looked at', notLookedAt),
   ].filter(Boolean));
 }

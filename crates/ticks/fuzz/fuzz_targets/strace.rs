@@ -1,0 +1,7 @@
+//! No listing of strace makes the tool panic or read for ever. Its corpus is the listings that the tests read.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| ticks::fuzz::strace(data));
