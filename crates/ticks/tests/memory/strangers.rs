@@ -52,7 +52,7 @@ fn async_io_of_crates_io_is_named() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples/upstream");
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../repro/programs/Cargo.toml");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--offline", "--bin", "accept_upstream", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--bin", "accept_upstream", "--target-dir"]);
     cargo.arg(&target).arg("--manifest-path").arg(&manifest);
     cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("RUSTFLAGS");
     assert!(cargo.status().expect("cargo runs").success());
