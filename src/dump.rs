@@ -63,16 +63,16 @@ pub(crate) fn start() {
     // Counted from here: a signal may come before the thread begins.
     let watcher = Watcher::new(settings);
     let builder = thread::Builder::new().name("async-io-dump".to_owned());
-    if let Err(error) = builder.spawn(move || watch(watcher)) {
+    let spawned = builder.spawn(move || watch(watcher));
+    if let Err(error) = &spawned {
         say(format_args!(
             "cannot start the thread that prints who waits ({error}): ASYNC_IO_DUMP_SIGNAL and \
              ASYNC_IO_DUMP_EVERY have no effect; raise the limit on threads (ulimit -u)"
         ));
-        return;
     }
     // Last: from here on the signal finds somebody who answers.
     #[cfg(unix)]
-    if let Some(signal) = settings.signal {
+    if let (Ok(_), Some(signal)) = (spawned, settings.signal) {
         signal::listen(signal);
     }
 }
