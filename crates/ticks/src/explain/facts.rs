@@ -106,6 +106,7 @@ impl<'a> Facts<'a> {
 impl<'a> Process<'a> {
     fn of(input: &'a Input, options: &Options) -> anyhow::Result<Process<'a>> {
         let mut walk = Walk::default();
+        walk.read_ns = units::now_ns();
         let mut merge = Merge::new(std::slice::from_ref(input))?;
         let mut progress = Progress::new(merge.slots(), "reading");
         while let Some(moment) = merge.advance()? {

@@ -25,6 +25,8 @@ const ASKED_MAX: usize = 8;
 /// What the records say.
 #[derive(Default)]
 pub struct Walk {
+    /// When its reading began: what has come since is not in it. 0: nothing was read.
+    pub read_ns: u64,
     /// Of each source that lives, and direction.
     pub directions: Directions,
     /// Where sources were made.

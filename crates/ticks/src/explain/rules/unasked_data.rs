@@ -111,7 +111,10 @@ impl UnaskedData {
         unread: Option<u64>,
     ) -> anyhow::Result<Option<Finding>> {
         let Some(since_ns) = direction.unasked_since_ns else { return Ok(None) };
-        if unread == Some(0) || !process.is_old(since_ns, LONG_NS) {
+        // A busy program's records take a while to read, and nobody knows what was asked meanwhile.
+        let known_ns = process.walk.read_ns.saturating_sub(since_ns);
+        let is_known = !process.is_live() || known_ns >= LONG_NS;
+        if unread == Some(0) || !process.is_old(since_ns, LONG_NS) || !is_known {
             return Ok(None);
         }
         let last = direction.last_poll;
