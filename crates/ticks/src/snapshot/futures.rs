@@ -58,9 +58,9 @@ impl<'a> Futures<'a> {
     }
 
     /// Where a spawned task waits.
-    pub fn of_task(&self, executors: &Executors, task: u64) -> Option<Vec<Leaf>> {
+    pub fn of_task(&self, executors: &Executors, task: u64, name: &str) -> Option<Vec<Leaf>> {
         let table = executors.table();
-        let (of, end) = self.task_type(table, task)?;
+        let (of, end) = self.task_type(table, task, name)?;
         let shape = self.modules[of.module].info.shape(of.of);
         let future = task + end.next_multiple_of(shape.alignment().max(8));
         Some(self.walk(of, future))
@@ -71,6 +71,8 @@ impl<'a> Futures<'a> {
         let (module, function) = self.function(thread.drops)?;
         let info = &self.modules[module].info;
         let (_, of) = info.type_arguments(function).into_iter().next()?;
+        let is_own = |name: &String| is_named(info.shape(of).path(), name);
+        thread.name.as_ref().is_none_or(is_own).then_some(())?;
         Some(self.walk(Typed { module, of }, thread.future))
     }
 
@@ -78,19 +80,23 @@ impl<'a> Futures<'a> {
     ///
     /// A task begins with the address of async-task's table of functions, which are compiled for the future's type,
     /// and its state.
-    fn task_type(&self, table: &Table, task: u64) -> Option<(Typed, u64)> {
+    fn task_type(&self, table: &Table, task: u64, name: &str) -> Option<(Typed, u64)> {
         const FUNCTIONS_MAX: u64 = 12;
         let state = table.get(word::TASK_STATE);
         let functions = self.memory.u64(task + (8 ^ state)).ok()?;
-        (0..FUNCTIONS_MAX).find_map(|index| {
+        let candidates = (0..FUNCTIONS_MAX).filter_map(|index| {
             let (module, function) = self.function(self.memory.u64(functions + index * 8).ok()?)?;
             let arguments: HashMap<String, Id> =
                 self.modules[module].info.type_arguments(function).into_iter().collect();
             // `RawTask<F, T, S, M>`: the future, its output, the schedule function, metadata.
             let is_of_task = ["F", "T", "S", "M"].iter().all(|name| arguments.contains_key(*name));
             let of = *arguments.get("F").filter(|_| is_of_task)?;
-            Some((Typed { module, of }, table.get(word::TASK_END)))
-        })
+            Some(Typed { module, of })
+        });
+        // The compiler may have made one function of several that do the same for different types. The task knows
+        // its own.
+        let mut own = candidates.filter(|typed| is_named(self.shape(*typed).path(), name));
+        own.next().map(|typed| (typed, table.get(word::TASK_END)))
     }
 
     /// The function at an address of the memory.
@@ -156,6 +162,19 @@ impl<'a> Futures<'a> {
     }
 }
 
+/// Whether a type of the debug information is, or holds, the one that the compiler names so:
+/// `shop::Shop::buy<u8>::{{closure}}` is `shop::{impl#0}::buy::{async_fn_env#0}<u8>` there.
+fn is_named(path: &str, name: &str) -> bool {
+    let end = ["<", "::{{"].iter().filter_map(|end| name.find(end)).min();
+    let base = &name[..end.unwrap_or(name.len())];
+    let (Some(of_crate), Some(last)) = (base.split("::").next(), base.rsplit("::").next()) else {
+        return false;
+    };
+    let is_method =
+        || path.contains(&format!("{of_crate}::")) && path.contains(&format!("::{last}::{{"));
+    path.contains(base) || is_method()
+}
+
 fn word_of(bytes: &[u8]) -> u64 {
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }
@@ -170,4 +189,30 @@ pub fn told(leaf: &Leaf, program: &str) -> Told {
 /// A field by its name.
 fn field<'s>(fields: &'s [Field], name: &str) -> Option<&'s Field> {
     fields.iter().find(|field| field.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_told_by_its_other_name() {
+        let live =
+            |of: &str| format!("async_executor::live::Live<async_executor::state::State, {of}>");
+        for (path, name, expected) in [
+            ("shop::buy::{async_fn_env#0}", "shop::buy::{{closure}}", true),
+            ("shop::buy::{async_fn_env#0}<u8>", "shop::buy<u8>::{{closure}}", true),
+            ("shop::{impl#3}::buy::{async_fn_env#0}", "shop::Shop::buy::{{closure}}", true),
+            (
+                "shop::buy::{closure#1}::{async_block_env#0}",
+                "shop::buy::{{closure}}::{{closure}}",
+                true,
+            ),
+            ("shop::Download", "shop::Download", true),
+            ("shop::sell::{async_fn_env#0}", "shop::buy::{{closure}}", false),
+            ("bank::buy::{async_fn_env#0}", "shop::Shop::buy::{{closure}}", false),
+        ] {
+            assert_eq!(is_named(&live(path), name), expected, "{path} {name}");
+        }
+    }
 }

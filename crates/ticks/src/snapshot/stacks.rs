@@ -46,7 +46,9 @@ pub fn leaves(futures: &Futures<'_>, look: &Look) -> Leaves {
         let thread = look.reactor.threads.iter().find(|thread| thread.waker == task.waker);
         let found = match thread {
             Some(thread) => futures.of_thread(thread),
-            None => look.executors.iter().find_map(|it| futures.of_task(it, task.waker)),
+            None => {
+                look.executors.iter().find_map(|it| futures.of_task(it, task.waker, &named.name))
+            }
         };
         leaves.extend(found.map(|found| (task.waker, found)));
     }
