@@ -71,8 +71,6 @@ impl<'a> Futures<'a> {
         let (module, function) = self.function(thread.drops)?;
         let info = &self.modules[module].info;
         let (_, of) = info.type_arguments(function).into_iter().next()?;
-        let is_own = |name: &String| is_named(info.shape(of).path(), name);
-        thread.name.as_ref().is_none_or(is_own).then_some(())?;
         Some(self.walk(Typed { module, of }, thread.future))
     }
 
