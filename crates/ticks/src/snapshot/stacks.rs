@@ -5,10 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use object::ReadCache;
-use ticks_format::{Asked, Awaited, TaskKind, TaskState};
+use ticks_format::{Asked, Awaited, Key, TaskKind, TaskState};
 
 use super::futures::{told, Futures, Leaf};
-use super::{Look, Reactor};
+use super::Look;
 use crate::debug_info::Sections;
 use crate::memory::Memory;
 use crate::symbols::{Call, Told};
@@ -63,7 +63,8 @@ pub fn add(
     leaves: Leaves,
     program: &str,
 ) -> Vec<Told> {
-    let mut adding = Adding { futures, program, stacks: Vec::new() };
+    let waited = Waited::of(look);
+    let mut adding = Adding { futures, program, waited, stacks: Vec::new() };
     for place in 0..look.tasks.tasks.len() {
         let waker = look.tasks.tasks[place].task.waker;
         let Some(leaves) = leaves.get(&waker) else { continue };
@@ -75,9 +76,46 @@ pub fn add(
     adding.stacks
 }
 
+/// What is waited for, by the words by which a future is told to have it: places among the waits.
+struct Waited {
+    /// By a source's address, or that of what is shared of it.
+    sources: HashMap<u64, Vec<usize>>,
+    /// By a timer's number.
+    timers: HashMap<u64, usize>,
+}
+
+impl Waited {
+    fn of(look: &Look) -> Waited {
+        let mut by_key: HashMap<Key, Vec<usize>> = HashMap::new();
+        let mut timers = HashMap::new();
+        for (at, waiter) in look.tasks.waiters.iter().enumerate() {
+            match waiter.awaited {
+                Awaited::Source { key, .. } => by_key.entry(key).or_default().push(at),
+                Awaited::Timer { id, .. } => {
+                    timers.insert(id, at);
+                }
+            }
+        }
+        let mut sources = HashMap::new();
+        for source in &look.reactor.sources {
+            let Some(waits) = by_key.get(&source.key) else { continue };
+            sources.extend(source.addresses.map(|address| (address, waits.clone())));
+        }
+        Waited { sources, timers }
+    }
+
+    /// The waits for what these words name.
+    fn among<'w>(&'w self, words: &'w [u64], is_timer: bool) -> impl Iterator<Item = usize> + 'w {
+        let timers = words.iter().filter(move |_| is_timer).filter_map(|id| self.timers.get(id));
+        let sources = words.iter().filter_map(|word| self.sources.get(word)).flatten();
+        timers.chain(sources).copied()
+    }
+}
+
 struct Adding<'s, 'a> {
     futures: &'s Futures<'a>,
     program: &'s str,
+    waited: Waited,
     stacks: Vec<Told>,
 }
 
@@ -89,22 +127,25 @@ impl Adding<'_, '_> {
 
     /// What is waited for is the reactor's, or somebody else's.
     fn leaf(&mut self, look: &mut Look, place: usize, leaf: &Leaf) {
-        let id = look.tasks.tasks[place].task.id;
-        let free = |(_, waiter): &(usize, &ticks_format::Waiter)| waiter.stack == 0;
-        let mut found = None;
-        for (at, waiter) in look.tasks.waiters.iter().enumerate().filter(free) {
-            // What `run` was given waits within the `block_on` that it is in.
-            if (found.is_none() || waiter.task_id == id)
-                && self.is_of(&look.reactor, leaf, &waiter.awaited)
-            {
-                found = Some(at);
-            }
-        }
         let stack = self.stack(told(leaf, self.program));
-        match found {
+        match self.wait_of(look, look.tasks.tasks[place].task.id, leaf) {
             Some(at) => look.tasks.waiters[at].stack = stack,
             None => ask(look, place, stack),
         }
+    }
+
+    /// The wait of a future: it has the source or the timer, or a pointer to what has the source.
+    fn wait_of(&self, look: &Look, task: u64, leaf: &Leaf) -> Option<usize> {
+        let find = |words: &[u64], is_timer| {
+            let free = |at: &usize| look.tasks.waiters[*at].stack == 0;
+            let found: Vec<usize> = self.waited.among(words, is_timer).filter(free).collect();
+            // What `run` was given waits within the `block_on` that it is in.
+            let own = found.iter().find(|at| look.tasks.waiters[**at].task_id == task);
+            own.or(found.first()).copied()
+        };
+        // A timer's number is in the timer itself, and too small a number to be looked for elsewhere.
+        find(&leaf.words, leaf.is_timer())
+            .or_else(|| find(&self.futures.behind(&leaf.words), false))
     }
 
     /// A thread that runs an executor waits for any task of it.
@@ -121,21 +162,6 @@ impl Adding<'_, '_> {
             };
             let stack = self.stack(Told { calls: vec![call], end: ticks_format::StackEnd::Whole });
             ask(look, place, stack);
-        }
-    }
-
-    /// Whether a future has this source or this timer.
-    fn is_of(&self, reactor: &Reactor, leaf: &Leaf, awaited: &Awaited) -> bool {
-        match *awaited {
-            Awaited::Timer { id, .. } => leaf.is_timer() && leaf.words.contains(&id),
-            Awaited::Source { key, .. } => {
-                let source = reactor.sources.iter().find(|source| source.key == key);
-                let has = |words: &[u64]| {
-                    source
-                        .is_some_and(|source| source.addresses.iter().any(|it| words.contains(it)))
-                };
-                has(&leaf.words) || has(&self.futures.behind(&leaf.words))
-            }
         }
     }
 }
