@@ -12,7 +12,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{RawWakerVTable, Waker};
 
-use ticks_format::published::{reactor as word, Published, REACTOR};
+use ticks_format::published::{place, reactor as word, Published, REACTOR};
 
 use crate::driver::handover::Handover;
 use crate::driver::signal::Signal;
@@ -74,12 +74,6 @@ unsafe fn words_of<T, const N: usize>(value: &T) -> [usize; N] {
     const { assert!(size_of::<T>() == size_of::<[usize; N]>()) };
     // SAFETY: of this size, and every byte of it is initialised, as the caller says.
     unsafe { mem::transmute_copy(value) }
-}
-
-/// Where among the words this one is, in bytes; far outside if it is nowhere.
-fn place(words: &[usize], wanted: usize) -> u64 {
-    let at = words.iter().position(|word| *word == wanted);
-    at.map_or(u64::MAX, |at| (at * size_of::<usize>()) as u64)
 }
 
 fn measure_vec(table: &Table) {

@@ -12,17 +12,11 @@ use std::str;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
-use ticks_format::published::executor as word;
+use ticks_format::published::{executor as word, task_state};
 use ticks_recorder::{ListedTask, TaskList};
 
 use crate::published::Table;
 use crate::{local_state, signal, state};
-
-/// async-task's bits of a task's state.
-const SCHEDULED: usize = 1;
-const RUNNING: usize = 1 << 1;
-const COMPLETED: usize = 1 << 2;
-const CLOSED: usize = 1 << 3;
 
 /// Where in a task what lies, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +55,13 @@ impl Layout {
         };
         // SAFETY: the two words are those of a `&'static str`.
         let name = unsafe { str::from_utf8_unchecked(slice::from_raw_parts(name, len)) };
-        ListedTask { address: task as usize, name, state: in_words(state) }
+        ListedTask { address: task as usize, name, state: in_words(state as u64) }
     }
 }
 
-fn in_words(state: usize) -> &'static str {
+fn in_words(state: u64) -> &'static str {
+    use task_state::{CLOSED, COMPLETED, RUNNING, SCHEDULED};
+
     match state {
         state if state & (COMPLETED | CLOSED) != 0 => "is ending",
         state if state & RUNNING != 0 => "is being polled",

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{RawWakerVTable, Waker};
 
 use slab::Slab;
-use ticks_format::published::{executor as word, Published, EXECUTOR};
+use ticks_format::published::{executor as word, place, task_state, Published, EXECUTOR};
 
 use crate::listing::{self, Layout};
 use crate::spawn;
@@ -60,12 +60,6 @@ unsafe fn words_of<T, const N: usize>(value: &T) -> [usize; N] {
     unsafe { mem::transmute_copy(value) }
 }
 
-/// Where among the words this one is, in bytes; far outside if it is nowhere.
-fn place(words: &[usize], wanted: usize) -> u64 {
-    let at = words.iter().position(|word| *word == wanted);
-    at.map_or(u64::MAX, |at| (at * ADDRESS_BYTES) as u64)
-}
-
 /// How a set of wakers lies in memory. A slab has a vector of entries, their number, and the first free one.
 fn measure_slab(table: &Table) {
     let mut pattern: Slab<Waker> = Slab::with_capacity(7);
@@ -93,7 +87,7 @@ fn measure_slab(table: &Table) {
 /// What of a task lies where.
 fn measure_task(table: &Table) {
     /// A task that is new: scheduled, with a handle, and one reference.
-    const NEW: usize = 1 | 1 << 4 | 1 << 8;
+    const NEW: u64 = task_state::SCHEDULED | task_state::TASK | task_state::REFERENCE;
 
     let pattern = spawn::pattern();
     let [executor, name, name_len] = pattern.kept;
@@ -108,7 +102,7 @@ fn measure_task(table: &Table) {
         // SAFETY: the task is there, and larger than this; its state is an atomic word, and the other one of these
         // does not change.
         let found = unsafe { pattern.task.cast::<AtomicUsize>().add(at).as_ref() };
-        if found.is_some_and(|word| word.load(Ordering::Relaxed) == NEW) {
+        if found.is_some_and(|word| word.load(Ordering::Relaxed) as u64 == NEW) {
             table.set(word::TASK_STATE, at * ADDRESS_BYTES);
         }
     }

@@ -3,11 +3,11 @@
 //! It serves tests, and it is the reference for a recorder: each method stores the words in the
 //! order in which a recorder stores them. SPEC.md says which of the stores must be ordered.
 
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 
 use crate::clock::Anchor;
 use crate::header::Header;
-use crate::layout::{counter, Layout, SectionKind, HEADER_WORDS};
+use crate::layout::{counter, Layout, SectionKind, HEADER_WORDS, PAGE_BYTES};
 use crate::marks;
 use crate::read::{put_bytes, ReadAt};
 use crate::records::Record;
@@ -238,6 +238,24 @@ impl Image {
     /// All words, to be damaged by tests.
     pub fn words_mut(&mut self) -> &mut [u64] {
         &mut self.words
+    }
+
+    /// Writes it where the file begins. What is all zero is passed over and stays a hole, as tables are mostly empty;
+    /// the file may end before the image does.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written to.
+    pub fn write_to(&self, file: &mut (impl Write + Seek)) -> io::Result<()> {
+        const CHUNK_WORDS: usize = PAGE_BYTES as usize / 8;
+        for (index, words) in (0..).zip(self.words.chunks(CHUNK_WORDS)) {
+            if words.iter().any(|word| *word != 0) {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                file.seek(SeekFrom::Start(index * PAGE_BYTES))?;
+                file.write_all(&bytes)?;
+            }
+        }
+        Ok(())
     }
 
     /// The bytes of the file, as a little-endian machine has them.

@@ -99,6 +99,29 @@ pub fn offset<T: ?Sized, U: ?Sized>(whole: &T, part: &U) -> u64 {
     (part as usize).wrapping_sub(whole as usize) as u64
 }
 
+/// Where among the words of a value this one is, in bytes; far outside if it is nowhere.
+pub fn place(words: &[usize], wanted: usize) -> u64 {
+    let at = words.iter().position(|word| *word == wanted);
+    at.map_or(u64::MAX, |at| (at * size_of::<usize>()) as u64)
+}
+
+/// What `async-task` keeps of a task's state, see [`executor::TASK_STATE`]: these bits, and above them how many wakers
+/// there are, with the right to run it.
+pub mod task_state {
+    /// It is in a queue.
+    pub const SCHEDULED: u64 = 1;
+    /// It is being polled.
+    pub const RUNNING: u64 = 1 << 1;
+    /// Its future is done.
+    pub const COMPLETED: u64 = 1 << 2;
+    /// It was cancelled, or its output was taken.
+    pub const CLOSED: u64 = 1 << 3;
+    /// Somebody has its handle.
+    pub const TASK: u64 = 1 << 4;
+    /// One waker.
+    pub const REFERENCE: u64 = 1 << 8;
+}
+
 macro_rules! words {
     ($(#[$about:meta])* $module:ident { $($(#[$doc:meta])* $name:ident,)* }) => {
         $(#[$about])*

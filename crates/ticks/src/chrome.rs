@@ -130,7 +130,7 @@ fn write_event(
     };
     let text = |text: &str| Json::from(text).to_string();
     let name = text(&timeline.name(event.track, slice));
-    let category = category(timeline.track(event.track));
+    let category = timeline.track(event.track).kind();
     write!(out, "{{\"ph\":\"B\",{place},\"name\":{name},\"cat\":\"{category}\"")?;
     if let Some(task) = timeline.task(slice) {
         write!(out, ",\"cname\":\"{}\"", colour(task))?;
@@ -150,16 +150,6 @@ fn write_event(
         write!(out, ",\n{{\"ph\":\"s\",{place},{arrow},\"id\":{id}}}")?;
     }
     Ok(())
-}
-
-fn category(track: Track) -> &'static str {
-    match track {
-        Track::Thread { .. } => "thread",
-        Track::Calls { .. } => "call",
-        Track::Source { .. } => "source",
-        Track::Packets { .. } => "packet",
-        Track::Task { .. } => "task",
-    }
 }
 
 /// A task's colour. The first twelve differ.

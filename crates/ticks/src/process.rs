@@ -191,6 +191,11 @@ impl Stat {
     }
 }
 
+/// When a process began, in a unit of the system's: with its number it names the process.
+pub fn start(pid: u32) -> Option<u64> {
+    Some(Stat::of(&format!("/proc/{pid}"))?.start)
+}
+
 /// The threads of a process, with the state of each: the letter that `ps` shows.
 pub fn thread_states(pid: u64) -> Vec<(u64, char)> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -77,6 +77,17 @@ pub enum Track {
 }
 
 impl Track {
+    /// What it is of, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Track::Thread { .. } => "thread",
+            Track::Calls { .. } => "call",
+            Track::Source { .. } => "source",
+            Track::Packets { .. } => "packet",
+            Track::Task { .. } => "task",
+        }
+    }
+
     /// Which file it is of.
     pub fn input(&self) -> usize {
         match self {

@@ -128,15 +128,7 @@ impl Writer {
             entry[ring_word::TID] = ring.tid;
             entry[ring_word::NAME..][..4].copy_from_slice(&ring_name(""));
         }
-        // Tables are mostly empty: what is all zero stays a hole.
-        const CHUNK_WORDS: usize = PAGE_BYTES as usize / 8;
-        for (index, words) in (0..).zip(self.image.words_mut().chunks(CHUNK_WORDS)) {
-            if words.iter().any(|word| *word != 0) {
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                self.file.seek(SeekFrom::Start(index * PAGE_BYTES))?;
-                self.file.write_all(&bytes)?;
-            }
-        }
+        self.image.write_to(&mut self.file)?;
         self.file.set_len(self.begin + RINGS * self.slots * SLOT_BYTES as u64)?;
         Ok(self.file)
     }

@@ -246,7 +246,7 @@ fn draw(
         if inputs.len() > 1 {
             name = format!("{}: {name}", process::name(&inputs[track.input()]));
         }
-        shown.push(json!({ "name": name, "kind": track_kind(*track), "lanes": drawn }));
+        shown.push(json!({ "name": name, "kind": track.kind(), "lanes": drawn }));
     }
     (shown, numbers)
 }
@@ -259,16 +259,6 @@ fn arrows(timeline: &Timeline, numbers: &HashMap<SliceId, usize>) -> Vec<usize> 
     let pairs: Vec<_> = pairs.collect();
     // The last ones say what the hang began with.
     pairs[pairs.len().saturating_sub(ARROWS_MAX)..].concat()
-}
-
-fn track_kind(track: Track) -> &'static str {
-    match track {
-        Track::Thread { .. } => "thread",
-        Track::Calls { .. } => "call",
-        Track::Source { .. } => "source",
-        Track::Packets { .. } => "packet",
-        Track::Task { .. } => "task",
-    }
 }
 
 /// What a bar is about, by which it is coloured. The page's script and style have the same order.

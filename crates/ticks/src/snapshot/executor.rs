@@ -43,21 +43,6 @@ pub struct Task {
     pub state: u64,
 }
 
-/// What async-task keeps of a task's state: these bits, and above them how many wakers there are, with the right to
-/// run it.
-pub mod state {
-    /// It is in a queue.
-    pub const SCHEDULED: u64 = 1;
-    /// It is being polled.
-    pub const RUNNING: u64 = 1 << 1;
-    /// Its future is done.
-    pub const COMPLETED: u64 = 1 << 2;
-    /// It was cancelled, or its output was taken.
-    pub const CLOSED: u64 = 1 << 3;
-    /// One waker.
-    pub const REFERENCE: u64 = 1 << 8;
-}
-
 /// Executors are numbered in steps of this, so that their tasks' numbers stay apart.
 pub const NUMBERS: u64 = 100_000;
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 
+use ticks_format::published::task_state as state;
 use ticks_format::{Awaited, Task, TaskKind, TaskState, Waiter};
 
-use super::executor::{self, state, Executors};
+use super::executor::{self, Executors};
 use super::reactor::{Reactor, Thread, ThreadState, Waker};
 use super::Origin;
 use crate::memory::Memory;

@@ -1,7 +1,6 @@
 //! A snapshot as a recording: tables, a clock, and no records.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ticks_format::image::Image;
@@ -14,6 +13,7 @@ use super::earlier::{self, Earlier};
 use super::tables::Table;
 use super::tasks::Tasks;
 use super::{Look, Origin};
+use crate::process;
 
 /// The moment of a snapshot by each clock.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ pub fn recording(
 ) -> anyhow::Result<Recording<File>> {
     let tasks = &look.tasks;
     let layout = layout(sources, tasks);
-    let mut header = Header::new(&layout, pid.into(), process_start(pid));
+    let mut header = Header::new(&layout, pid.into(), process::start(pid).unwrap_or(0));
     header.units_per_second = 1_000_000_000;
     let mut about = format!("os=linux\nsnapshot=round {}\n", look.reactor.tick);
     if let Some(program) = program {
@@ -112,7 +112,7 @@ pub fn recording(
         waiter.since = earlier.since_waits(&waiter).unwrap_or(moment.monotonic_ns);
         image.waiter(index, &waiter);
     }
-    Ok(Recording::open(file(&mut image)?)?)
+    Ok(Recording::open(file(&image)?)?)
 }
 
 fn is_running(task: &Task) -> bool {
@@ -143,24 +143,9 @@ fn layout(sources: &[Source], tasks: &Tasks) -> Layout {
     layout
 }
 
-/// What is all zero stays a hole.
-fn file(image: &mut Image) -> anyhow::Result<File> {
+fn file(image: &Image) -> anyhow::Result<File> {
     let mut file = tempfile::tempfile()?;
+    image.write_to(&mut file)?;
     file.set_len(image.layout().file_bytes)?;
-    const CHUNK_WORDS: usize = PAGE_BYTES as usize / 8;
-    for (index, words) in (0..).zip(image.words_mut().chunks(CHUNK_WORDS)) {
-        if words.iter().any(|word| *word != 0) {
-            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            file.seek(SeekFrom::Start(index * PAGE_BYTES))?;
-            file.write_all(&bytes)?;
-        }
-    }
     Ok(file)
-}
-
-/// Field 22 of `/proc/<pid>/stat`; 0 if that cannot be read.
-fn process_start(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    fields.split_whitespace().nth(19).and_then(|start| start.parse().ok()).unwrap_or(0)
 }
