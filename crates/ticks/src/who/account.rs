@@ -9,6 +9,7 @@ use super::tasks::Live;
 use super::view::{View, Wait};
 use crate::input::{addresses, Input};
 use crate::plain::plain;
+use crate::process::State;
 use crate::symbols::{Book, Place};
 use crate::task_names::TaskNames;
 use crate::units;
@@ -254,13 +255,18 @@ fn of_reactor(view: &View<'_>, at: usize, wait: &Wait, book: &mut Book) -> anyho
     let (text, kind) = match wait.waiter.awaited {
         Awaited::Source { fd, dir, key, .. } => {
             let (what, kind) = match &wait.source {
+                // What it was, the kernel knew, and it is not in the dump.
+                Some(_) if view.state == State::Dumped => (String::new(), "a descriptor"),
                 Some(source) => {
                     let addresses = addresses(&source.local, &source.peer);
                     (format!("{} {addresses}", source.kind), source.kind.name())
                 }
                 None => (format!("source {key}"), "source"),
             };
-            let text = format!("{dir} fd {fd}, {}", what.trim_end());
+            let text = match what.trim_end() {
+                "" => format!("{dir} fd {fd}"),
+                what => format!("{dir} fd {fd}, {what}"),
+            };
             (text, format!("{dir} {kind}"))
         }
         Awaited::Timer { id, .. } => (format!("timer {id}, {}", due(view, wait)), "timer".into()),
