@@ -30,6 +30,7 @@ use walk::{Step, Walk};
 /// Of debug and release, upstream and ours, before and after. What was connected, accepted and spawned in the one
 /// is matched with its like in the other: by kind, by the addresses' roles, by name, and by the order in which they
 /// appeared; never by time. Then each poll is held against its like: its answer, and why; of a task, what woke it.
+/// A timer is matched by the task that armed it and by its place among that task's: it fired, or was disarmed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATION)]
 pub struct Args {
@@ -119,9 +120,16 @@ fn compare<'a>(inputs: [&'a Input; 2], options: &Options) -> anyhow::Result<Comp
         let behind = matching.behind();
         let side = if over[behind] { 1 - behind } else { behind };
         match walks[side].advance()? {
-            None => over[side] = true,
+            None => {
+                over[side] = true;
+                matching.end_side(side);
+            }
             Some(None) => {}
             Some(Some(Step::Poll(who, poll))) => matching.push(side, &who, poll),
+            Some(Some(Step::Timer(who, end))) => {
+                matching.push(side, &who, end);
+                matching.end(side, &who);
+            }
             Some(Some(Step::End(whos))) => whos.iter().for_each(|who| matching.end(side, who)),
         }
         progress.step();
@@ -148,7 +156,9 @@ fn places(
     let Some(first) = &matching.first else { return Ok((places, notes)) };
     for side in SIDES {
         let Some(poll) = &first.polls[side] else { continue };
-        let Grounds::Task { stack, .. } = poll.grounds else { continue };
+        let (Grounds::Task { stack, .. } | Grounds::Timer { stack, .. }) = poll.grounds else {
+            continue;
+        };
         if stack == 0 {
             continue;
         }

@@ -5,15 +5,18 @@
 
 mod util;
 
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-use async_io::{block_on, Async};
+use async_io::{block_on, Async, Timer};
 use serde_json::Value as Json;
 use ticks_format::image::Image;
 use ticks_format::records::{PollBegin, PollEnd, SourceNew};
@@ -84,6 +87,41 @@ fn serve(manner: &str) {
     wait();
 }
 
+/// A caller that asks three times and waits for each answer, with a timeout. Its peer answers, or does not.
+fn ask(manner: &str) {
+    let (is_silent, unit) = (manner == "silent", if manner == "seconds" { 1000 } else { 1 });
+    let timeout = Duration::from_millis(if is_silent { 30 } else { 60_000 });
+    let (sender, questions) = channel::<(Waker, Arc<AtomicBool>)>();
+    let peer = spawn(move || {
+        for (asker, answered) in questions {
+            answered.store(true, Ordering::Release);
+            asker.wake();
+        }
+    });
+    block_on(async {
+        for question in 0..3 {
+            Timer::after(Duration::from_micros(500 * unit)).await;
+            let mut timer = Timer::after(timeout);
+            let (mut asked, answered) = (false, Arc::new(AtomicBool::new(false)));
+            poll_fn(|cx| {
+                if answered.load(Ordering::Acquire) || Pin::new(&mut timer).poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                let is_first = !std::mem::replace(&mut asked, true);
+                if is_first && (!is_silent || question != 2) {
+                    let question = (cx.waker().clone(), answered.clone());
+                    sender.send(question).expect("the peer listens");
+                }
+                Poll::Pending
+            })
+            .await;
+        }
+    });
+    drop(sender);
+    peer.join().expect("the peer ends");
+    wait();
+}
+
 /// Runs the server in these manners and compares, as a person and as a program.
 fn compared(test: &str, manners: [&str; 2]) -> (String, Json, Option<i32>) {
     let mut processes = manners.map(|manner| Process::start(test, manner, true));
@@ -100,6 +138,61 @@ fn compared(test: &str, manners: [&str; 2]) -> (String, Json, Option<i32>) {
 /// Plays the manner's part in a process of its own.
 fn is_server() -> bool {
     role().map(|manner| serve(&manner)).is_some()
+}
+
+fn is_caller() -> bool {
+    role().map(|manner| ask(&manner)).is_some()
+}
+
+/// The release build's peer answered in time, and the debug build's did not. That a timeout had fired, and which of
+/// many, was in both traces, and no comparison told it: only polls were compared.
+#[test]
+fn a_timeout_that_fired_in_one_alone_is_the_first_difference() {
+    if is_caller() {
+        return;
+    }
+    let test = "a_timeout_that_fired_in_one_alone_is_the_first_difference";
+    let (text, object, code) = compared(test, ["answered", "silent"]);
+    assert_eq!(code, Some(1), "{text}");
+    let first = &object["first"];
+    let sentence = first["sentence"].as_str().expect("a sentence");
+    assert!(sentence.starts_with("timer 6 of task "), "{text}");
+    let says = "(no. 1) was disarmed before it was due in A and fired in B.";
+    assert!(sentence.ends_with(says), "{text}");
+    assert_eq!((&first["a"]["fired"], &first["b"]["fired"]), (&false.into(), &true.into()));
+    // As long as it was armed for, less what the poll took until then.
+    let armed_for_ns = ["a", "b"].map(|side| first[side]["armed_for_ns"].as_u64().expect("a time"));
+    assert!(armed_for_ns[0] > 30_000_000_000 && armed_for_ns[1] <= 30_000_000, "{object}");
+    assert!(first["b"]["late_ns"].is_u64() && first["a"]["late_ns"].is_null(), "{object}");
+    let figures = object["figures"].as_array().expect("figures");
+    let of_timers = |figure: &&Json| {
+        let who = figure["who"].as_str().expect("a name");
+        who.starts_with("timers of task ")
+    };
+    let of = |what: &str| figures.iter().filter(of_timers).find(|figure| figure["what"] == what);
+    let counts = |what: &str| of(what).map(|figure| (figure["a"].as_u64(), figure["b"].as_u64()));
+    assert_eq!(counts("fired"), Some((Some(3), Some(4))), "{object}");
+    assert_eq!(counts("disarmed"), Some((Some(3), Some(2))), "{object}");
+    assert!(of("armed for, longest").is_some(), "{object}");
+}
+
+/// Somebody took microseconds for milliseconds. All goes as before, and takes a thousand times as long.
+#[test]
+fn timers_that_are_further_away_are_told() {
+    if is_caller() {
+        return;
+    }
+    let test = "timers_that_are_further_away_are_told";
+    let (text, object, code) = compared(test, ["answered", "seconds"]);
+    assert_eq!((code, &object["differs"]), (Some(0), &false.into()), "{text}");
+    let apart = object["figures"].as_array().expect("figures").iter().any(|figure| {
+        let topic = &figure["topic"];
+        topic == "how far away timers were, and how late" && figure["what"] == "armed for, median"
+    });
+    assert!(apart, "{text}");
+    let (text, _, code) = compared(test, ["answered", "answered"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("What differs: how far away"), "{text}");
 }
 
 #[test]
@@ -219,12 +312,15 @@ tcp-listener, port 4001  waits             0  1
 tcp-listener, port 4001  waits that go on  1  0
 
 How sure the match is: sure
-1 sources and tasks were matched, of 1 in A and 1 in B; 2 polls were compared,
-and 1 of the matched parted.
+1 sources and tasks were matched, of 1 in A and 1 in B; 2 polls and timers were
+compared, and 1 of the matched parted.
 ";
     assert_eq!(text, expected);
     let same = stdout(["compare", path(&debug.path), path(&debug.path)]);
-    assert!(same.contains("No difference: the 2 polls of both were decided alike."), "{same}");
+    assert!(
+        same.contains("No difference: the 2 polls and timers of both were decided alike."),
+        "{same}"
+    );
 }
 
 #[test]

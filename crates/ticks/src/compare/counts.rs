@@ -30,6 +30,12 @@ pub struct Counts {
     pub waits: Durations,
     /// Waits that go on.
     pub open: u64,
+    /// Timers that fired, by how late they did.
+    pub late: Durations,
+    /// Timers that were disarmed before they were due.
+    pub disarmed: u64,
+    /// How far away timers were when they were armed.
+    pub asked: Durations,
     /// Wakes by cause.
     pub wakes: BTreeMap<&'static str, u64>,
 }
@@ -40,19 +46,22 @@ pub type Classes = BTreeMap<Class, Counts>;
 /// Which table a figure is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// Polls per wait, and how many of each.
+    /// Polls per wait, and how many of each; how many timers.
     Polls,
     /// How long waits took.
     Waits,
     /// How long polls took.
     Lengths,
+    /// How far away timers were when they were armed, and how late they fired.
+    Timers,
     /// Wake causes.
     Wakes,
 }
 
 impl Topic {
     /// All, in the order of their tables.
-    pub const ALL: [Topic; 4] = [Topic::Polls, Topic::Waits, Topic::Lengths, Topic::Wakes];
+    pub const ALL: [Topic; 5] =
+        [Topic::Polls, Topic::Waits, Topic::Lengths, Topic::Timers, Topic::Wakes];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -60,6 +69,7 @@ impl Topic {
             Topic::Polls => "polls and waits",
             Topic::Waits => "how long waits took",
             Topic::Lengths => "how long polls took",
+            Topic::Timers => "how far away timers were, and how late",
             Topic::Wakes => "wake causes",
         }
     }
@@ -133,22 +143,26 @@ pub fn differing(sides: [&Classes; 2]) -> Vec<Figure> {
         for (what, count) in [
             ("waits", (|counts| counts.waits.count()) as fn(&Counts) -> u64),
             ("waits that go on", |counts| counts.open),
+            ("fired", |counts| counts.late.count()),
+            ("disarmed", |counts| counts.disarmed),
         ] {
             let counts = of.map(count);
             if counts[0] != counts[1] {
                 add(Topic::Polls, what, counts.map(Value::Count));
             }
         }
-        for (topic, durations) in [
-            (Topic::Waits, (|counts| &counts.waits) as fn(&Counts) -> &Durations),
-            (Topic::Lengths, |counts| &counts.polls),
+        for (topic, prefix, durations) in [
+            (Topic::Waits, "", (|counts| &counts.waits) as fn(&Counts) -> &Durations),
+            (Topic::Lengths, "", |counts| &counts.polls),
+            (Topic::Timers, "armed for, ", |counts| &counts.asked),
+            (Topic::Timers, "late by, ", |counts| &counts.late),
         ] {
             let [Some(a), Some(b)] = of.map(|counts| durations(counts).values()) else { continue };
             if is_apart(a[0], b[0], TIMES, MEDIAN_APART_NS) {
-                add(topic, "median", [a[0], b[0]].map(Value::Ns));
+                add(topic, &format!("{prefix}median"), [a[0], b[0]].map(Value::Ns));
             }
             if is_apart(a[2], b[2], TIMES, LONGEST_APART_NS) {
-                add(topic, "longest", [a[2], b[2]].map(Value::Ns));
+                add(topic, &format!("{prefix}longest"), [a[2], b[2]].map(Value::Ns));
             }
         }
         let causes: BTreeSet<&str> = of.iter().flat_map(|it| it.wakes.keys().copied()).collect();

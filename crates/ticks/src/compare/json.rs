@@ -48,6 +48,15 @@ pub fn of(comparison: &Comparison<'_>) -> Json {
 }
 
 fn of_poll(poll: &Poll, place: Option<&str>) -> Json {
+    if let Grounds::Timer { in_ns, late_ns, .. } = &poll.grounds {
+        return json!({
+            "since_begin_ns": poll.at_ns,
+            "fired": late_ns.is_some(),
+            "armed_for_ns": in_ns,
+            "late_ns": late_ns,
+            "place": place,
+        });
+    }
     let mut object = json!({
         "since_begin_ns": poll.at_ns,
         "took_ns": poll.took_ns,
@@ -66,6 +75,7 @@ fn of_poll(poll: &Poll, place: Option<&str>) -> Json {
             object["woken_by"] = json!(woken.map(|woken| woken.name()));
             object["place"] = json!(place);
         }
+        Grounds::Timer { .. } => {}
     }
     object
 }

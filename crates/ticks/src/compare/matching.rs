@@ -38,6 +38,8 @@ struct Pair {
 pub struct Matching {
     pairs: HashMap<Who, Pair>,
     queued: [usize; 2],
+    /// Which recordings are read to their end.
+    over: [bool; 2],
     /// The first difference in time.
     pub first: Option<Difference>,
     /// How many pairs of polls were compared.
@@ -63,6 +65,10 @@ impl Matching {
     /// The next poll of one side.
     pub fn push(&mut self, side: usize, who: &Who, poll: Poll) {
         if !self.pairs.contains_key(who) {
+            if self.over[1 - side] {
+                // The other recording has none, and none can come any more.
+                return;
+            }
             if self.pairs.len() >= KEPT_MAX {
                 self.given_up += 1;
                 return;
@@ -112,6 +118,11 @@ impl Matching {
                 self.pairs.remove(who);
             }
         }
+    }
+
+    /// One recording is read to its end.
+    pub fn end_side(&mut self, side: usize) {
+        self.over[side] = true;
     }
 
     /// Both recordings are read.

@@ -1,11 +1,11 @@
-//! One poll, and what was decided in it.
+//! One poll or timer, and what was decided.
 
 use ticks_format::{Reason, Ticks, Verdict, WokenBy};
 
-/// One poll of a source or of a task.
+/// One poll of a source or of a task, or a timer's end: it fired (Ready), or was disarmed before it was due (Pending).
 #[derive(Clone, Debug)]
 pub struct Poll {
-    /// When it ended, nanoseconds after the recording's first record.
+    /// When it came to its end, nanoseconds after the recording's first record.
     pub at_ns: u64,
     /// How long it took, nanoseconds; absent: where it began is not recorded.
     pub took_ns: Option<u64>,
@@ -33,6 +33,15 @@ pub enum Grounds {
         /// How far the poll of the task was when the answer came, nanoseconds, if it is recorded.
         into_task_ns: Option<u64>,
     },
+    /// Of a timer.
+    Timer {
+        /// How far away it was when it was armed, nanoseconds.
+        in_ns: u64,
+        /// How late it fired, nanoseconds; absent: it was disarmed.
+        late_ns: Option<u64>,
+        /// The stack of what its task asked last in the poll that armed it; 0: none.
+        stack: u64,
+    },
     /// Of a task.
     Task {
         /// What woke it first, if that is recorded.
@@ -53,6 +62,8 @@ impl Poll {
             (Grounds::Task { woken, .. }, Grounds::Task { woken: of_other, .. }) => {
                 woken == of_other || woken.is_none() || of_other.is_none()
             }
+            // How far away and how late it was is told in numbers: a busy machine changes both.
+            (Grounds::Timer { .. }, Grounds::Timer { .. }) => true,
             _ => false,
         };
         grounds && self.result == other.result

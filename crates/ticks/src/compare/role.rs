@@ -28,6 +28,8 @@ pub enum Class {
     Wakers,
     /// Tasks of one name.
     Tasks(String),
+    /// The timers that tasks of this name arm in their polls; `None`: those that are armed outside of any.
+    Timers(Option<String>),
     /// Sources of one kind and role.
     Sources {
         /// What they are.
@@ -39,15 +41,26 @@ pub enum Class {
     },
 }
 
-/// One of a class; of a source one direction.
+/// One of a class, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Who {
     /// The class.
     pub class: Class,
-    /// Which of them, in the order in which they appeared; from 1.
+    /// Which of them, in the order in which they appeared; from 1. Of a timer: which task armed it; 0: none did.
     pub number: u64,
-    /// The direction, of a source.
-    pub dir: Option<Direction>,
+    /// Which part.
+    pub part: Part,
+}
+
+/// Which part of one is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// All of a task.
+    Whole,
+    /// One direction of a source.
+    Half(Direction),
+    /// A timer: which of its task's, in the order in which they were armed; from 1.
+    Timer(u64),
 }
 
 /// The addresses on which a process listens: what is accepted has one of them as its own.
@@ -98,6 +111,8 @@ impl fmt::Display for Class {
         match self {
             Class::Wakers => f.write_str("all wakers"),
             Class::Tasks(name) => write!(f, "task {name}"),
+            Class::Timers(Some(name)) => write!(f, "timers of task {name}"),
+            Class::Timers(None) => f.write_str("timers of no task"),
             Class::Sources { kind, role, port } => {
                 f.write_str(kind)?;
                 match role {
@@ -116,8 +131,13 @@ impl fmt::Display for Class {
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(dir) = self.dir {
-            write!(f, "{dir} of ")?;
+        match (self.part, &self.class) {
+            (Part::Timer(timer), Class::Timers(Some(name))) => {
+                return write!(f, "timer {timer} of task {name} (no. {})", self.number);
+            }
+            (Part::Timer(timer), _) => return write!(f, "timer {timer} of no task"),
+            (Part::Half(dir), _) => write!(f, "{dir} of ")?,
+            (Part::Whole, _) => {}
         }
         write!(f, "{} (no. {})", self.class, self.number)
     }

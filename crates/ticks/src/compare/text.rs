@@ -8,6 +8,7 @@ use ticks_format::Verdict;
 use super::counts::{Figure, Topic};
 use super::matching::{Difference, SIDES};
 use super::poll::{Grounds, Poll};
+use super::role::Part;
 use super::{Comparison, Sureness};
 use crate::input::Input;
 use crate::plain::plain;
@@ -27,11 +28,17 @@ pub fn write(out: &mut dyn Write, comparison: &Comparison<'_>) -> io::Result<()>
     match &comparison.matching.first {
         Some(first) => write_first(out, comparison, first)?,
         None if comparison.differs() => {
-            item(out, "", "Every poll that both have was decided alike. Their numbers differ.")?;
+            item(
+                out,
+                "",
+                "Every poll and timer that both have was decided alike. Their numbers differ.",
+            )?;
         }
         None => {
             let compared = units::count(comparison.sureness.compared);
-            let text = format!("No difference: the {compared} polls of both were decided alike.");
+            let text = format!(
+                "No difference: the {compared} polls and timers of both were decided alike."
+            );
             writeln!(out, "{STRONG}{text}{STRONG:#}")?;
         }
     }
@@ -72,6 +79,7 @@ fn write_first(
         item(out, &format!("  {}  ", NAMES[side]), &text)?;
     }
     match first.alike {
+        _ if matches!(first.who.part, Part::Timer(_)) => Ok(()),
         0 => Ok(()),
         1 => item(out, "", "The poll before was decided alike in both."),
         alike => {
@@ -88,6 +96,14 @@ pub fn sentence(first: &Difference) -> String {
     let which = match poll.grounds {
         Grounds::Source { .. } => format!("poll {} of wait {}", poll.nth, poll.wait),
         Grounds::Task { .. } => format!("poll {}", poll.nth),
+        Grounds::Timer { .. } => {
+            let [a, b] = first.polls.each_ref().map(|poll| match poll {
+                Some(Poll { grounds: Grounds::Timer { late_ns: Some(_), .. }, .. }) => "fired",
+                Some(_) => "was disarmed before it was due",
+                None => "did neither",
+            });
+            return format!("{who} {a} in A and {b} in B.");
+        }
     };
     let answers = match &first.polls {
         [Some(a), Some(b)] if a.result != b.result => {
@@ -95,7 +111,7 @@ pub fn sentence(first: &Difference) -> String {
         }
         [Some(a), Some(_)] => match a.grounds {
             Grounds::Source { .. } => format!("is {} in both, for other reasons", a.result),
-            Grounds::Task { .. } => format!("is {} in both, woken by something else", a.result),
+            _ => format!("is {} in both, woken by something else", a.result),
         },
         [Some(_), None] => "is in A alone".into(),
         _ => "is in B alone".into(),
@@ -108,6 +124,8 @@ fn told(poll: &Poll, place: Option<&str>) -> String {
     let mut text = match (&poll.grounds, poll.result) {
         (Grounds::Source { reason, .. }, result) => format!("{result} ({reason})"),
         (Grounds::Task { .. }, Verdict::Failed) => "it panicked".into(),
+        (Grounds::Timer { late_ns: Some(_), .. }, _) => "it fired".into(),
+        (Grounds::Timer { late_ns: None, .. }, _) => "it was disarmed before it was due".into(),
         (Grounds::Task { .. }, result) => result.to_string(),
     };
     match &poll.grounds {
@@ -125,6 +143,15 @@ fn told(poll: &Poll, place: Option<&str>) -> String {
             }
             if let Some(into_ns) = into_task_ns {
                 text += &format!(", {} into the poll of its task", units::duration(*into_ns));
+            }
+        }
+        Grounds::Timer { in_ns, late_ns, .. } => {
+            if let Some(late_ns) = late_ns {
+                text += &format!(", {} late", units::duration(*late_ns));
+            }
+            text += &format!("; it was armed for {}", units::duration(*in_ns));
+            if let Some(place) = place {
+                text += &format!(", by a poll that asked last in {place}");
             }
         }
         Grounds::Task { woken, .. } => {
@@ -163,8 +190,8 @@ fn write_sureness(out: &mut dyn Write, sureness: &Sureness) -> io::Result<()> {
     let [a, b] = sureness.members().map(units::count);
     let [compared, parted] = [sureness.compared, sureness.parted].map(units::count);
     let text = format!(
-        "{matched} sources and tasks were matched, of {a} in A and {b} in B; {compared} polls were \
-         compared, and {parted} of the matched parted."
+        "{matched} sources and tasks were matched, of {a} in A and {b} in B; {compared} polls and timers \
+         were compared, and {parted} of the matched parted."
     );
     item(out, "", &text)?;
     for reason in sureness.reasons() {

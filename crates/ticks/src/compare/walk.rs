@@ -1,9 +1,10 @@
-//! One recording, read in a stream: the polls of its sources and tasks in the order of time, and their sums.
+//! One recording, read in a stream: the polls of its sources and tasks and the ends of its timers, in the order of
+//! time, and their sums.
 
 use std::collections::HashMap;
 
 use ticks_format::records::{
-    PollBegin, PollEnd, SourceWaker, TaskPollBegin, TaskPollEnd, TaskSpawn, Wake,
+    PollBegin, PollEnd, SourceWaker, TaskPollBegin, TaskPollEnd, TaskSpawn, TimerInsert, Wake,
 };
 use ticks_format::{
     Address, Direction, Key, Record, Source, SourceKind, Stamped, Ticks, Verdict, WakerChange,
@@ -12,7 +13,7 @@ use ticks_format::{
 
 use super::counts::{Classes, Counts};
 use super::poll::{Grounds, Poll};
-use super::role::{Class, Listeners, Who};
+use super::role::{Class, Listeners, Part, Who};
 use crate::input::Input;
 use crate::merge::{Merge, Moment};
 use crate::task_names::TaskNames;
@@ -21,6 +22,8 @@ use crate::task_names::TaskNames;
 pub enum Step {
     /// A poll came to its end.
     Poll(Who, Poll),
+    /// A timer did.
+    Timer(Who, Poll),
     /// A source or a task is gone; of a source both directions.
     End(Vec<Who>),
 }
@@ -36,6 +39,9 @@ pub struct Walk<'a> {
     sources: HashMap<Key, SourceState>,
     names: TaskNames,
     tasks: HashMap<u64, TaskState>,
+    timers: HashMap<u64, TimerState>,
+    /// How many were armed outside of any task's poll.
+    timers_of_none: u64,
     threads: HashMap<u64, ThreadState>,
     /// The sums.
     pub classes: Classes,
@@ -63,12 +69,24 @@ struct TaskState {
     woken: Option<WokenBy>,
     /// What caused the poll that it is in.
     caused: Option<WokenBy>,
+    /// How many timers it has armed.
+    timers: u64,
+}
+
+/// A timer that is armed.
+struct TimerState {
+    who: Who,
+    in_ns: u64,
+    stack: u64,
 }
 
 /// What a thread is in the midst of.
 #[derive(Default)]
 struct ThreadState {
-    task_poll_ns: Option<u64>,
+    /// The polls of tasks, and when they began; the innermost is the last.
+    polls: Vec<(u64, u64)>,
+    /// The timers that the innermost has armed.
+    armed: Vec<u64>,
     /// When a source was asked, and what its waiter held.
     asked: Option<(Key, Direction, u64, Option<Ticks>)>,
 }
@@ -85,6 +103,8 @@ impl<'a> Walk<'a> {
             sources: HashMap::new(),
             names: TaskNames::of(input)?,
             tasks: HashMap::new(),
+            timers: HashMap::new(),
+            timers_of_none: 0,
             threads: HashMap::new(),
             classes: Classes::new(),
         })
@@ -139,8 +159,15 @@ impl<'a> Walk<'a> {
             Record::TaskPollBegin(TaskPollBegin { task }) => {
                 let state = self.task(*task);
                 state.caused = state.woken.take();
-                self.threads.entry(thread).or_default().task_poll_ns = Some(utc_ns);
+                let state = self.threads.entry(thread).or_default();
+                state.polls.push((*task, utc_ns));
+                state.armed.clear();
             }
+            Record::TimerInsert(timer) => self.arm(thread, timer),
+            Record::TimerFire(timer) => {
+                return Ok(self.timer_ended(utc_ns, timer.id, Some(timer.late_ns)));
+            }
+            Record::TimerRemove(timer) => return Ok(self.timer_ended(utc_ns, timer.id, None)),
             Record::TaskPollEnd(poll) => return Ok(Some(self.task_polled(utc_ns, thread, poll))),
             Record::TaskWake(wake) => {
                 let state = self.task(wake.task);
@@ -187,7 +214,7 @@ impl<'a> Walk<'a> {
 
     fn drop_source(&mut self, key: Key) -> Option<Step> {
         let SourceState { class, number, .. } = self.sources.remove(&key)?;
-        let who = |dir| Who { class: class.clone(), number, dir: Some(dir) };
+        let who = |dir| Who { class: class.clone(), number, part: Part::Half(dir) };
         Some(Step::End(Direction::ALL.iter().copied().map(who).collect()))
     }
 
@@ -200,7 +227,8 @@ impl<'a> Walk<'a> {
         let state = self.threads.entry(thread).or_default();
         let asked = state.asked.take();
         let asked = asked.filter(|(key, dir, ..)| (*key, *dir) == (end.key, end.dir));
-        let into_task_ns = state.task_poll_ns.map(|began_ns| utc_ns.saturating_sub(began_ns));
+        let poll = state.polls.last();
+        let into_task_ns = poll.map(|(_, began_ns)| utc_ns.saturating_sub(*began_ns));
         let took_ns = asked.map(|(.., began_ns, _)| utc_ns.saturating_sub(began_ns));
         let ticks = asked.and_then(|(.., ticks)| ticks);
         let at_ns = self.since_begin(utc_ns);
@@ -218,7 +246,8 @@ impl<'a> Walk<'a> {
             source.waiting.remove(&(end.dir, end.waiter));
             *ended += 1;
         }
-        let who = Who { class: source.class.clone(), number: source.number, dir: Some(end.dir) };
+        let who =
+            Who { class: source.class.clone(), number: source.number, part: Part::Half(end.dir) };
         let counts = self.counts(who.class.clone());
         counts.polled += 1;
         took_ns.into_iter().for_each(|ns| counts.polls.add(ns));
@@ -258,14 +287,65 @@ impl<'a> Walk<'a> {
             let class = Class::Tasks(name);
             let counts = self.classes.entry(class.clone()).or_default();
             counts.members += 1;
-            let who = Who { class, number: counts.members, dir: None };
-            self.tasks.insert(id, TaskState { who, polls: 0, woken: None, caused: None });
+            let who = Who { class, number: counts.members, part: Part::Whole };
+            let (woken, caused) = (None, None);
+            self.tasks.insert(id, TaskState { who, polls: 0, woken, caused, timers: 0 });
         }
         self.tasks.get_mut(&id).expect("it is there now")
     }
 
+    /// A poll within it whose end is missing is over too.
+    fn leave_poll(&mut self, thread: u64, end: &TaskPollEnd) {
+        let state = self.threads.entry(thread).or_default();
+        let begun = state.polls.iter().rposition(|(task, _)| *task == end.task);
+        state.polls.truncate(begun.unwrap_or(0));
+        for timer in state.armed.drain(..) {
+            if let Some(timer) = self.timers.get_mut(&timer) {
+                timer.stack = end.stack;
+            }
+        }
+    }
+
+    fn arm(&mut self, thread: u64, timer: &TimerInsert) {
+        let state = self.threads.entry(thread).or_default();
+        let task = state.polls.last().map(|(task, _)| *task);
+        if task.is_some() {
+            state.armed.push(timer.id);
+        }
+        let who = match task.map(|task| self.task(task)) {
+            Some(TaskState {
+                who: Who { class: Class::Tasks(name), number, .. }, timers, ..
+            }) => {
+                *timers += 1;
+                let (name, number, part) = (name.clone(), *number, Part::Timer(*timers));
+                Who { class: Class::Timers(Some(name)), number, part }
+            }
+            _ => {
+                self.timers_of_none += 1;
+                let part = Part::Timer(self.timers_of_none);
+                Who { class: Class::Timers(None), number: 0, part }
+            }
+        };
+        self.counts(who.class.clone()).asked.add(timer.in_ns);
+        self.timers.insert(timer.id, TimerState { who, in_ns: timer.in_ns, stack: 0 });
+    }
+
+    /// A timer that was armed before the recording's first record is not told: it cannot be matched.
+    fn timer_ended(&mut self, utc_ns: u64, id: u64, late_ns: Option<u64>) -> Option<Step> {
+        let TimerState { who, in_ns, stack } = self.timers.remove(&id)?;
+        let counts = self.counts(who.class.clone());
+        match late_ns {
+            Some(late_ns) => counts.late.add(late_ns),
+            None => counts.disarmed += 1,
+        }
+        let result = if late_ns.is_some() { Verdict::Ready } else { Verdict::Pending };
+        let (at_ns, grounds) = (self.since_begin(utc_ns), Grounds::Timer { in_ns, late_ns, stack });
+        let poll = Poll { at_ns, took_ns: None, wait: 1, nth: 1, result, grounds };
+        Some(Step::Timer(who, poll))
+    }
+
     fn task_polled(&mut self, utc_ns: u64, thread: u64, end: &TaskPollEnd) -> Step {
-        self.threads.entry(thread).or_default().task_poll_ns = None;
+        self.leave_poll(thread, end);
         let at_ns = self.since_begin(utc_ns);
         let task = self.task(end.task);
         task.polls += 1;
