@@ -55,6 +55,7 @@ cases! {
     wrong_unit: "a timeout of milliseconds was given as seconds",
     never_timer: "a timer is never set",
     late_timers: "the executor has more to do than it can",
+    blocking_waker: "a waker blocks the reactor, and all timers are late",
     leak_tasks: "each request leaves a task behind",
     leak_sources: "each request leaves a connection behind",
     leak_timers: "each request leaves a timer behind",

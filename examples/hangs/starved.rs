@@ -26,10 +26,15 @@ fn spin(length: Duration) {
     }
 }
 
+/// Some 10 ms of a processor's time, however long it takes to get them.
+fn answer() {
+    (0..10_000_000u32).fold(1u32, |value, number| black_box(value.wrapping_mul(31) ^ number));
+}
+
 async fn work() {
     loop {
         Timer::after(Duration::from_millis(20)).await;
-        spin(Duration::from_millis(10));
+        answer();
     }
 }
 

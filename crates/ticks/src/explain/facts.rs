@@ -25,6 +25,7 @@ pub mod sources;
 pub mod tasks;
 pub mod threads;
 pub mod timers;
+pub mod wakers;
 pub mod walk;
 
 use outside::Outside;

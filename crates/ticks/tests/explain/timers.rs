@@ -26,6 +26,17 @@ fn a_timer_is_far_away_or_never_set() {
 }
 
 #[test]
+fn a_waker_holds_the_reactor_up() {
+    hang(&[Case {
+        name: "blocking_waker",
+        kind: "late",
+        sure: [LIKELY, LIKELY],
+        marks: &[],
+        says: "the timers of hangs",
+    }]);
+}
+
+#[test]
 fn the_executor_is_behind() {
     hang(&[Case {
         name: "late_timers",

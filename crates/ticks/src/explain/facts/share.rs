@@ -21,9 +21,9 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether somebody else had the processors nearly all the time.
+    /// Whether somebody else had the processors nearly all the time that it wanted to run, which was most of the time.
     pub fn is_starved(&self) -> bool {
-        self.queued_ns > self.elapsed_ns / 10 * 9 && self.ran_ns < self.elapsed_ns / 50
+        self.queued_ns > self.elapsed_ns / 4 * 3 && self.ran_ns < self.queued_ns / 50
     }
 
     /// Whether it may be one of both, so that it is worth a longer look. In a short one it may have had its only turn.

@@ -11,6 +11,7 @@ use super::sources::Sources;
 use super::tasks::Tasks;
 use super::threads::Threads;
 use super::timers::Timers;
+use super::wakers::Wakers;
 use crate::merge::Moment;
 
 /// How many refusals of the poller are kept in full.
@@ -39,6 +40,8 @@ pub struct Walk {
     pub timers: Timers,
     /// How long woken tasks wait to be polled.
     pub delays: Delays,
+    /// How long the reactor was inside wakers.
+    pub wakers: Wakers,
     /// What the poller's kernel refused.
     pub refusals: Vec<Refusal>,
     /// Events that came for sources which were gone.
@@ -141,6 +144,7 @@ impl Walk {
         self.sources.add(record, task, asked);
         self.tasks.add(record, at_ns, tid);
         self.delays.add(record, at_ns);
+        self.wakers.add(record, at_ns, tid);
     }
 
     fn stale(&mut self, key: Key, at_ns: u64) {

@@ -2,6 +2,7 @@
 
 use super::{Rule, Verdict};
 use crate::explain::facts::delays::{Part, Series};
+use crate::explain::facts::wakers::Held;
 use crate::explain::facts::{Facts, Process};
 use crate::explain::finding::{Finding, Sure};
 use crate::units;
@@ -27,8 +28,12 @@ impl Rule for Late {
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
         let mut findings = Vec::new();
         for process in &facts.processes {
-            findings.extend(self.executor(process)?);
-            findings.extend(self.timers(process));
+            let timers = self.timers(process);
+            // A waker that blocks the thread which also polls makes both late.
+            if timers.is_none() || waker_that_blocks(process).is_none() {
+                findings.extend(self.executor(process)?);
+            }
+            findings.extend(timers);
         }
         Ok(Verdict::of(findings))
     }
@@ -45,6 +50,33 @@ fn is_behind(series: &Series) -> Option<Vec<Part>> {
 fn over_time(parts: &[Part]) -> String {
     let means: Vec<String> = parts.iter().map(|part| units::duration(part.mean_ns())).collect();
     means.join(", ")
+}
+
+/// The waker that held the reactor up the longest, if that alone made others late.
+fn waker_that_blocks<'a>(process: &'a Process<'_>) -> Option<&'a Held> {
+    process.walk.wakers.longest.as_ref().filter(|held| held.took_ns >= LATE_NS)
+}
+
+/// What is told of wakers that block.
+fn blame(finding: Finding, process: &Process<'_>, held: &Held) -> Finding {
+    let (wakers, threads) = (&process.walk.wakers, &process.walk.threads);
+    let of = match (process.task_of_waker(held.wake.task), held.armed_by) {
+        (Some(task), _) => format!(", of {}", task.title()),
+        (None, Some(thread)) => {
+            format!(", of a timer that {} armed, in no task", threads.title(thread))
+        }
+        (None, None) => String::new(),
+    };
+    finding
+        .shows(format!(
+            "wakers held the reactor up: it was inside {} of them for {} in all, at most {}",
+            units::count(wakers.count),
+            units::duration(wakers.sum_ns),
+            units::duration(held.took_ns)
+        ))
+        .shows(format!("the longest was called by {}{of}", threads.title(held.thread)))
+        .proof(process.show("--kind Wake"))
+        .advice("let the waker only store that it was called: no lock that is held for long, no full queue, no input or output")
 }
 
 impl Late {
@@ -77,12 +109,13 @@ impl Late {
         });
         let longest = polled.map(|(_, (_, max_ns))| *max_ns).max().unwrap_or(0);
         finding = finding.shows(format!("the longest poll took {}", units::duration(longest)));
-        Ok(Some(
-            finding
-                .proof(format!("ticks stat {}", process.input.path.display()))
+        let finding = finding.proof(format!("ticks stat {}", process.input.path.display()));
+        Ok(Some(match waker_that_blocks(process) {
+            Some(held) => blame(finding, process, held),
+            None => finding
                 .advice("run the executor on more threads, or do less in each poll")
                 .advice("move work that computes to a thread of its own: blocking::unblock"),
-        ))
+        }))
     }
 
     fn timers(&self, process: &Process<'_>) -> Option<Finding> {
@@ -93,13 +126,13 @@ impl Late {
             process.input.process_name(),
             units::duration(last.mean_ns())
         );
-        Some(
-            Finding::new(self.kind(), Sure::Likely, what)
-                .shows(format!("from due to fired, over the time: {}", over_time(&parts)))
-                .proof(process.show("--kind TimerFire"))
-                .advice(
-                    "look for a thread that holds up the reactor: a logger, a waker that blocks",
-                ),
-        )
+        let mut finding = Finding::new(self.kind(), Sure::Likely, what);
+        finding = finding.shows(format!("from due to fired, over the time: {}", over_time(&parts)));
+        let finding = finding.proof(process.show("--kind TimerFire"));
+        Some(match waker_that_blocks(process) {
+            Some(held) => blame(finding, process, held),
+            None => finding
+                .advice("look for a thread that holds up the reactor: ticks stat, ticks show"),
+        })
     }
 }
