@@ -14,11 +14,11 @@ use std::panic::RefUnwindSafe;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-/// How many forks lie between the first process and this one. Relaxed: it changes only in a child
-/// that has one thread.
+/// Another number in each process: how many forks lie between the first one and this one, at least. Relaxed: it
+/// changes only in a child that has one thread.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks lie between the first process and this one, as far as anybody has watched.
+/// Another number in each process, as far as anybody has watched.
 #[inline]
 pub(crate) fn count() -> u32 {
     FORKS.load(Ordering::Relaxed)
@@ -136,20 +136,18 @@ impl<T> Renewable<T> {
     }
 }
 
-/// Has the system count each fork, once a process.
+/// Has the system count each fork. Whoever publishes a value calls this before.
 fn watch() {
     #[cfg(unix)]
     {
-        static WATCHED: std::sync::Once = std::sync::Once::new();
+        static WATCH: ticks_recorder::ForkWatch = ticks_recorder::ForkWatch::new();
         extern "C" fn forked() {
             // Only a store: nothing else is allowed between `fork` and `exec`.
             FORKS.fetch_add(1, Ordering::Relaxed);
         }
-        WATCHED.call_once(|| {
-            // SAFETY: `forked` lives as long as the program and is async-signal-safe. A failure (no
-            // memory) leaves the child with its parent's values, as if this were not here.
-            unsafe { libc::pthread_atfork(None, None, Some(forked)) };
-        });
+        // SAFETY: it is a store. A failure (no memory) leaves the child with its parent's values, as if this were
+        // not here.
+        unsafe { WATCH.set(forked) };
     }
 }
 

@@ -12,10 +12,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_io::{block_on, Async, Timer};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
@@ -26,6 +27,8 @@ use crate::util::fork::Child;
 use crate::util::{bounded, counting_waker, tcp_pair};
 
 const FAR: Duration = Duration::from_secs(3600);
+/// How many parents there are that begin. A fork meets the first use within their first millisecond.
+const BEGINNINGS: u32 = 100;
 const SHORT: Duration = Duration::from_millis(2);
 
 fn connected() -> (Async<TcpStream>, TcpStream) {
@@ -217,7 +220,10 @@ fn children_of_a_busy_parent_work() {
     };
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
+    let (runs, has_begun) = channel();
     let busy = thread::spawn(move || {
+        reactor_is_alive();
+        runs.send(()).expect("the test waits");
         let (near, mut far) = connected();
         let mut near = &near;
         block_on(async {
@@ -229,11 +235,53 @@ fn children_of_a_busy_parent_work() {
             }
         });
     });
+    // All its threads run: a child of a fork that meets the start of a thread of std's can start none itself.
+    has_begun.recv().expect("it begins");
     for _ in 0..20 {
         Child::start("of a busy parent", reactor_is_alive).succeeds();
     }
     stop.store(true, Ordering::SeqCst);
     bounded::until("the busy thread ends", || busy.is_finished());
     busy.join().unwrap();
+    reactor_is_alive();
+}
+
+/// A fork copies the memory page by page, and other threads go on meanwhile. So a child may have one page as it was
+/// before another one was copied. A program that forked while another thread of it used the reactor for the first
+/// time had a child, once in sixty times on musl, with the pointer to its parent's reactor and without what tells a
+/// child that it is one: what the child waited for never came.
+#[test]
+fn children_of_a_parent_that_begins_work() {
+    let Some(_watchdog) = own_process("children_of_a_parent_that_begins_work") else {
+        return;
+    };
+    for round in 0..BEGINNINGS {
+        // It has never used the reactor.
+        Child::start("which begins", move || begin(Duration::from_micros(10 * u64::from(round))))
+            .succeeds();
+    }
+}
+
+/// One thread uses the reactor for the first time, and the other forks, so much later.
+///
+/// No thread starts meanwhile: a child of a fork that meets the start of a thread of std's can start none itself.
+fn begin(later: Duration) {
+    let (runs, goes) = (AtomicBool::new(false), AtomicBool::new(false));
+    let wait = |flag: &AtomicBool| while !flag.load(Ordering::Acquire) {};
+    thread::scope(|scope| {
+        let begins = scope.spawn(|| {
+            runs.store(true, Ordering::Release);
+            wait(&goes);
+            // Nobody waits for it, so that the thread which drives is not started.
+            drop(connected());
+        });
+        wait(&runs);
+        goes.store(true, Ordering::Release);
+        let begun = Instant::now();
+        while begun.elapsed() < later {}
+        let child = Child::start("of a parent that begins", reactor_is_alive);
+        begins.join().expect("the parent uses its reactor");
+        child.succeeds();
+    });
     reactor_is_alive();
 }

@@ -66,6 +66,8 @@ mod warn;
 mod windows;
 
 pub use client::Client;
+#[cfg(unix)]
+pub use forks::ForkWatch;
 pub use listing::{add_executor, list_tasks, ListTasks, ListedTask, TaskList};
 pub use recorder::{
     clock_ns, elapsed_ns, has_foreign_rights, is_steady_with, listens, now, now_and_just_now,
