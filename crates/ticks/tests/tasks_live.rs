@@ -268,11 +268,12 @@ fn by_which_calls() {
 #[test]
 fn the_life_of_one() {
     let Some(mut process) = started("the_life_of_one") else { return };
-    let shown = stdout(["who", &process.pid()]);
-    let [sells, redeems, forgets] =
-        ["sell ", "redeem ", "forget "].map(|name| id(&shown, &format!("tasks_live::{name}")));
+    // Before anything else: on a slow machine a look takes so long that the first records are overwritten.
     kill(&mut process);
     let file = path(&process.file()).to_owned();
+    let shown = stdout(["who", &file]);
+    let [sells, redeems, forgets] =
+        ["sell ", "redeem ", "forget "].map(|name| id(&shown, &format!("tasks_live::{name}")));
     let shown = stdout(["show", "--task", &sells, &file]);
     for expected in [
         format!("task {sells} (tasks_live::sell) begins, spawned in "),
