@@ -51,7 +51,7 @@ pub struct Args {
 // A paragraph is a line, which is wrapped as the terminal is wide.
 const EXPLANATION: &str = "\
 Numbers of rounds differ in each run, so they are shown and not compared. Times are told where they differ beyond \
-what a busy machine does: a median by 4 times and 1 ms, the longest by 4 times and 100 ms. They and the causes of wakes are told, and do not make \
+what a busy machine does: a median by 4 times and 1 ms (how late timers were: 20 ms), the longest by 4 times and 100 ms. They and the causes of wakes are told, and do not make \
 the exit code 1.
 
 Examples:

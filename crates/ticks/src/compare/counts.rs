@@ -12,6 +12,8 @@ use crate::units;
 const TIMES: u64 = 4;
 const MEDIAN_APART_NS: u64 = 1_000_000;
 const LONGEST_APART_NS: u64 = 100_000_000;
+/// Each timer of a busy machine is some milliseconds late.
+const LATE_APART_NS: u64 = 20_000_000;
 
 /// Counts of wakes differ if one is so many times the other and so far from it: a few more or less come and go.
 const WAKES_TIMES: u64 = 2;
@@ -151,14 +153,19 @@ pub fn differing(sides: [&Classes; 2]) -> Vec<Figure> {
                 add(Topic::Polls, what, counts.map(Value::Count));
             }
         }
-        for (topic, prefix, durations) in [
-            (Topic::Waits, "", (|counts| &counts.waits) as fn(&Counts) -> &Durations),
-            (Topic::Lengths, "", |counts| &counts.polls),
-            (Topic::Timers, "armed for, ", |counts| &counts.asked),
-            (Topic::Timers, "late by, ", |counts| &counts.late),
+        for (topic, prefix, median_apart_ns, durations) in [
+            (
+                Topic::Waits,
+                "",
+                MEDIAN_APART_NS,
+                (|counts| &counts.waits) as fn(&Counts) -> &Durations,
+            ),
+            (Topic::Lengths, "", MEDIAN_APART_NS, |counts| &counts.polls),
+            (Topic::Timers, "armed for, ", MEDIAN_APART_NS, |counts| &counts.asked),
+            (Topic::Timers, "late by, ", LATE_APART_NS, |counts| &counts.late),
         ] {
             let [Some(a), Some(b)] = of.map(|counts| durations(counts).values()) else { continue };
-            if is_apart(a[0], b[0], TIMES, MEDIAN_APART_NS) {
+            if is_apart(a[0], b[0], TIMES, median_apart_ns) {
                 add(topic, &format!("{prefix}median"), [a[0], b[0]].map(Value::Ns));
             }
             if is_apart(a[2], b[2], TIMES, LONGEST_APART_NS) {
