@@ -135,20 +135,16 @@ fn compared(test: &str, manners: [&str; 2]) -> (String, Json, Option<i32>) {
     (text, object, output.status.code())
 }
 
-/// Plays the manner's part in a process of its own.
-fn is_server() -> bool {
-    role().map(|manner| serve(&manner)).is_some()
-}
-
-fn is_caller() -> bool {
-    role().map(|manner| ask(&manner)).is_some()
+/// Plays the part in a process of its own, in the manner that it was given.
+fn plays(part: fn(&str)) -> bool {
+    role().map(|manner| part(&manner)).is_some()
 }
 
 /// The release build's peer answered in time, and the debug build's did not. That a timeout had fired, and which of
 /// many, was in both traces, and no comparison told it: only polls were compared.
 #[test]
 fn a_timeout_that_fired_in_one_alone_is_the_first_difference() {
-    if is_caller() {
+    if plays(ask) {
         return;
     }
     let test = "a_timeout_that_fired_in_one_alone_is_the_first_difference";
@@ -179,7 +175,7 @@ fn a_timeout_that_fired_in_one_alone_is_the_first_difference() {
 /// Somebody took microseconds for milliseconds. All goes as before, and takes a thousand times as long.
 #[test]
 fn timers_that_are_further_away_are_told() {
-    if is_caller() {
+    if plays(ask) {
         return;
     }
     let test = "timers_that_are_further_away_are_told";
@@ -197,7 +193,7 @@ fn timers_that_are_further_away_are_told() {
 
 #[test]
 fn two_runs_of_one_program_show_no_difference() {
-    if is_server() {
+    if plays(serve) {
         return;
     }
     let test = "two_runs_of_one_program_show_no_difference";
@@ -213,7 +209,7 @@ fn two_runs_of_one_program_show_no_difference() {
 
 #[test]
 fn a_byte_that_came_before_the_wait_is_the_first_difference() {
-    if is_server() {
+    if plays(serve) {
         return;
     }
     let test = "a_byte_that_came_before_the_wait_is_the_first_difference";
@@ -232,7 +228,7 @@ fn a_byte_that_came_before_the_wait_is_the_first_difference() {
 
 #[test]
 fn slower_polls_are_told_and_are_no_other_decision() {
-    if is_server() {
+    if plays(serve) {
         return;
     }
     let test = "slower_polls_are_told_and_are_no_other_decision";
@@ -253,7 +249,7 @@ fn slower_polls_are_told_and_are_no_other_decision() {
 
 #[test]
 fn a_run_that_ends_early_parts_at_its_end() {
-    if is_server() {
+    if plays(serve) {
         return;
     }
     let test = "a_run_that_ends_early_parts_at_its_end";
