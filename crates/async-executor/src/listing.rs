@@ -80,7 +80,7 @@ pub(crate) fn list(list: &mut TaskList) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::future::{pending, poll_fn};
-    use std::sync::{Mutex, Once};
+    use std::sync::{Arc, Mutex, Once};
     use std::task::Poll;
     use std::thread;
 
@@ -121,9 +121,10 @@ mod tests {
         measured();
         let executor = Executor::new();
         executor.spawn(waits_for_ever()).detach();
-        let woken: &'static Mutex<Option<Waker>> = Box::leak(Box::default());
+        let woken = Arc::new(Mutex::new(None::<Waker>));
+        let kept = Arc::clone(&woken);
         let is_woken = poll_fn(move |cx| -> Poll<()> {
-            *woken.lock().unwrap() = Some(cx.waker().clone());
+            *kept.lock().unwrap() = Some(cx.waker().clone());
             Poll::Pending
         });
         executor.spawn(is_woken).detach();
