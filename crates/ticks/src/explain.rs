@@ -40,7 +40,7 @@ use rules::{Verdict, RULES};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    /// Recordings, text logs (- is standard input), or the numbers of processes; of one that does not record the memory is read
     #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object; its names are described in crates/ticks/JSON.md

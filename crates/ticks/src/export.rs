@@ -42,7 +42,7 @@ pub struct Args {
     /// Where the program and its libraries are, with their debug information, if not where they ran
     #[arg(long, value_name = "DIR")]
     symbols: Vec<PathBuf>,
-    /// The recordings
+    /// Recordings, text logs (- is standard input), or the numbers of processes that record
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Where to write; `-` is stdout

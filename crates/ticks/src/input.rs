@@ -16,6 +16,10 @@ use crate::memory::{Core, Memory};
 use crate::plain::{plain, say};
 use crate::process::{self, State};
 use crate::snapshot::{self, Origin, Snapshot};
+use crate::temporary::Temporary;
+
+/// Stands for standard input, in arguments and in the commands that are suggested.
+const STDIN: &str = "-";
 
 /// One recording with its place.
 #[derive(Debug)]
@@ -37,8 +41,27 @@ pub struct Input {
 impl Input {
     /// Opens the file at `path`.
     pub fn open(path: &Path) -> anyhow::Result<Input> {
+        let file = open_file(path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => anyhow!("{error}; - reads standard input"),
+            _ => error.into(),
+        });
+        Input::of_file(path, file.with_context(|| path.display().to_string())?)
+    }
+
+    /// Reads standard input to its end.
+    fn of_stdin() -> anyhow::Result<Input> {
+        const NAME: &str = "standard input";
+        let file = Temporary::of(io::stdin().lock()).context(NAME)?;
+        let mut begin = [0; 16];
+        let got = file.read_up_to(0, &mut begin).context(NAME)?;
+        if Core::is_elf(&begin[..got]) || Core::is_packed(&begin[..got]) {
+            bail!("{NAME}: a core dump, which is read from a file only");
+        }
+        Input::of_file(Path::new(STDIN), file)
+    }
+
+    fn of_file(path: &Path, file: File) -> anyhow::Result<Input> {
         let open = || -> anyhow::Result<(Recording<File>, Option<Log>)> {
-            let file = open_file(path)?;
             let mut begin = [0; 16];
             match file.read_up_to(0, &mut begin)? {
                 0 => bail!("is empty; nothing was recorded, or it was cut off"),
@@ -48,7 +71,8 @@ impl Input {
                 }
                 _ if !is_magic(begin) => bail!(
                     "is not a recording; that of a program that was run with ASYNC_IO_TRACE=DIR is \
-                     DIR/<pid>.ticks, and a text log has lines as `[time LEVEL module] message`"
+                     DIR/<pid>.ticks, and a text log has lines as `[time LEVEL module] message` or \
+                     `time LEVEL module: message`"
                 ),
                 _ => Ok((Recording::open(file)?, None)),
             }
@@ -133,6 +157,7 @@ impl Input {
                 };
                 Ok(found.map(of).collect())
             }
+            None if file_or_pid == Path::new(STDIN) => Ok(vec![Input::of_stdin()?]),
             None if file_or_pid.is_dir() => bail!(
                 "{}: expected a recording, found a directory; name a file in it",
                 file_or_pid.display()
@@ -212,8 +237,12 @@ impl Input {
         path.rsplit(separators).next().filter(|name| !name.is_empty())
     }
 
-    /// The process, with its program's name if the file has it.
+    /// The process, with its program's name if the file has it; a log does not say whose it is.
     pub fn process_name(&self) -> String {
+        if self.log.is_some() {
+            let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+            return format!("log {}", plain(&name.to_string_lossy()));
+        }
         let pid = self.recording.header().pid;
         match self.program_name() {
             Some(name) => format!("{} ({pid})", plain(name)),

@@ -46,6 +46,7 @@ mod strace;
 mod symbols;
 mod table;
 mod task_names;
+mod temporary;
 mod timeline;
 mod top;
 mod units;

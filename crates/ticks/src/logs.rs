@@ -8,6 +8,7 @@ use std::fs::File;
 
 use ticks_format::{Direction, Key, ReadAt, Ticks};
 
+mod head;
 mod import;
 mod lines;
 mod ours;
@@ -90,5 +91,5 @@ pub fn is_log(file: &File) -> std::io::Result<bool> {
     let mut begin = vec![0; LOOK_BYTES];
     let got = file.read_up_to(0, &mut begin)?;
     let text = String::from_utf8_lossy(&begin[..got]);
-    Ok(text.lines().any(|line| parse::Line::of(line).is_some()))
+    Ok(text.lines().any(|line| head::Line::of(&head::plain(line)).is_some()))
 }

@@ -49,7 +49,7 @@ use redact::Redactor;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes; of one that does not record the memory is read
+    /// Recordings, text logs (- is standard input), or the numbers of processes; of one that does not record the memory is read
     #[arg(required_unless_present_any = ["strace", "pcap", "cores"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -35,7 +35,7 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings or text logs, or the numbers of processes that record
+    /// Recordings, text logs (- is standard input), or the numbers of processes that record
     #[arg(required_unless_present_any = ["strace", "pcap"], value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object a line; its names are described in crates/ticks/JSON.md

@@ -30,7 +30,7 @@ use tasks::{Places, TaskSums};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATION)]
 pub struct Args {
-    /// The recordings, or the numbers of processes that record
+    /// Recordings, text logs (- is standard input), or the numbers of processes that record
     #[arg(required = true, value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     /// Print one JSON object a recording, each on a line; its names are described in crates/ticks/JSON.md

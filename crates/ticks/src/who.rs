@@ -64,7 +64,7 @@ use view::View;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recordings, or the numbers of processes; of one that does not record the memory is read
+    /// Recordings, text logs (- is standard input), or the numbers of processes; of one that does not record the memory is read
     #[arg(value_name = "FILE|PID")]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -14,7 +14,8 @@ use ticks_format::{
     WakerChange,
 };
 
-use super::parse::{Line, Message};
+use super::head::{self, Line};
+use super::parse::Message;
 use super::write::Writer;
 use super::{Escape, Log, Old, Quiet, KEPT_MAX};
 use crate::progress::Progress;
@@ -110,10 +111,10 @@ pub fn import(mut file: File) -> anyhow::Result<(File, Log)> {
         at += got as u64;
         progress.set_beside(at);
         let text = String::from_utf8_lossy(&line);
-        let text = text.trim_end();
+        let text = head::plain(text.trim_end());
         if !text.is_empty() {
             import.log.lines += 1;
-            tid = import.line(text, tid)?;
+            tid = import.line(&text, tid)?;
         }
     }
     drop(progress);

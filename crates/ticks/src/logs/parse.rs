@@ -1,63 +1,12 @@
-//! A line of a log: its head, and what its message says.
+//! What the message of a line says.
 //!
-//! `[2022-05-03T18:37:52.139518Z TRACE async_io::reactor 475  1] …`, or without the line and the thread. Messages are
-//! ours, or those of the forks that the logs of 2022 were made with: these have no key, other names for the same, and
-//! misprints.
-
-use std::time::UNIX_EPOCH;
+//! Messages are ours, or those of the forks that the logs of 2022 were made with: these have no key, other names for the
+//! same, and misprints.
 
 use ticks_format::records::*;
 use ticks_format::{Direction, Key, Op, Record, Ticks, Verdict};
 
 use super::ours;
-
-/// A line that has a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// UTC, nanoseconds since 1970.
-    pub utc_ns: u64,
-    /// `TRACE` and so on.
-    pub level: &'a str,
-    /// Whose line it is.
-    pub module: &'a str,
-    /// The line in the module's file; 0 if it is not told.
-    pub line: u64,
-    /// The thread; 0 if it is not told.
-    pub tid: u64,
-    /// The rest.
-    pub message: &'a str,
-}
-
-impl<'a> Line<'a> {
-    /// `None` for a line without such a head.
-    pub fn of(text: &'a str) -> Option<Line<'a>> {
-        let (head, message) = text.strip_prefix('[')?.split_once("] ")?;
-        let mut words = head.split_ascii_whitespace();
-        let time = humantime::parse_rfc3339(words.next()?).ok()?;
-        let utc_ns = u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
-        let level = words.next()?;
-        if !["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&level) {
-            return None;
-        }
-        let module = words.next()?;
-        let [line, tid] = [words.next(), words.next()].map(|word| word.map(str::parse::<u64>));
-        let (line, tid) = match (line, tid, words.next()) {
-            (None, None, None) => (0, number(message, "tid").unwrap_or(0)),
-            (Some(Ok(line)), Some(Ok(tid)), None) => (line, tid),
-            _ => return None,
-        };
-        Some(Line { utc_ns, level, module, line, tid, message: message.trim_end() })
-    }
-
-    /// Whether it is the reactor's or the poller's, and not some other module's.
-    pub fn is_of_reactor(&self) -> bool {
-        ["async_io", "polling"].iter().any(|of| {
-            self.module
-                .strip_prefix(of)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        })
-    }
-}
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,6 +201,7 @@ pub(super) fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::head::Line;
     use super::*;
 
     const LONG: &str =
@@ -260,20 +210,6 @@ mod tests {
     const SHORT: &str =
         "[2022-04-21T22:35:27.437802Z TRACE polling::epoll] ctl:+ tid=7 epoll_fd=4, event_fd=5 \
                          libc::epoll_event { events=4000201b u64=18446744073709551615 }";
-
-    #[test]
-    fn both_heads_are_read() {
-        let line = Line::of(LONG).expect("a line");
-        assert_eq!((line.module, line.line, line.tid), ("polling::epoll", 256, 1));
-        assert_eq!(line.utc_ns, 1_651_603_183_243_529_000);
-        let line = Line::of(SHORT).expect("a line");
-        assert_eq!((line.line, line.tid, line.is_of_reactor()), (0, 7, true));
-        for text in
-            ["", "[", "[] ", "[x TRACE a] b", "Hello, world!", "[2022-05-03T18:39:43Z LOUD a] b"]
-        {
-            assert_eq!(Line::of(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn both_forks_write_the_same_flags() {

@@ -13,6 +13,8 @@ use ticks_format::slot::{Slot, SLOT_BYTES};
 use ticks_format::tables::{ring_name, ring_word, text_words};
 use ticks_format::{marks, schema_text, Anchor, Header, Source, Waiter};
 
+use crate::temporary::Temporary;
+
 /// How many threads have a ring of their own; the others share the last one.
 const RINGS: u64 = 64;
 
@@ -24,7 +26,7 @@ const TABLES_OF_BYTES: [u64; 2] = [1 << 20, 256 << 20];
 
 /// The writer.
 pub struct Writer {
-    file: File,
+    file: Temporary,
     image: Image,
     begin: u64,
     slots: u64,
@@ -58,7 +60,7 @@ impl Writer {
         );
         let at = section.offset as usize / 8;
         image.words_mut()[at..at + schema.len()].copy_from_slice(&schema);
-        let file = tempfile::tempfile()?;
+        let file = Temporary::new()?;
         Ok(Writer { file, image, begin, slots, rings: Vec::new(), by_tid: HashMap::new() })
     }
 
@@ -130,7 +132,7 @@ impl Writer {
         }
         self.image.write_to(&mut self.file)?;
         self.file.set_len(self.begin + RINGS * self.slots * SLOT_BYTES as u64)?;
-        Ok(self.file)
+        Ok(self.file.into_file())
     }
 }
 
@@ -143,7 +145,13 @@ fn ring_bytes(log_bytes: u64) -> u64 {
     worst.min(ALL_BYTES_MAX / RINGS).max(log_bytes.saturating_mul(3))
 }
 
-fn flush(file: &mut File, begin: u64, slots: u64, ring: usize, state: &mut Ring) -> io::Result<()> {
+fn flush(
+    file: &mut Temporary,
+    begin: u64,
+    slots: u64,
+    ring: usize,
+    state: &mut Ring,
+) -> io::Result<()> {
     let first = state.head - (state.buffer.len() / SLOT_BYTES) as u64;
     let at = begin + (ring as u64 * slots + first % slots) * SLOT_BYTES as u64;
     file.seek(SeekFrom::Start(at))?;

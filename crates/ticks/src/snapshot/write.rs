@@ -14,6 +14,7 @@ use super::tables::Table;
 use super::tasks::Tasks;
 use super::{Look, Origin};
 use crate::process;
+use crate::temporary::Temporary;
 
 /// The moment of a snapshot by each clock.
 #[derive(Clone, Copy, Debug)]
@@ -144,8 +145,8 @@ fn layout(sources: &[Source], tasks: &Tasks) -> Layout {
 }
 
 fn file(image: &Image) -> anyhow::Result<File> {
-    let mut file = tempfile::tempfile()?;
+    let mut file = Temporary::new()?;
     image.write_to(&mut file)?;
     file.set_len(image.layout().file_bytes)?;
-    Ok(file)
+    Ok(file.into_file())
 }

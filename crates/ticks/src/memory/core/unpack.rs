@@ -9,6 +9,7 @@ use ticks_format::ReadAt;
 
 use crate::input::open_file;
 use crate::progress::Progress;
+use crate::temporary::Temporary;
 
 /// What a file is compressed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ fn unpack(mut file: File, packed: Packed) -> anyhow::Result<File> {
     file.rewind()?;
     let progress = Progress::new(file.len_bytes()?, "unpacking the core dump");
     let mut input = BufReader::new(Counted { file, read: 0, progress });
-    let mut output = Sparse { file: tempfile::tempfile()?, len: 0 };
+    let mut output = Sparse { file: Temporary::new()?, len: 0 };
     match packed {
         Packed::Zstd => {
             let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut input)
@@ -75,7 +76,7 @@ fn unpack(mut file: File, packed: Packed) -> anyhow::Result<File> {
         }
     }
     output.file.set_len(output.len)?;
-    Ok(output.file)
+    Ok(output.file.into_file())
 }
 
 const CHUNK: usize = 64 << 10;
@@ -96,7 +97,7 @@ impl Read for Counted {
 }
 
 struct Sparse {
-    file: File,
+    file: Temporary,
     len: u64,
 }
 
