@@ -80,6 +80,7 @@ pub(crate) fn publish(table: &Table) {
     let home = offset_of!(LocalState, home) as u64;
     table.set(word::LOCAL_WAKERS, home + offset(&pattern, &*pattern.waiting.borrow()));
     table.set(word::LOCAL_LIVE, home + offset(&pattern, &pattern.live));
+    table.set(word::LOCAL_LOOKS, home + offset(&pattern, &pattern.looks));
 }
 
 /// Says that these tasks are not listed: what is of one thread only that thread may read.

@@ -34,6 +34,8 @@ pub(crate) struct Runner {
     pub(crate) counts: Counts,
     /// How often a task was looked for. Only the thread whose turn it is writes it.
     looks: AtomicUsize,
+    /// 1 while a `run` future has the runner. For readers of this memory: nobody here reads it.
+    in_use: AtomicUsize,
     next: Link,
 }
 
@@ -192,6 +194,9 @@ impl Runners {
         table.set(word::RUNNER_SPAWNED, counts + offset_of!(Counts, spawned));
         table.set(word::RUNNER_FINISHED, counts + offset_of!(Counts, finished));
         table.set(word::RUNNER_SIGNAL, offset_of!(Runner, signal));
+        table.set(word::RUNNER_LOOKS, offset_of!(Runner, looks));
+        table.set(word::RUNNER_IN_USE, offset_of!(Runner, in_use));
+        table.set(word::RUNNER_BITS, offset_of!(Runner, signal) + Signal::BITS);
     }
 
     pub(crate) fn new() -> Runners {
@@ -206,6 +211,7 @@ impl Runners {
         self.active.fetch_add(1, Ordering::Relaxed);
         let mut free = self.free.lock();
         if let Some(hold) = free.holds.pop() {
+            hold.0.in_use.store(1, Ordering::Relaxed);
             return hold;
         }
         let runner: &'static Runner = Box::leak(Box::new(Runner {
@@ -214,6 +220,7 @@ impl Runners {
             signal: Signal::new(),
             counts: Counts::new(),
             looks: AtomicUsize::new(0),
+            in_use: AtomicUsize::new(1),
             next: Link::new(),
         }));
         free.last.map_or(&self.first, |last| &last.next).set(runner);
@@ -223,6 +230,7 @@ impl Runners {
 
     pub(crate) fn give_back(&self, hold: Hold) {
         hold.0.signal.reset();
+        hold.0.in_use.store(0, Ordering::Relaxed);
         self.active.fetch_sub(1, Ordering::Relaxed);
         self.free.lock().holds.push(hold);
     }

@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -30,6 +31,9 @@ pub(crate) struct Signal {
 impl RefUnwindSafe for Signal {}
 
 impl Signal {
+    /// Where its bits are, to readers of this memory.
+    pub(crate) const BITS: usize = offset_of!(Signal, bits);
+
     pub(crate) fn new() -> Signal {
         Signal { bits: AtomicUsize::new(0), outer: Mutex::new(None) }
     }

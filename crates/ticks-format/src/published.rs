@@ -321,6 +321,14 @@ words! {
         TASK_END,
         /// The address of the table of functions of the waker of what `run` was given.
         MAIN_TABLE,
+        /// Runner → how often its thread has looked for a task, an address wide. It stays as it is during a poll.
+        RUNNER_LOOKS,
+        /// Runner → 1 while a `run` future has it, an address wide.
+        RUNNER_IN_USE,
+        /// Runner → bits, an address wide: 2 while it has nothing to do and sleeps.
+        RUNNER_BITS,
+        /// As `RUNNER_LOOKS`, of the state of an executor of one thread.
+        LOCAL_LOOKS,
     }
 }
 

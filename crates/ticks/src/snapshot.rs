@@ -27,6 +27,7 @@ mod read;
 mod stacks;
 mod tables;
 mod tasks;
+mod turns;
 mod write;
 
 pub use reactor::Seen;
@@ -37,6 +38,7 @@ use futures::Futures;
 use reactor::Reactor;
 use tables::{Table, Tables};
 use tasks::Tasks;
+use turns::Turns;
 
 /// What a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Snapshot {
     pub seen: HashMap<(Key, Direction), Seen>,
     /// Since when nobody has asked for what has come, by the counter: since it was seen first.
     pub unasked: HashMap<(Key, Direction), u64>,
+    /// How far the threads of each executor have come, by its state.
+    turns: HashMap<u64, Turns>,
     /// By which async functions tasks wait; the first has number 1.
     stacks: Vec<Told>,
     /// What could not be read, or is not to be believed, in words.
@@ -211,6 +215,7 @@ impl Subject<'_> {
             tick: look.reactor.tick,
             unasked: seen.iter().filter(|(_, seen)| seen.unasked).map(since).collect(),
             seen,
+            turns: look.turns,
             stacks,
             problems,
         };
@@ -222,6 +227,7 @@ impl Subject<'_> {
 struct Look {
     reactor: Reactor,
     executors: Vec<Executors>,
+    turns: HashMap<u64, Turns>,
     tasks: Tasks,
 }
 
@@ -239,7 +245,8 @@ impl Look {
         let executors: Vec<_> =
             executors.iter().map(|table| executor::read(memory, table)).collect();
         let tasks = tasks::of(memory, &reactor, &executors, origin);
-        Ok(Some(Look { reactor, executors, tasks }))
+        let turns = executors.iter().flat_map(|it| it.turns.clone()).collect();
+        Ok(Some(Look { reactor, executors, turns, tasks }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 
 use ticks_format::{Awaited, Direction, Entry, Key, Recording, Task, Waiter};
 
+use super::turns::Turns;
 use super::{Seen, Snapshot};
 
 /// See the [module](self).
@@ -14,6 +15,7 @@ pub struct Earlier {
     tasks: HashMap<u64, (Task, Vec<Wait>, u64)>,
     waits: HashMap<Wait, u64>,
     unasked: HashMap<(Key, Direction), (Seen, u64)>,
+    turns: HashMap<u64, Turns>,
 }
 
 /// Who waits, and for what.
@@ -59,7 +61,7 @@ impl Earlier {
         let unasked = unasked.filter_map(|(direction, since)| {
             Some((*direction, (*snapshot.seen.get(direction)?, *since)))
         });
-        Earlier { tasks, waits, unasked: unasked.collect() }
+        Earlier { tasks, waits, unasked: unasked.collect(), turns: snapshot.turns.clone() }
     }
 
     /// Since when the task is as it is, by the counter; none: it has changed, or was not there.
@@ -70,6 +72,12 @@ impl Earlier {
             && then.id == task.id
             && now.get(&task.id).map_or(waits.is_empty(), |now| now == waits);
         is_same.then_some(*since)
+    }
+
+    /// Whether a poll of a task of this executor may have gone on since then.
+    pub fn may_go_on(&self, executor: Option<u64>, now: &HashMap<u64, Turns>) -> bool {
+        let both = executor.and_then(|state| Some((now.get(&state)?, self.turns.get(&state)?)));
+        both.is_none_or(|(now, then)| now.may_go_on(then))
     }
 
     /// Since when nobody has asked for what the direction has seen.

@@ -1,11 +1,12 @@
 //! The tasks of executors, from the memory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ticks_format::published::executor as word;
 
 use super::read::{settled, u64_at, Torn, Vector};
 use super::tables::Table;
+use super::turns::Turns;
 use crate::memory::{Memory, Unreadable};
 
 /// More than an executor has of anything that is in a list.
@@ -28,6 +29,8 @@ pub struct Executors {
     states: HashSet<u64>,
     /// The data pointers of the wakers of what `run` was given.
     mains: HashSet<u64>,
+    /// How far each executor has come, by its state.
+    pub turns: HashMap<u64, Turns>,
 }
 
 /// A task.
@@ -41,6 +44,8 @@ pub struct Task {
     pub name: Option<String>,
     /// The bits of async-task.
     pub state: u64,
+    /// The state of its executor.
+    pub executor: u64,
 }
 
 /// Executors are numbered in steps of this, so that their tasks' numbers stay apart.
@@ -57,6 +62,7 @@ pub fn read(memory: &dyn Memory, table: &Table) -> Executors {
             table: table.clone(),
             states: HashSet::new(),
             mains: HashSet::new(),
+            turns: HashMap::new(),
         },
     };
     let shared = reader.links([word::FIRST, word::NEXT, word::STATE]);
@@ -109,7 +115,7 @@ impl Executors {
         let name = memory.u64(address + self.get(word::TASK_NAME))?;
         let name_len = memory.u64(address + self.get(word::TASK_NAME_LEN))?;
         let state = memory.u64(address + self.get(word::TASK_STATE))?;
-        Ok(Some(Task { address, id, name: text(memory, name, name_len), state }))
+        Ok(Some(Task { address, id, name: text(memory, name, name_len), state, executor }))
     }
 }
 
@@ -158,7 +164,10 @@ impl Reader<'_> {
             let shard = state + self.get(word::SHARDS) + index * bytes;
             let _ = counted(self, shard, [word::SHARD_SPAWNED, word::SHARD_FINISHED]);
         }
-        for runner in self.runners(state) {
+        let runners = self.runners(state);
+        let turns = Turns::shared(self.memory, &self.executors.table, &runners);
+        self.executors.turns.insert(state, turns);
+        for runner in runners {
             let _ = counted(self, runner, [word::RUNNER_SPAWNED, word::RUNNER_FINISHED]);
             let main = runner + self.get(word::RUNNER_SIGNAL);
             self.executors.mains.insert(main);
@@ -185,6 +194,8 @@ impl Reader<'_> {
     fn local(&mut self, state: u64, number: u64) {
         let live = self.memory.u64(state + self.get(word::LOCAL_LIVE)).unwrap_or(0);
         self.executors.live += live;
+        let turns = Turns::local(self.memory, &self.executors.table, state);
+        self.executors.turns.insert(state, turns);
         self.waiting(state + self.get(word::LOCAL_WAKERS), |place| number + place + 1);
     }
 

@@ -26,6 +26,11 @@ impl Table {
     pub fn get(&self, word: usize) -> u64 {
         self.words.get(word).copied().unwrap_or(0)
     }
+
+    /// Whether it has this word: that of an older crate has fewer.
+    pub fn has(&self, word: usize) -> bool {
+        word < self.words.len()
+    }
 }
 
 /// What was found.

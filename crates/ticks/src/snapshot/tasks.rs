@@ -16,6 +16,8 @@ use crate::memory::Memory;
 pub struct Named {
     pub task: Task,
     pub name: String,
+    /// The state of its executor, if it is an executor's.
+    pub executor: Option<u64>,
 }
 
 /// The tasks, and the waits of all sources and timers.
@@ -73,9 +75,9 @@ struct Found {
 }
 
 impl Found {
-    fn push(&mut self, task: Task, name: String) -> usize {
+    fn push(&mut self, task: Task, name: String, executor: Option<u64>) -> usize {
         self.by_waker.insert(task.waker, self.tasks.len());
-        self.tasks.push(Named { task, name });
+        self.tasks.push(Named { task, name, executor });
         self.tasks.len() - 1
     }
 
@@ -101,7 +103,8 @@ impl Found {
         let id = if listed.id == 0 { self.number() } else { listed.id };
         let name = listed.name.clone();
         let name = name.unwrap_or_else(|| "a task, its type is in the program's file".into());
-        Some(self.push(task(id, listed.address, TaskKind::Spawned, does, wakers), name))
+        let task = task(id, listed.address, TaskKind::Spawned, does, wakers);
+        Some(self.push(task, name, Some(listed.executor)))
     }
 
     fn thread(&mut self, thread: &Thread, origin: &Origin) {
@@ -126,7 +129,7 @@ impl Found {
         let id = self.number();
         let mut task = task(id, thread.waker, TaskKind::BlockOn, does, 0);
         task.thread = thread.tid;
-        self.push(task, name);
+        self.push(task, name, None);
     }
 
     /// Where one thread polls tasks, it polls the one that runs.
@@ -164,7 +167,7 @@ impl Found {
         if executors.iter().any(|it| it.is_main(waker.data, waker.table)) {
             let id = self.number();
             let task = task(id, waker.data, TaskKind::Run, TaskState::Waiting, 0);
-            self.push(task, "what an executor's run was given".into());
+            self.push(task, "what an executor's run was given".into(), None);
             return Some(id);
         }
         // A task of an executor that is never dropped, which is in no list.

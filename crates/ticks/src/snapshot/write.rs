@@ -11,7 +11,7 @@ use ticks_format::{Anchor, Header, Recording, Source, Task, TaskKind, TaskState}
 
 use super::earlier::{self, Earlier};
 use super::tables::Table;
-use super::tasks::Tasks;
+use super::tasks::{Named, Tasks};
 use super::{Look, Origin};
 use crate::process;
 use crate::temporary::Temporary;
@@ -83,17 +83,20 @@ pub fn recording(
     let mut places = std::collections::HashMap::new();
     let waits = earlier::by_task(&tasks.waiters);
     let since = |task: &Task| earlier.since(task, &waits);
-    // A task that runs at each look computes or blocks, and those that are to be polled wait for it. Without one
-    // they may have been polled in between.
-    let is_held =
-        |task: &Task| task.kind == TaskKind::Spawned && is_running(task) && since(task).is_some();
-    let running = tasks.tasks.iter().filter(|named| is_held(&named.task));
+    // A task that runs at each look, and whose thread has not looked for another one, computes or blocks, and those
+    // that are to be polled wait for it. Without one they may have been polled in between.
+    let is_held = |named: &Named| {
+        let task = &named.task;
+        let may_go_on = || earlier.may_go_on(named.executor, &look.turns);
+        task.kind == TaskKind::Spawned && is_running(task) && since(task).is_some() && may_go_on()
+    };
+    let running = tasks.tasks.iter().filter(|named| is_held(named));
     let oldest =
         running.filter_map(|named| since(&named.task)).min().unwrap_or(moment.monotonic_ns);
-    let is_held_up = tasks.tasks.iter().any(|named| is_held(&named.task));
+    let is_held_up = tasks.tasks.iter().any(is_held);
     for (named, index) in tasks.tasks.iter().zip(0..) {
         let has_rested = match named.task.state {
-            TaskState::Running { .. } => is_held(&named.task),
+            TaskState::Running { .. } => is_held(named),
             TaskState::Scheduled => is_held_up,
             _ => true,
         };

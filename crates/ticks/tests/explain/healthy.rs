@@ -16,6 +16,7 @@ const ALL: &[&str] = &[
     "ticker",
     "churn",
     "locks",
+    "leads",
 ];
 
 /// Kinds that are looked for in words; those that tell most.

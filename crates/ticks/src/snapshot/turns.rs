@@ -1,0 +1,85 @@
+//! How far the threads that poll an executor's tasks have come, from the memory.
+//!
+//! A task that is found running at each look is in one long poll, or was polled again and again: with enough to do, it
+//! is nearly always running. Its thread's count of looks for a task tells the two apart.
+
+use std::collections::HashMap;
+
+use ticks_format::published::executor as word;
+
+use super::tables::Table;
+use crate::memory::{Memory, Unreadable};
+
+/// Of a runner's bits: it has nothing to do and sleeps.
+const ASLEEP: u64 = 2;
+
+/// The runners of an executor at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// How often each has looked for a task, of those that are in a `run` and do not sleep.
+    looks: HashMap<u64, u64>,
+    /// Whether it is known who polls.
+    is_known: bool,
+}
+
+impl Turns {
+    /// Of an executor that any thread may run, with these runners.
+    pub fn shared(memory: &dyn Memory, table: &Table, runners: &[u64]) -> Turns {
+        let mut turns = Turns::default();
+        if !table.has(word::RUNNER_BITS) {
+            return turns;
+        }
+        for runner in runners {
+            let at = |number| memory.u64(runner + table.get(number));
+            let looks = || -> Result<Option<u64>, Unreadable> {
+                if at(word::RUNNER_IN_USE)? == 0 {
+                    return Ok(None);
+                }
+                let is_asleep = at(word::RUNNER_BITS)? & ASLEEP != 0;
+                Ok((!is_asleep).then_some(at(word::RUNNER_LOOKS)?))
+            };
+            if let Ok(Some(looks)) = looks() {
+                turns.looks.insert(*runner, looks);
+            }
+        }
+        // Without a runner, tasks are polled by `tick`, which counts nothing.
+        turns.is_known = !turns.looks.is_empty();
+        turns
+    }
+
+    /// Of an executor of one thread.
+    pub fn local(memory: &dyn Memory, table: &Table, state: u64) -> Turns {
+        let looks = match table.has(word::LOCAL_LOOKS) {
+            true => memory.u64(state + table.get(word::LOCAL_LOOKS)).ok(),
+            false => None,
+        };
+        Turns {
+            is_known: looks.is_some(),
+            looks: looks.map(|looks| (state, looks)).into_iter().collect(),
+        }
+    }
+
+    /// Whether a poll may have gone on since the earlier moment: a thread has not looked for a task since.
+    pub fn may_go_on(&self, earlier: &Turns) -> bool {
+        let is_known = self.is_known && earlier.is_known;
+        !is_known || self.looks.iter().any(|runner| earlier.looks.get(runner.0) == Some(runner.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(looks: &[(u64, u64)]) -> Turns {
+        Turns { looks: looks.iter().copied().collect(), is_known: true }
+    }
+
+    #[test]
+    fn a_poll_goes_on_where_nobody_looked_for_another_task() {
+        let then = turns(&[(1, 10), (2, 20)]);
+        assert!(turns(&[(1, 10), (2, 21)]).may_go_on(&then), "the first thread's");
+        assert!(!turns(&[(1, 11), (2, 21)]).may_go_on(&then), "both went on");
+        assert!(!turns(&[(3, 1)]).may_go_on(&then), "another thread came, and those sleep");
+        assert!(turns(&[]).may_go_on(&Turns::default()), "nothing is known");
+    }
+}
