@@ -29,6 +29,7 @@ macro_rules! cases {
 cases! {
     lost_waker: "a future of the program's own leaves its waker once, and is woken twice",
     computes: "a task computes for ever on the only thread",
+    blocking_main: "what the executor's run was given blocks the only thread",
     blocking_send: "a task sends into a full channel that blocks its thread",
     nested_block_on: "a task calls block_on on the only thread of its executor",
     long_poll: "a task computes for 300 ms in each poll",

@@ -36,9 +36,13 @@ use earlier::Earlier;
 use executor::Executors;
 use futures::Futures;
 use reactor::Reactor;
+use stacks::Leaves;
 use tables::{Table, Tables};
 use tasks::Tasks;
 use turns::Turns;
+
+/// How often a program that goes on is looked at, to see where its tasks wait.
+const LOOKS_MAX: usize = 3;
 
 /// What a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,13 +167,19 @@ impl Subject<'_> {
             let Some(mut now) = look()? else { continue };
             let mut stacks = Vec::new();
             if self.with_stacks {
-                // Tasks go on meanwhile. What is the same before and after this look is of its moment.
+                // Tasks go on meanwhile. What is the same before and after a look is of its moment.
                 let modules = stacks::Modules::open(self.memory, &open);
                 let sections = modules.sections();
                 let futures = Futures::new(self.memory, &sections);
-                let before = stacks::leaves(&futures, &now);
-                now = look()?.unwrap_or(now);
-                let leaves = stacks::leaves(&futures, &now);
+                let (mut before, mut leaves) = (Leaves::new(), stacks::leaves(&futures, &now));
+                for _ in 0..LOOKS_MAX {
+                    before = leaves;
+                    now = look()?.unwrap_or(now);
+                    leaves = stacks::leaves(&futures, &now);
+                    if leaves == before {
+                        break;
+                    }
+                }
                 let program = self.program.as_deref().map(Path::to_string_lossy);
                 let program = program.unwrap_or_default();
                 stacks = stacks::add(&futures, &mut now, &before, leaves, &program);

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 
-use ticks_format::{Awaited, Direction, Entry, Key, Recording, Task, Waiter};
+use ticks_format::{Awaited, Direction, Entry, Key, Recording, Task, TaskKind, TaskState, Waiter};
 
+use super::tasks::Named;
 use super::turns::Turns;
-use super::{Seen, Snapshot};
+use super::{Look, Seen, Snapshot};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub struct Earlier {
 }
 
 /// Who waits, and for what.
-pub type Wait = (u64, [u64; 4]);
+type Wait = (u64, [u64; 4]);
 
 fn wait(waiter: &Waiter) -> Wait {
     let words = match waiter.awaited {
@@ -33,10 +34,10 @@ fn wait(waiter: &Waiter) -> Wait {
 }
 
 /// What each task waits for of the reactor's, by its number.
-pub type Waits = HashMap<u64, Vec<Wait>>;
+type Waits = HashMap<u64, Vec<Wait>>;
 
 /// Sorts them by tasks.
-pub fn by_task(waiters: &[Waiter]) -> Waits {
+fn by_task(waiters: &[Waiter]) -> Waits {
     let mut all = Waits::new();
     for waiter in waiters {
         all.entry(waiter.task_id).or_default().push(wait(waiter));
@@ -64,8 +65,40 @@ impl Earlier {
         Earlier { tasks, waits, unasked: unasked.collect(), turns: snapshot.turns.clone() }
     }
 
-    /// Since when the task is as it is, by the counter; none: it has changed, or was not there.
-    pub fn since(&self, task: &Task, now: &Waits) -> Option<u64> {
+    /// Since when each task of this look is as it is, by the counter.
+    ///
+    /// A task that runs at each look, and whose thread has not looked for another one, computes or blocks, and those that
+    /// are to be polled wait for it. Without one they may have been polled in between.
+    pub fn since_of_all(&self, look: &Look, now: u64) -> Vec<u64> {
+        let waits = by_task(&look.tasks.waiters);
+        let tasks = &look.tasks.tasks;
+        let since = |named: &Named| self.since(&named.task, &waits);
+        let held = |named: &Named| {
+            let is_held = named.task.kind == TaskKind::Spawned && is_running(named);
+            since(named).filter(|_| is_held && self.may_go_on(named.executor, &look.turns))
+        };
+        // What a thread runs, it runs in its `block_on`, which began before. What `run` was given is in no list while it
+        // is polled: where one thread alone is at work, and has not looked for a task, it is that.
+        let at_work = |named: &&Named| named.task.kind == TaskKind::BlockOn && is_running(named);
+        let at_work: Vec<&Named> = tasks.iter().filter(at_work).collect();
+        let alone = match at_work[..] {
+            [only] if self.is_any_stuck(&look.turns) => since(only),
+            _ => None,
+        };
+        let oldest = tasks.iter().filter_map(held).min().or(alone);
+        let of = |named: &Named| match (named.task.state, named.task.kind) {
+            (TaskState::Running { .. }, TaskKind::BlockOn) => {
+                oldest.unwrap_or(now).saturating_sub(1)
+            }
+            (TaskState::Running { .. }, _) => held(named).unwrap_or(now),
+            (TaskState::Scheduled, _) => oldest.and_then(|_| since(named)).unwrap_or(now),
+            _ => since(named).unwrap_or(now),
+        };
+        tasks.iter().map(of).collect()
+    }
+
+    /// `None`: it has changed, or was not there.
+    fn since(&self, task: &Task, now: &Waits) -> Option<u64> {
         let (then, waits, since) = self.tasks.get(&task.waker)?;
         let is_same = then.state == task.state
             && then.wakers == task.wakers
@@ -75,9 +108,15 @@ impl Earlier {
     }
 
     /// Whether a poll of a task of this executor may have gone on since then.
-    pub fn may_go_on(&self, executor: Option<u64>, now: &HashMap<u64, Turns>) -> bool {
+    fn may_go_on(&self, executor: Option<u64>, now: &HashMap<u64, Turns>) -> bool {
         let both = executor.and_then(|state| Some((now.get(&state)?, self.turns.get(&state)?)));
-        both.is_none_or(|(now, then)| now.may_go_on(then))
+        both.and_then(|(now, then)| now.are_stuck(then)).unwrap_or(true)
+    }
+
+    /// Whether a thread of any executor is known to have been in one poll since then.
+    fn is_any_stuck(&self, now: &HashMap<u64, Turns>) -> bool {
+        let both = now.iter().filter_map(|(state, now)| Some((now, self.turns.get(state)?)));
+        both.filter_map(|(now, then)| now.are_stuck(then)).any(|is_stuck| is_stuck)
     }
 
     /// Since when nobody has asked for what the direction has seen.
@@ -90,6 +129,10 @@ impl Earlier {
     pub fn since_waits(&self, waiter: &Waiter) -> Option<u64> {
         self.waits.get(&wait(waiter)).copied()
     }
+}
+
+fn is_running(named: &Named) -> bool {
+    matches!(named.task.state, TaskState::Running { .. })
 }
 
 /// Without what cannot be read.

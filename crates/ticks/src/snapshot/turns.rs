@@ -59,10 +59,10 @@ impl Turns {
         }
     }
 
-    /// Whether a poll may have gone on since the earlier moment: a thread has not looked for a task since.
-    pub fn may_go_on(&self, earlier: &Turns) -> bool {
-        let is_known = self.is_known && earlier.is_known;
-        !is_known || self.looks.iter().any(|runner| earlier.looks.get(runner.0) == Some(runner.1))
+    /// Whether a thread has not looked for a task since the earlier moment: it is in a long poll. `None`: not known.
+    pub fn are_stuck(&self, earlier: &Turns) -> Option<bool> {
+        let is_stuck = |runner: (&u64, &u64)| earlier.looks.get(runner.0) == Some(runner.1);
+        (self.is_known && earlier.is_known).then(|| self.looks.iter().any(is_stuck))
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn a_poll_goes_on_where_nobody_looked_for_another_task() {
         let then = turns(&[(1, 10), (2, 20)]);
-        assert!(turns(&[(1, 10), (2, 21)]).may_go_on(&then), "the first thread's");
-        assert!(!turns(&[(1, 11), (2, 21)]).may_go_on(&then), "both went on");
-        assert!(!turns(&[(3, 1)]).may_go_on(&then), "another thread came, and those sleep");
-        assert!(turns(&[]).may_go_on(&Turns::default()), "nothing is known");
+        assert_eq!(turns(&[(1, 10), (2, 21)]).are_stuck(&then), Some(true), "the first thread is");
+        assert_eq!(turns(&[(1, 11), (2, 21)]).are_stuck(&then), Some(false), "both went on");
+        assert_eq!(turns(&[(3, 1)]).are_stuck(&then), Some(false), "another came, and those sleep");
+        assert_eq!(turns(&[]).are_stuck(&Turns::default()), None, "nothing is known");
     }
 }

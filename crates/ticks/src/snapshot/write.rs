@@ -7,11 +7,11 @@ use ticks_format::image::Image;
 use ticks_format::layout::{Layout, SectionKind, FILE_BYTES_MIN, PAGE_BYTES};
 use ticks_format::published::reactor as word;
 use ticks_format::tables::string_bytes;
-use ticks_format::{Anchor, Header, Recording, Source, Task, TaskKind, TaskState};
+use ticks_format::{Anchor, Header, Recording, Source, Task};
 
-use super::earlier::{self, Earlier};
+use super::earlier::Earlier;
 use super::tables::Table;
-use super::tasks::{Named, Tasks};
+use super::tasks::Tasks;
 use super::{Look, Origin};
 use crate::process;
 use crate::temporary::Temporary;
@@ -81,35 +81,10 @@ pub fn recording(
     });
     sources.iter().for_each(|source| image.source(source));
     let mut places = std::collections::HashMap::new();
-    let waits = earlier::by_task(&tasks.waiters);
-    let since = |task: &Task| earlier.since(task, &waits);
-    // A task that runs at each look, and whose thread has not looked for another one, computes or blocks, and those
-    // that are to be polled wait for it. Without one they may have been polled in between.
-    let is_held = |named: &Named| {
-        let task = &named.task;
-        let may_go_on = || earlier.may_go_on(named.executor, &look.turns);
-        task.kind == TaskKind::Spawned && is_running(task) && since(task).is_some() && may_go_on()
-    };
-    let running = tasks.tasks.iter().filter(|named| is_held(named));
-    let oldest =
-        running.filter_map(|named| since(&named.task)).min().unwrap_or(moment.monotonic_ns);
-    let is_held_up = tasks.tasks.iter().any(is_held);
-    for (named, index) in tasks.tasks.iter().zip(0..) {
-        let has_rested = match named.task.state {
-            TaskState::Running { .. } => is_held(named),
-            TaskState::Scheduled => is_held_up,
-            _ => true,
-        };
-        let place = *places.entry(&named.name).or_insert_with(|| image.place(&named.name));
-        let mut task = named.task.clone();
-        task.name = place;
-        task.since = since(&task).filter(|_| has_rested).unwrap_or(moment.monotonic_ns);
-        // What a thread runs, it runs in its `block_on`, which began before.
-        if task.kind == TaskKind::BlockOn && is_running(&task) {
-            task.since = oldest.saturating_sub(1);
-        }
-        task.begun = task.since;
-        image.task(index, &task);
+    let ages = earlier.since_of_all(look, moment.monotonic_ns);
+    for ((named, since), index) in tasks.tasks.iter().zip(ages).zip(0..) {
+        let name = *places.entry(&named.name).or_insert_with(|| image.place(&named.name));
+        image.task(index, &Task { name, since, begun: since, ..named.task.clone() });
     }
     for (waiter, index) in tasks.waiters.iter().zip(0..) {
         let mut waiter = *waiter;
@@ -117,10 +92,6 @@ pub fn recording(
         image.waiter(index, &waiter);
     }
     Ok(Recording::open(file(&image)?)?)
-}
-
-fn is_running(task: &Task) -> bool {
-    matches!(task.state, TaskState::Running { .. })
 }
 
 /// Room for exactly these, and no rings.

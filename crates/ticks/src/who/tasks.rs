@@ -33,6 +33,13 @@ impl Live {
             Some(name) => task_names::readable(name, self.task.kind),
         }
     }
+
+    /// Whether its future is an executor's `run`: its polls are those of the tasks in it.
+    pub fn runs_tasks(&self) -> bool {
+        let name = self.shown_name(false);
+        let path = name.split_once('<').map_or(&*name, |(path, _)| path);
+        path.ends_with("Executor::run")
+    }
 }
 
 /// The tasks in the order in which they began; each wait learns whose it is.

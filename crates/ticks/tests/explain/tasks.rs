@@ -33,6 +33,14 @@ fn nobody_polls_it() {
             marks: BOTH,
             says: "::audit) computes",
         },
+        // What `run` was given was taken for the executor itself, which is polled all the time: nothing was found.
+        Case {
+            name: "blocking_main",
+            kind,
+            sure: [PROVEN, PERHAPS],
+            marks: BOTH,
+            says: "blocked since it went on from",
+        },
         Case {
             name: "blocking_send",
             kind,

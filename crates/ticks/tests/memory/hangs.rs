@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -40,6 +41,7 @@ const fn case(
 const CASES: &[Case] = &[
     case("lost_waker", "forgotten", "proven", false, "lost_waker::Download::poll"),
     case("computes", "never_polled", "proven", false, "computes::audit) computes"),
+    case("blocking_main", "never_polled", "proven", false, "blocking_main::serve>) is blocked"),
     case("blocking_send", "never_polled", "proven", false, "blocking_send::parse) is blocked"),
     case("two_locks", "deadlock", "proven", true, "Mutex::lock (async-lock)"),
     case("crossed_channels", "deadlock", "proven", true, "Sender::send (async-channel)"),
@@ -135,7 +137,15 @@ fn the_lines_at_which_tasks_wait_are_in_their_futures() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/last_item.rs");
     let source = fs::read_to_string(source).expect("it has a source");
     let line = |text: &str| 1 + source.lines().position(|line| line.contains(text)).expect(text);
-    let who = stdout(["who", "--stacks", &shop.pid()]);
+    let mut who = String::new();
+    // It says so before the two customers have come.
+    for _ in 0..100 {
+        who = stdout(["who", "--stacks", &shop.pid()]);
+        if who.matches("Mutex::lock").count() >= 2 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
     let told: Vec<&str> = who.split_whitespace().collect();
     let told = told.join(" ");
     for (function, what) in [("sell", "async fn sell"), ("redeem", "async fn redeem")] {

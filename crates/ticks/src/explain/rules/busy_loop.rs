@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use ticks_format::{TaskKind, TaskState, WokenBy};
+use ticks_format::{TaskState, WokenBy};
 
 use super::{always_ready, Rule, Verdict};
 use crate::explain::facts::tasks::Facts as TaskFacts;
@@ -73,7 +73,7 @@ fn is_loop(process: &Process<'_>, task: &Told, facts: &TaskFacts, end_ns: u64) -
     let lately = facts.polls >= POLLS_MIN && span_ns >= SPAN_NS && rate(facts) >= POLLS_A_SECOND;
     let entry = process.view.tasks.iter().find(|live| live.task.id == task.id);
     // An executor's run is polled for its tasks, and wakes itself for them.
-    if entry.is_some_and(|live| live.task.kind == TaskKind::Run) {
+    if entry.is_some_and(Live::runs_tasks) {
         return false;
     }
     let always = entry.is_some_and(|live| is_always(process, live));

@@ -1,6 +1,6 @@
 //! A poll that takes long: all other tasks of its thread wait meanwhile.
 
-use ticks_format::{TaskKind, TaskState};
+use ticks_format::TaskState;
 
 use super::{Rule, Verdict};
 use crate::explain::facts::tasks::{Facts as TaskFacts, LongPoll};
@@ -71,7 +71,7 @@ fn waited<'p>(
 ) -> impl Iterator<Item = (&'p Told, u64)> + 'p {
     let is_executor = |id: u64| {
         let mut tasks = process.view.tasks.iter();
-        tasks.any(|live| live.task.id == id && live.task.kind == TaskKind::Run)
+        tasks.any(|live| live.task.id == id && live.runs_tasks())
     };
     let all = longest.waited.iter().filter(move |(id, ns)| *ns >= WAITED_NS && !is_executor(*id));
     all.filter_map(|(id, ns)| Some((process.task(*id)?, *ns)))

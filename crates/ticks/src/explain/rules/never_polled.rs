@@ -48,13 +48,23 @@ impl Rule for NeverPolled {
     }
 }
 
+/// Since when the thread is with this task and no other. The poll of a `block_on` may be that of an executor, which polls
+/// other tasks in it, and each leaves a record.
+fn busy_since_ns(process: &Process<'_>, live: &Live) -> u64 {
+    let last = process.walk.threads.all.get(&live.task.thread);
+    match last.filter(|_| live.task.kind == TaskKind::BlockOn) {
+        Some(thread) => live.since_ns.max(thread.last_ns),
+        None => live.since_ns,
+    }
+}
+
 /// How sure it is that this poll has gone on for long, or the `block_on` in it.
-fn sure(process: &Process<'_>, live: &Live, is_nested: bool) -> Option<Sure> {
-    if let Some(age_ns) = process.age_ns(live.since_ns) {
+fn sure(process: &Process<'_>, live: &Live, since_ns: u64, is_nested: bool) -> Option<Sure> {
+    if let Some(age_ns) = process.age_ns(since_ns) {
         return (age_ns >= LONG_NS).then_some(Sure::Proven);
     }
     // Nobody knows how long it went on after the last record.
-    let age_ns = process.view.ago_ns(live.since_ns);
+    let age_ns = process.view.ago_ns(since_ns);
     let clock = process.input.recording.clock();
     let alike = process.view.tasks.iter().filter(|other| other.task.name == live.task.name);
     let usual_ns = alike.map(|other| clock.duration_ns(other.task.longest)).max().unwrap_or(0);
@@ -99,11 +109,12 @@ impl NeverPolled {
         for live in innermost(process) {
             let Some(task) = process.task(live.task.id) else { continue };
             let nested = nested(process, live);
-            // What runs an executor is polled all the time, and waits in no poll of its own.
-            if live.task.kind == TaskKind::Run && nested.is_none() {
+            // Its thread went from one task to the next. A memory does not tell what `run` was given from that.
+            if live.runs_tasks() && nested.is_none() && process.view.has_times() {
                 continue;
             }
-            let Some(sure) = sure(process, live, nested.is_some()) else { continue };
+            let since_ns = busy_since_ns(process, live);
+            let Some(sure) = sure(process, live, since_ns, nested.is_some()) else { continue };
             explained = true;
             // A memory does not say whom an event woke.
             let woken = process.view.waits.iter().filter(|wait| {
@@ -119,7 +130,7 @@ impl NeverPolled {
             }
             let finding = match nested.and_then(|nested| process.task(nested.task.id)) {
                 Some(nested) => self.nested(process, live, task, nested, sure),
-                None => self.blocks(process, live, task, sure)?,
+                None => self.blocks(process, live, task, since_ns, sure)?,
             };
             let mut finding = self.with_waiting(process, finding, &waiting)?;
             for wait in woken.iter().take(NAMED) {
@@ -142,6 +153,7 @@ impl NeverPolled {
         process: &Process<'_>,
         live: &Live,
         task: &Told,
+        since_ns: u64,
         sure: Sure,
     ) -> anyhow::Result<Finding> {
         let thread = match live.task.thread {
@@ -152,7 +164,7 @@ impl NeverPolled {
         let place = process.place_of(task)?;
         let place =
             place.map(|place| format!(" since it went on from {place}")).unwrap_or_default();
-        let how_long = process.for_how_long(live.since_ns);
+        let how_long = process.for_how_long(since_ns);
         let kernel = live_thread(process, live.task.thread);
         let does = match &kernel {
             Some((true, _)) => "computes",
