@@ -37,6 +37,7 @@ cases! {
     crossed_channels: "two tasks send to each other through full channels",
     select_holds_lock: "select! holds a future that holds a lock, and does not poll it",
     buffered_unpolled: "buffered(4) holds futures that hold a lock, and nobody polls it",
+    own_sender: "a task waits for the end of a channel to which it could send itself",
     silent_peer: "the server never answers",
     peer_does_not_read: "the server has stopped reading",
     nobody_accepts: "the server listens and does not accept",

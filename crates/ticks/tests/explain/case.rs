@@ -119,7 +119,7 @@ pub fn explained(of: &str) -> Result<(Json, Option<i32>), String> {
 }
 
 /// The numbers of the lines that end in this comment. It hangs in one of them.
-fn marked(case: &str, mark: &str) -> Vec<usize> {
+pub fn marked(case: &str, mark: &str) -> Vec<usize> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../examples/hangs/{case}.rs"));
     let source = fs::read_to_string(file).expect("the case has a source");

@@ -35,7 +35,7 @@ impl Rule for Deadlock {
 
     fn judge(&self, facts: &Facts<'_>) -> anyhow::Result<Verdict> {
         let mut findings = Vec::new();
-        let mut unclear = None;
+        let mut unclear: Option<String> = None;
         for process in &facts.processes {
             // Tasks that are left when a program ends by itself wait for nothing any more.
             if process.view.state == State::Ended && !is_in_block_on(process) {
@@ -46,15 +46,18 @@ impl Rule for Deadlock {
                 continue;
             }
             if process.view.tasks_left_out > 0 || process.view.torn > 0 {
-                unclear = Some("not all tasks are in the recording: they may hold the locks");
+                unclear =
+                    Some("not all tasks are in the recording: they may hold the locks".into());
             } else if waits.others == 0 {
                 findings.extend(self.closed(process, &waits)?);
+            } else if let Some(finding) = self.with_others(process, &waits) {
+                findings.push(finding);
             } else {
-                findings.extend(self.with_others(process, &waits));
+                unclear = unclear.or_else(|| waits.may_never_end(process));
             }
         }
         Ok(match unclear.filter(|_| findings.is_empty()) {
-            Some(why) => Verdict::CannotTell(why.into()),
+            Some(why) => Verdict::CannotTell(why),
             None => Verdict::of(findings),
         })
     }
@@ -155,6 +158,31 @@ impl<'p> Waits<'p> {
         waits
     }
 
+    /// Those that have gone on for very long.
+    fn old<'w>(
+        &'w self,
+        process: &'w Process<'_>,
+    ) -> impl Iterator<Item = &'w (&'p Told, &'p Live, For)> + 'w {
+        let is_old = |live: &Live| process.age_ns(live.since_ns).is_some_and(|age| age >= LONG_NS);
+        self.of_each_other.iter().filter(move |(_, live, _)| is_old(live))
+    }
+
+    /// Others are at work and may send a message at any time, or never.
+    fn may_never_end(&self, process: &Process<'_>) -> Option<String> {
+        let count = self.old(process).count() as u64;
+        let (task, live, _) = self.old(process).min_by_key(|(_, live, _)| live.since_ns)?;
+        let plural = if count == 1 { "" } else { "s" };
+        Some(format!(
+            "{} task{plural} waited for 10 s or more for what others are to do, and these are at work; the longest: {} \
+             waits for {}, {} (ticks who --stacks {})",
+            units::count(count),
+            task.title(),
+            what(task),
+            process.for_how_long(live.since_ns),
+            process.input.path.display()
+        ))
+    }
+
     fn held(&self) -> impl Iterator<Item = &(&'p Told, &'p Live, For)> {
         self.of_each_other.iter().filter(|(.., what)| *what == For::Held)
     }
@@ -252,11 +280,7 @@ impl Deadlock {
 
     /// Others are left, and one of them may hold the lock; but for very long.
     fn with_others(&self, process: &Process<'_>, waits: &Waits<'_>) -> Option<Finding> {
-        let old = |(_, live, _): &&&(&Told, &Live, For)| {
-            process.age_ns(live.since_ns).is_some_and(|age_ns| age_ns >= LONG_NS)
-                && live.task.kind != TaskKind::Run
-        };
-        let held: Vec<_> = waits.held().filter(|it| old(&it)).collect();
+        let held: Vec<_> = waits.old(process).filter(|(.., what)| *what == For::Held).collect();
         let (task, live, _) = held.first()?;
         let sentence = format!(
             "{} waits for {}, {}; nobody has released it",
