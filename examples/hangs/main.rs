@@ -39,6 +39,7 @@ cases! {
     buffered_unpolled: "buffered(4) holds futures that hold a lock, and nobody polls it",
     own_sender: "a task waits for the end of a channel to which it could send itself",
     silent_peer: "the server never answers",
+    no_flush: "a client waits for the answer to a question that is still in its buffer",
     peer_does_not_read: "the server has stopped reading",
     nobody_accepts: "the server listens and does not accept",
     dropped_segments: "a firewall drops what is sent",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{mpsc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -119,7 +119,7 @@ pub fn explained(of: &str) -> Result<(Json, Option<i32>), String> {
 }
 
 /// The numbers of the lines that end in this comment. It hangs in one of them.
-pub fn marked(case: &str, mark: &str) -> Vec<usize> {
+fn marked(case: &str, mark: &str) -> Vec<usize> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../examples/hangs/{case}.rs"));
     let source = fs::read_to_string(file).expect("the case has a source");
@@ -128,6 +128,27 @@ pub fn marked(case: &str, mark: &str) -> Vec<usize> {
     let numbers: Vec<usize> = lines.map(|(number, _)| number).collect();
     assert!(!numbers.is_empty(), "no line of {case} is marked: {mark}");
     numbers
+}
+
+/// Looks at a program that may be well, for all that can be seen from outside, until it is told with what it cannot be told:
+/// the reason that names all lines with these comments.
+pub fn cannot_tell(case: &str, marks: &[&str]) -> String {
+    let mut program = Program::start("hangs", case, 100);
+    program.wait_until("hung").expect("it hangs");
+    let places: Vec<String> =
+        marks.iter().map(|mark| format!("hangs/{case}.rs:{}", marked(case, mark)[0])).collect();
+    let began = Instant::now();
+    loop {
+        let (told, code) = explained(&program.pid()).expect("an answer");
+        assert_eq!((&told["findings"], code), (&Json::Array(Vec::new()), Some(0)), "{told:#}");
+        let all = told["cannot_tell"].as_array().expect("an array");
+        let mut whys = all.iter().filter_map(|it| it["why"].as_str());
+        if let Some(why) = whys.find(|why| places.iter().all(|place| why.contains(place))) {
+            return why.to_owned();
+        }
+        assert!(began.elapsed() < LIMIT, "{places:?}: {told:#}");
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn text_of(finding: &Json) -> String {

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::case::{explained, hang, Case, Program, HERE};
+use crate::case::{cannot_tell, explained, hang, Case, Program, HERE};
 
 const PROVEN: Option<&str> = Some("proven");
 const LIKELY: Option<&str> = Some("likely");
@@ -148,4 +148,12 @@ fn the_network_drops_it() {
     let evidence = told["evidence"].to_string();
     assert!(evidence.contains("retransmit"), "{told:#}");
     assert!(evidence.contains("it is the network between them"), "{told:#}");
+}
+
+/// `who` shows that both ends read. It may be a connection that is kept open, so it is no finding; but nothing was said.
+#[test]
+fn both_ends_read() {
+    let why = cannot_tell("no_flush", &["hangs here", "waits meanwhile"]);
+    assert!(why.starts_with("both ends of 1 connection wait to read, for 10 s or more"), "{why}");
+    assert!(why.contains("(hangs::no_flush::ask)"), "{why}");
 }

@@ -1,9 +1,6 @@
 //! Tasks that nobody wakes, nobody polls, or that never wait.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-use crate::case::{explained, hang, marked, Case, Program, HERE};
+use crate::case::{cannot_tell, hang, Case, HERE};
 
 const PROVEN: Option<&str> = Some("proven");
 const LIKELY: Option<&str> = Some("likely");
@@ -65,21 +62,7 @@ fn nobody_polls_it() {
 /// all, and so there was nothing to look at.
 #[test]
 fn what_may_never_come_is_told() {
-    let mut program = Program::start("hangs", "own_sender", 100);
-    program.wait_until("hung").expect("it hangs");
-    let place = format!("own_sender.rs:{}", marked("own_sender", "hangs here")[0]);
-    let began = Instant::now();
-    let why = loop {
-        let (told, code) = explained(&program.pid()).expect("an answer");
-        assert_eq!((&told["findings"], code), (&serde_json::json!([]), Some(0)), "{told:#}");
-        let all = told["cannot_tell"].as_array().expect("an array");
-        let texts = all.iter().filter_map(|it| it["why"].as_str());
-        match texts.into_iter().find(|why| why.contains(&place)) {
-            Some(why) => break why.to_owned(),
-            None => assert!(began.elapsed() < Duration::from_secs(60), "{told:#}"),
-        }
-        sleep(Duration::from_secs(1));
-    };
+    let why = cannot_tell("own_sender", HERE);
     assert!(why.starts_with("1 task waited for 10 s or more for what others are to do"), "{why}");
     assert!(why.contains("own_sender::add_up) waits for Receiver::recv"), "{why}");
 }

@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use ticks_format::{Address, Awaited, Direction, SourceKind};
+use ticks_format::{Address, Awaited, Direction, Source, SourceKind};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::{live, Facts, Process, Told, ToldWait};
 use crate::explain::finding::{Finding, Sure};
+use crate::units;
 use crate::who::view::Wait;
 
 pub struct SilentPeer;
 
 /// From when on somebody who waits for an answer may be worried.
 const LONG_NS: u64 = 800_000_000;
+/// As long as no answer of a program that is well takes.
+const VERY_LONG_NS: u64 = 10_000_000_000;
 
 impl Rule for SilentPeer {
     fn kind(&self) -> &'static str {
@@ -27,16 +30,66 @@ impl Rule for SilentPeer {
         let mut findings = Vec::new();
         for process in &facts.processes {
             let served = served_ports(process);
-            let waits = process.tasks.iter().flat_map(|task| {
-                task.waits.iter().filter_map(move |wait| Some((task, wait, wait.wait?)))
-            });
-            for (task, told, at) in waits {
-                let wait = &process.view.waits[at];
+            for (task, told, wait) in waits(process) {
                 findings.extend(self.of(facts, process, &served, (task, told), wait));
             }
         }
-        Ok(Verdict::of(findings))
+        Ok(match both_read(facts).filter(|_| findings.is_empty()) {
+            Some(why) => Verdict::CannotTell(why),
+            None => Verdict::of(findings),
+        })
     }
+}
+
+/// Who waits for the reactor, for what, in which place.
+fn waits<'p>(
+    process: &'p Process<'_>,
+) -> impl Iterator<Item = (&'p Told, &'p ToldWait, &'p Wait)> + 'p {
+    process.tasks.iter().flat_map(move |task| {
+        let of_reactor = task.waits.iter().filter_map(|wait| Some((wait, wait.wait?)));
+        of_reactor.map(move |(told, at)| (task, told, &process.view.waits[at]))
+    })
+}
+
+/// Connections of which both ends are known, and both have read for very long: nobody writes. They may be kept open on
+/// purpose, or each waits for the other.
+fn both_read(facts: &Facts<'_>) -> Option<String> {
+    let mut ends = Vec::new();
+    for process in &facts.processes {
+        for (task, told, wait) in waits(process) {
+            let Awaited::Source { dir: Direction::Read, .. } = wait.waiter.awaited else {
+                continue;
+            };
+            let age_ns = process.age_ns(wait.since_ns).filter(|age_ns| *age_ns >= VERY_LONG_NS);
+            if let (Some(source), Some(age_ns)) = (&wait.source, age_ns) {
+                ends.push((source, task, told, age_ns));
+            }
+        }
+    }
+    let other = |one: &Source| ends.iter().find(|(source, ..)| is_other_end(one, source));
+    let both: Vec<_> = ends.iter().filter_map(|end| Some((end, other(end.0)?))).collect();
+    let ((_, one, at, age_ns), (_, another, there, _)) =
+        both.iter().max_by_key(|((.., age_ns), (.., other_ns))| age_ns.min(other_ns))?;
+    let count = units::count(both.len() as u64 / 2);
+    let place = |told: &ToldWait| match told.own.is_empty() {
+        true => String::new(),
+        false => format!(" in {}", told.own),
+    };
+    Some(format!(
+        "both ends of {count} connection{} wait to read, for 10 s or more, and neither writes: it is kept open, or each \
+         waits for the other; the longest, for {}: {}{} and {}{}",
+        if count == "1" { "" } else { "s" },
+        units::duration(*age_ns),
+        one.title(),
+        place(at),
+        another.title(),
+        place(there),
+    ))
+}
+
+/// Whether they are the two ends of one connection.
+fn is_other_end(one: &Source, other: &Source) -> bool {
+    one.kind == SourceKind::Tcp && one.local == other.peer && one.peer == other.local
 }
 
 /// The ports on which the process is asked, not asks.
@@ -112,8 +165,7 @@ impl SilentPeer {
                 // Both ends are known: what is between them is another rule's.
                 let other_end_is_known = facts.processes.iter().any(|other| {
                     let mut sources = other.view.sources.values();
-                    sources
-                        .any(|end| end.registered && end.local == *peer && end.peer == source.local)
+                    sources.any(|end| end.registered && is_other_end(source, end))
                 });
                 let unread = socket.is_some_and(|socket| socket.unread() > 0);
                 if is_asked || is_sent_again || other_end_is_known || unread {
