@@ -116,6 +116,9 @@ pub(crate) mod tasks {
     #[derive(Debug)]
     pub(crate) enum Entry {}
 
+    /// What a task waits for: there is none.
+    pub(crate) type Waited = ();
+
     impl Entry {
         pub(crate) fn new(_: TaskKind, _: &str, _: bool) -> Option<Entry> {
             None
@@ -125,8 +128,10 @@ pub(crate) mod tasks {
             match *self {}
         }
         pub(crate) fn begins(&self, _: u64) {}
-        pub(crate) fn poll_begins(&self) {}
-        pub(crate) fn poll_ends(&self, _: bool) {}
+        pub(crate) fn poll_begins(&self) -> Option<Waited> {
+            None
+        }
+        pub(crate) fn poll_ends(&self, _: bool, _: Option<Waited>) {}
         pub(crate) fn poll_panics(&self) {}
         pub(crate) fn waker_made(&self) {}
         pub(crate) fn waker_gone(&self) {}

@@ -56,10 +56,21 @@ pub(crate) struct Entry {
     place: Option<Place>,
     /// The state of a task without a place.
     state: AtomicU64,
+    /// On which stack its last poll asked last to be woken; 0: on none that is known. Only who polls it writes it.
+    waits_in: AtomicU64,
     /// It ended, and the record of that is made.
     has_ended: AtomicBool,
     /// It was lost, and the entry stays.
     is_lost: AtomicBool,
+}
+
+/// What a task waits for that is polled though nobody has woken it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waited {
+    /// By the counter.
+    since: u64,
+    /// How often it had asked somebody other than the reactor.
+    asked: u64,
 }
 
 impl Entry {
@@ -78,6 +89,7 @@ impl Entry {
             owned,
             place: claim(recorder, id),
             state: AtomicU64::new(0),
+            waits_in: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
         })
@@ -149,42 +161,59 @@ impl Entry {
         self.is_ours() && !self.has_ended.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn poll_begins(&self) {
+    /// Returns what the task has waited for until now, if nobody has woken it since.
+    pub(crate) fn poll_begins(&self) -> Option<Waited> {
         if !self.goes_on() {
-            return;
+            return None;
         }
         let time = now_and_just_now();
         self.store(word::THREAD, thread_number());
         self.store(word::POLLS, self.load(word::POLLS) + 1);
-        state::run(self.state(), time);
+        let waited = state::run(self.state(), time);
         record(&r::TaskPollBegin { task: self.id }, time);
+        waited.map(|since| Waited { since, asked: self.load(word::ASKED) })
     }
 
-    pub(crate) fn poll_ends(&self, is_ready: bool) {
+    /// `waited`: from [`poll_begins`](Self::poll_begins).
+    pub(crate) fn poll_ends(&self, is_ready: bool, waited: Option<Waited>) {
         if !self.goes_on() {
             return;
         }
-        let time = self.poll_over(if is_ready { Verdict::Ready } else { Verdict::Pending });
+        let stack = thread::last_asked();
+        let time = self.poll_over(if is_ready { Verdict::Ready } else { Verdict::Pending }, stack);
         match is_ready {
             true => self.ends(time, End::Done),
-            false => state::pause(self.state(), time),
+            false => state::pause(self.state(), time, self.waits_on(waited, stack)),
         }
+    }
+
+    /// Since when the task has waited for what it waits for: an executor polls what its `run` was given whenever it is
+    /// polled itself. Then it asks nobody anew, or in the same place.
+    fn waits_on(&self, waited: Option<Waited>, stack: u64) -> Option<u64> {
+        let before = self.waits_in.load(Ordering::Relaxed);
+        if stack != 0 {
+            self.waits_in.store(stack, Ordering::Relaxed);
+        }
+        let is_same = |waited: &Waited| match stack {
+            0 => waited.asked == self.load(word::ASKED),
+            _ => stack == before,
+        };
+        waited.filter(is_same).map(|waited| waited.since)
     }
 
     pub(crate) fn poll_panics(&self) {
         if self.goes_on() {
-            let time = self.poll_over(Verdict::Failed);
+            let time = self.poll_over(Verdict::Failed, thread::last_asked());
             self.ends(time, End::Panicked);
         }
     }
 
     /// Returns when.
-    fn poll_over(&self, result: Verdict) -> u64 {
+    fn poll_over(&self, result: Verdict, stack: u64) -> u64 {
         let time = now_and_just_now();
         let begun = self.state().load(Ordering::Relaxed) >> 8;
         // The state has the low 56 bits.
         let took = (time.wrapping_sub(begun)) & (u64::MAX >> 8);
-        let stack = thread::last_asked();
         self.store(word::POLLED, self.load(word::POLLED) + took);
         if took > self.load(word::LONGEST) {
             self.store(word::LONGEST, took);

@@ -81,9 +81,9 @@ impl Machine {
     /// A poll that returns Pending.
     fn poll(&self, waker: &Waker, within: impl FnOnce()) {
         self.parent.poll_begins(waker);
-        state::run(&self.state, self.now());
+        let waited = state::run(&self.state, self.now());
         within();
-        state::pause(&self.state, self.now());
+        state::pause(&self.state, self.now(), waited);
         if self.wakers.load(SeqCst) == 0 {
             self.may_be_forgotten();
         }

@@ -27,20 +27,22 @@ pub(crate) fn of(word: u64) -> u64 {
     word & STATE
 }
 
-/// A poll begins.
+/// A poll begins. Returns since when the task has waited, if nobody has woken it since.
 #[inline]
-pub(crate) fn run(state: &AtomicU64, time: u64) {
-    state.swap(since(word::RUNNING, time), SeqCst);
+pub(crate) fn run(state: &AtomicU64, time: u64) -> Option<u64> {
+    let was = state.swap(since(word::RUNNING, time), SeqCst);
+    (of(was) == word::WAITING).then_some(was >> 8)
 }
 
-/// A poll has returned Pending.
+/// A poll has returned Pending. `waits_on`: what the task waited for before, since when, if it goes on with that.
 #[inline]
-pub(crate) fn pause(state: &AtomicU64, time: u64) {
-    change(state, time, |now| match now {
-        word::RUNNING => Some(word::WAITING),
-        word::RUNNING_WOKEN => Some(word::SCHEDULED),
-        _ => None,
-    });
+pub(crate) fn pause(state: &AtomicU64, time: u64, waits_on: Option<u64>) {
+    // One more than before, so that `forget` sees that there was a poll.
+    let since = waits_on.map_or(time, |since| since + 1);
+    // Once woken, a task that runs stays so.
+    if !change(state, since, |now| (now == word::RUNNING).then_some(word::WAITING)) {
+        change(state, time, |now| (now == word::RUNNING_WOKEN).then_some(word::SCHEDULED));
+    }
 }
 
 /// The task is woken. Returns whether this wake is the one that schedules it.

@@ -20,7 +20,7 @@ use loom::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::current;
 use super::parent::Parent;
-use crate::recorder::tasks::Entry;
+use crate::recorder::tasks::{Entry, Waited};
 
 /// A task, shared by its wakers and its poller.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub(super) struct Polling<'a> {
     /// Borrowed from `shared`: it is not counted, and not dropped.
     waker: ManuallyDrop<Waker>,
     outer: current::Outer,
+    /// What it has waited for, if nobody has woken it for this poll.
+    waited: Option<Waited>,
     has_ended: bool,
 }
 
@@ -83,8 +85,8 @@ impl<'a> Polling<'a> {
         // is there. `shared` is borrowed for longer than this waker is used.
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw) });
         let outer = current::enter(shared.entry.id());
-        shared.entry.poll_begins();
-        Polling { shared, waker, outer, has_ended: false }
+        let waited = shared.entry.poll_begins();
+        Polling { shared, waker, outer, waited, has_ended: false }
     }
 
     pub(super) fn waker(&self) -> &Waker {
@@ -94,7 +96,7 @@ impl<'a> Polling<'a> {
     /// The poll has returned.
     pub(super) fn end(mut self, is_ready: bool) {
         self.has_ended = true;
-        self.shared.entry.poll_ends(is_ready);
+        self.shared.entry.poll_ends(is_ready, self.waited);
         if !is_ready && !self.shared.has_wakers() {
             self.shared.entry.may_be_forgotten(|| self.shared.has_wakers());
         }

@@ -19,6 +19,7 @@ mod lost_message;
 mod many;
 mod nested_block_on;
 mod panics;
+mod polled_beside;
 mod spawn_blocking;
 mod story;
 mod under_tokio;
