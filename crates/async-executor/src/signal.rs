@@ -8,7 +8,7 @@ use std::mem::offset_of;
 use std::panic::RefUnwindSafe;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use ticks_format::published::executor as word;
+use ticks_format::published::{executor as word, runner_bits};
 
 use crate::published::Table;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::sync::Mutex;
 /// The main future was woken and has not been polled since.
 const WOKEN: usize = 1;
 /// The `run` future has returned Pending for want of work, and nobody has woken it since.
-const ASLEEP: usize = 2;
+const ASLEEP: usize = runner_bits::ASLEEP as usize;
 
 /// A runner's state, and the waker of its poller.
 #[derive(Debug)]

@@ -122,6 +122,12 @@ pub mod task_state {
     pub const REFERENCE: u64 = 1 << 8;
 }
 
+/// What `async-executor` keeps of a runner, see [`executor::RUNNER_BITS`].
+pub mod runner_bits {
+    /// It has nothing to do and sleeps.
+    pub const ASLEEP: u64 = 1 << 1;
+}
+
 macro_rules! words {
     ($(#[$about:meta])* $module:ident { $($(#[$doc:meta])* $name:ident,)* }) => {
         $(#[$about])*
@@ -325,7 +331,7 @@ words! {
         RUNNER_LOOKS,
         /// Runner → 1 while a `run` future has it, an address wide.
         RUNNER_IN_USE,
-        /// Runner → bits, an address wide: 2 while it has nothing to do and sleeps.
+        /// Runner → its bits, an address wide: see [`runner_bits`](super::runner_bits).
         RUNNER_BITS,
         /// As `RUNNER_LOOKS`, of the state of an executor of one thread.
         LOCAL_LOOKS,

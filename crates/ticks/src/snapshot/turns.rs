@@ -5,13 +5,10 @@
 
 use std::collections::HashMap;
 
-use ticks_format::published::executor as word;
+use ticks_format::published::{executor as word, runner_bits};
 
 use super::tables::Table;
 use crate::memory::{Memory, Unreadable};
-
-/// Of a runner's bits: it has nothing to do and sleeps.
-const ASLEEP: u64 = 2;
 
 /// The runners of an executor at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +32,7 @@ impl Turns {
                 if at(word::RUNNER_IN_USE)? == 0 {
                     return Ok(None);
                 }
-                let is_asleep = at(word::RUNNER_BITS)? & ASLEEP != 0;
+                let is_asleep = at(word::RUNNER_BITS)? & runner_bits::ASLEEP != 0;
                 Ok((!is_asleep).then_some(at(word::RUNNER_LOOKS)?))
             };
             if let Ok(Some(looks)) = looks() {

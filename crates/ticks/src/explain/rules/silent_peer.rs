@@ -1,6 +1,6 @@
 //! The other end of a connection does not answer, does not read, or does not even accept the connection.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ticks_format::{Address, Awaited, Direction, Source, SourceKind};
 
@@ -61,12 +61,15 @@ fn both_read(facts: &Facts<'_>) -> Option<String> {
                 continue;
             };
             let age_ns = process.age_ns(wait.since_ns).filter(|age_ns| *age_ns >= VERY_LONG_NS);
-            if let (Some(source), Some(age_ns)) = (&wait.source, age_ns) {
+            let source = wait.source.as_ref().filter(|source| source.kind == SourceKind::Tcp);
+            if let (Some(source), Some(age_ns)) = (source, age_ns) {
                 ends.push((source, task, told, age_ns));
             }
         }
     }
-    let other = |one: &Source| ends.iter().find(|(source, ..)| is_other_end(one, source));
+    let by_addresses: HashMap<_, _> =
+        ends.iter().map(|end| ((&end.0.local, &end.0.peer), end)).collect();
+    let other = |one: &Source| by_addresses.get(&(&one.peer, &one.local)).copied();
     let both: Vec<_> = ends.iter().filter_map(|end| Some((end, other(end.0)?))).collect();
     let ((_, one, at, age_ns), (_, another, there, _)) =
         both.iter().max_by_key(|((.., age_ns), (.., other_ns))| age_ns.min(other_ns))?;
@@ -85,11 +88,6 @@ fn both_read(facts: &Facts<'_>) -> Option<String> {
         another.title(),
         place(there),
     ))
-}
-
-/// Whether they are the two ends of one connection.
-fn is_other_end(one: &Source, other: &Source) -> bool {
-    one.kind == SourceKind::Tcp && one.local == other.peer && one.peer == other.local
 }
 
 /// The ports on which the process is asked, not asks.
@@ -165,7 +163,8 @@ impl SilentPeer {
                 // Both ends are known: what is between them is another rule's.
                 let other_end_is_known = facts.processes.iter().any(|other| {
                     let mut sources = other.view.sources.values();
-                    sources.any(|end| end.registered && is_other_end(source, end))
+                    sources
+                        .any(|end| end.registered && end.local == *peer && end.peer == source.local)
                 });
                 let unread = socket.is_some_and(|socket| socket.unread() > 0);
                 if is_asked || is_sent_again || other_end_is_known || unread {
