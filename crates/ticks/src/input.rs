@@ -318,6 +318,16 @@ impl Input {
         Some(self.utc_ns(closed))
     }
 
+    /// The sources that the reactor has at this moment. A recording's table is its writer's own; a memory is looked at
+    /// again.
+    pub fn sources_now(&self) -> anyhow::Result<HashMap<Key, Source>> {
+        let Some(Snapshot { origin: Origin::Process(pid), place, .. }) = self.snapshot else {
+            return self.sources();
+        };
+        let now = Input::of_memory(pid, None, false)?.into_iter().nth(place);
+        now.map_or_else(|| Ok(HashMap::new()), |now| now.sources())
+    }
+
     /// The sources that the table describes, by key.
     pub fn sources(&self) -> anyhow::Result<HashMap<Key, Source>> {
         let mut sources = HashMap::new();
@@ -473,5 +483,32 @@ pub fn addresses(local: &Address, peer: &Address) -> String {
         (Address::None, Address::None) => String::new(),
         (local, Address::None) => local.to_string(),
         (local, peer) => format!("{local} → {peer}"),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsRawFd;
+    use std::process;
+
+    use async_io::Async;
+
+    use super::*;
+
+    /// Of a service whose connections come and go it was said, and called proven, that somebody had closed their
+    /// descriptors: whether the reactor still had them was looked up in what had been read of the memory before.
+    #[test]
+    fn a_source_that_was_dropped_since_is_not_there_now() {
+        let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).expect("a socket");
+        let fd = i64::from(socket.as_raw_fd());
+        let inputs = Input::of_memory(process::id(), None, false).expect("it can be looked at");
+        let [input] = &inputs[..] else { panic!("{} reactors", inputs.len()) };
+        let key = *input.sources().expect("a table").iter().find(|it| it.1.fd == fd).expect("it").0;
+        let is_there = || input.sources_now().expect("a table").contains_key(&key);
+        assert!(is_there());
+        drop(socket);
+        assert!(!is_there());
+        assert!(input.sources().expect("a table").contains_key(&key), "as it was read");
     }
 }

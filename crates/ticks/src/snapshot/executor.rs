@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ticks_format::published::executor as word;
+use ticks_format::published::{executor as word, task_state};
 
 use super::read::{settled, u64_at, Torn, Vector};
 use super::tables::Table;
@@ -115,6 +115,10 @@ impl Executors {
         let name = memory.u64(address + self.get(word::TASK_NAME))?;
         let name_len = memory.u64(address + self.get(word::TASK_NAME_LEN))?;
         let state = memory.u64(address + self.get(word::TASK_STATE))?;
+        // The waker that led here is a reference. Where there is none left, the task is gone, and its memory free.
+        if state < task_state::REFERENCE {
+            return Ok(None);
+        }
         Ok(Some(Task { address, id, name: text(memory, name, name_len), state, executor }))
     }
 }

@@ -80,7 +80,7 @@ impl Replaced {
             return Ok(Vec::new());
         }
         // A source that was dropped meanwhile has closed its descriptor in order.
-        let now = process.input.sources()?;
+        let now = process.input.sources_now()?;
         suspects.retain(|(source, _)| now.get(&source.key).is_some_and(|now| now.registered));
         suspects.sort_by_key(|(source, _)| source.fd);
         let findings =
