@@ -54,7 +54,7 @@ impl Input {
         let file = Temporary::of(io::stdin().lock()).context(NAME)?;
         let mut begin = [0; 16];
         let got = file.read_up_to(0, &mut begin).context(NAME)?;
-        if Core::is_elf(&begin[..got]) || Core::is_packed(&begin[..got]) {
+        if begins_core(&begin[..got]) {
             bail!("{NAME}: a core dump, which is read from a file only");
         }
         Input::of_file(Path::new(STDIN), file)
@@ -463,7 +463,11 @@ fn recording_beside(path: &Path, core: &Core) -> Option<Input> {
 fn is_core(path: &Path) -> bool {
     let mut begin = [0; 16];
     let got = open_file(path).and_then(|file| file.read_up_to(0, &mut begin)).unwrap_or(0);
-    Core::is_elf(&begin[..got]) || Core::is_packed(&begin[..got])
+    begins_core(&begin[..got])
+}
+
+fn begins_core(begin: &[u8]) -> bool {
+    Core::is_elf(begin) || Core::is_packed(begin)
 }
 
 /// Whether a file that begins like this is a recording, of a machine of either byte order.

@@ -82,6 +82,16 @@ pub struct ToldWait {
     pub is_executor: bool,
 }
 
+impl ToldWait {
+    /// ` in shop::serve src/shop.rs:17`; nothing if that is not known.
+    pub fn in_place(&self) -> String {
+        match self.own.is_empty() {
+            true => String::new(),
+            false => format!(" in {}", self.own),
+        }
+    }
+}
+
 impl Told {
     /// `task 17 (shop::serve)`.
     pub fn title(&self) -> String {

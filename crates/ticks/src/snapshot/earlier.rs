@@ -74,8 +74,9 @@ impl Earlier {
         let tasks = &look.tasks.tasks;
         let since = |named: &Named| self.since(&named.task, &waits);
         let held = |named: &Named| {
-            let is_held = named.task.kind == TaskKind::Spawned && is_running(named);
-            since(named).filter(|_| is_held && self.may_go_on(named.executor, &look.turns))
+            let may_be = named.task.kind == TaskKind::Spawned && is_running(named);
+            let since = may_be.then(|| since(named)).flatten();
+            since.filter(|_| self.may_go_on(named.executor, &look.turns))
         };
         // What a thread runs, it runs in its `block_on`, which began before. What `run` was given is in no list while it
         // is polled: where one thread alone is at work, and has not looked for a task, it is that.

@@ -11,13 +11,11 @@ use super::tables::Table;
 use crate::memory::{Memory, Unreadable};
 
 /// The runners of an executor at one moment.
+///
+/// How often each has looked for a task, of those that are in a `run` and do not sleep. Empty where that is not known:
+/// without a runner, tasks are polled by `tick`, which counts nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turns {
-    /// How often each has looked for a task, of those that are in a `run` and do not sleep.
-    looks: HashMap<u64, u64>,
-    /// Whether it is known who polls.
-    is_known: bool,
-}
+pub struct Turns(HashMap<u64, u64>);
 
 impl Turns {
     /// Of an executor that any thread may run, with these runners.
@@ -36,11 +34,9 @@ impl Turns {
                 Ok((!is_asleep).then_some(at(word::RUNNER_LOOKS)?))
             };
             if let Ok(Some(looks)) = looks() {
-                turns.looks.insert(*runner, looks);
+                turns.0.insert(*runner, looks);
             }
         }
-        // Without a runner, tasks are polled by `tick`, which counts nothing.
-        turns.is_known = !turns.looks.is_empty();
         turns
     }
 
@@ -50,16 +46,14 @@ impl Turns {
             true => memory.u64(state + table.get(word::LOCAL_LOOKS)).ok(),
             false => None,
         };
-        Turns {
-            is_known: looks.is_some(),
-            looks: looks.map(|looks| (state, looks)).into_iter().collect(),
-        }
+        Turns(looks.map(|looks| (state, looks)).into_iter().collect())
     }
 
     /// Whether a thread has not looked for a task since the earlier moment: it is in a long poll. `None`: not known.
     pub fn are_stuck(&self, earlier: &Turns) -> Option<bool> {
-        let is_stuck = |runner: (&u64, &u64)| earlier.looks.get(runner.0) == Some(runner.1);
-        (self.is_known && earlier.is_known).then(|| self.looks.iter().any(is_stuck))
+        let is_known = !self.0.is_empty() && !earlier.0.is_empty();
+        let is_stuck = |(runner, looks): (&u64, &u64)| earlier.0.get(runner) == Some(looks);
+        is_known.then(|| self.0.iter().any(is_stuck))
     }
 }
 
@@ -68,7 +62,7 @@ mod tests {
     use super::*;
 
     fn turns(looks: &[(u64, u64)]) -> Turns {
-        Turns { looks: looks.iter().copied().collect(), is_known: true }
+        Turns(looks.iter().copied().collect())
     }
 
     #[test]

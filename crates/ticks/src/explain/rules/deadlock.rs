@@ -309,8 +309,5 @@ fn what(task: &Told) -> String {
     let wait = task.waits.iter().find(|wait| For::of(wait) == Some(For::Held));
     let Some(wait) = wait.or(task.waits.first()) else { return "something".into() };
     let text = wait.text.trim_start_matches(PERHAPS);
-    match wait.own.is_empty() {
-        true => text.to_owned(),
-        false => format!("{text} in {}", wait.own),
-    }
+    format!("{text}{}", wait.in_place())
 }

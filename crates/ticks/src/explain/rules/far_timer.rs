@@ -37,10 +37,7 @@ impl Rule for FarTimer {
 
 impl FarTimer {
     fn of(&self, process: &Process<'_>, task: &Told, told: &ToldWait) -> Option<Finding> {
-        let in_place = match told.own.is_empty() {
-            true => String::new(),
-            false => format!(" in {}", told.own),
-        };
+        let in_place = told.in_place();
         let proof = process.show(&format!("--task {}", task.id));
         let Some(wait) = told.wait.map(|at| &process.view.waits[at]) else {
             // Armed timers are in the table of who waits.

@@ -198,8 +198,7 @@ impl NeverPolled {
     ) -> Finding {
         let thread = process.walk.threads.title(outer.task.thread);
         let what = match nested.waits.first() {
-            Some(wait) if wait.own.is_empty() => wait.text.clone(),
-            Some(wait) => format!("{} in {}", wait.text, wait.own),
+            Some(wait) => format!("{}{}", wait.text, wait.in_place()),
             None => "something that is not recorded".into(),
         };
         let how_long = process.for_how_long(outer.since_ns);

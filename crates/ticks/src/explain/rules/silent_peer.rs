@@ -74,19 +74,15 @@ fn both_read(facts: &Facts<'_>) -> Option<String> {
     let ((_, one, at, age_ns), (_, another, there, _)) =
         both.iter().max_by_key(|((.., age_ns), (.., other_ns))| age_ns.min(other_ns))?;
     let count = units::count(both.len() as u64 / 2);
-    let place = |told: &ToldWait| match told.own.is_empty() {
-        true => String::new(),
-        false => format!(" in {}", told.own),
-    };
     Some(format!(
         "both ends of {count} connection{} wait to read, for 10 s or more, and neither writes: it is kept open, or each \
          waits for the other; the longest, for {}: {}{} and {}{}",
         if count == "1" { "" } else { "s" },
         units::duration(*age_ns),
         one.title(),
-        place(at),
+        at.in_place(),
         another.title(),
-        place(there),
+        there.in_place(),
     ))
 }
 
@@ -120,11 +116,7 @@ impl SilentPeer {
             return None;
         }
         let how_long = process.for_how_long(wait.since_ns);
-        let place = match told.own.is_empty() {
-            true => String::new(),
-            false => format!(" in {}", told.own),
-        };
-        let who = format!("{} waits {how_long}{place}", task.title());
+        let who = format!("{} waits {how_long}{}", task.title(), told.in_place());
         let peer = &source.peer;
         let events = wait.events.as_ref().map_or(0, |events| events.count);
         let socket = wait.socket.as_ref();

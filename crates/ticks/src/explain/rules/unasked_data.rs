@@ -243,8 +243,5 @@ const STEPS: &[&str] = &[
 
 fn waits_for(task: &Told) -> String {
     let Some(wait) = task.waits.first() else { return "nothing that is known".into() };
-    match wait.own.is_empty() {
-        true => wait.text.clone(),
-        false => format!("{} in {}", wait.text, wait.own),
-    }
+    format!("{}{}", wait.text, wait.in_place())
 }
