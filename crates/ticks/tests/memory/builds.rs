@@ -5,8 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::found::{Found, Known};
-use crate::start::{built, Program};
-use crate::util::stdout;
+use crate::start::{built, shop_of, Program};
 
 /// Its program that knows everything of itself.
 pub const SUBJECT: &str = "memory-subject";
@@ -64,13 +63,7 @@ fn deleted_while_it_runs() {
 
 #[test]
 fn the_shop_that_hangs() {
-    let mut command = Command::new(optimised("last_item"));
-    let shop = Program::start(&mut command, "has one item left");
-    let shown = stdout(["who", &shop.pid()]);
-    let accepts = |line: &&str| line.contains("last_item::accept") && line.contains("read fd 3");
-    assert!(shown.lines().any(|line| accepts(&line)), "{shown}");
-    let serves = |line: &&str| {
-        line.starts_with("2 ×") && line.contains("last_item::serve") && line.contains("waiting")
-    };
-    assert!(shown.lines().any(|line| serves(&line)), "{shown}");
+    let (_shop, shown) = shop_of(&mut Command::new(optimised("last_item")));
+    let accepts = |line: &str| line.contains("last_item::accept") && line.contains("read fd 3");
+    assert!(shown.lines().any(accepts), "{shown}");
 }

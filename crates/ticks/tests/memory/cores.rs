@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::builds::{optimised, SUBJECT};
 use crate::debuggers::gdb;
 use crate::found::{subject_of_this_build, Found, Known};
-use crate::start::{own_path, shop, shop_path, Program};
+use crate::start::{own_path, shop, shop_of, shop_path, Program};
 use crate::util::example::built_with;
 use crate::util::{path, stderr, stdout, ticks};
 
@@ -134,12 +134,9 @@ fn the_recording_is_read_if_it_is_still_there() {
     with_recorder.arg(format!("ASYNC_IO_TRACE={}", path(recordings.path())));
     with_recorder.arg(program.get_program()).current_dir(dir.path());
     program = with_recorder;
-    let mut program = Program::start(&mut program, "has one item left");
-    let pid = program.pid();
     // It dies while it hangs, and not before.
-    while !stdout(["who", &pid]).contains("Mutex::lock (async-lock)") {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let (mut program, _) = shop_of(&mut program);
+    let pid = program.pid();
     let Some(dump) = Dump::of_kernel(&mut program, dir, "0x33") else { return };
     let recording = recordings.path().join(format!("{pid}.ticks"));
     let output = ticks(["who", "--core", path(&dump.path)]);

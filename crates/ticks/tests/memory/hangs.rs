@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::start::Program;
+use crate::start::{shop_of, Program};
 use crate::util::example::built_with;
 use crate::util::{stderr, stdout, ticks};
 
@@ -133,19 +132,11 @@ fn nothing_wrong_is_found_in_the_memory_of_one_that_is_well() {
 /// The shop of the README: who waits for the lock, and where, is in no recording.
 #[test]
 fn the_lines_at_which_tasks_wait_are_in_their_futures() {
-    let shop = Program::start(&mut Command::new(examples().join("last_item")), "has one item left");
+    let (shop, _) = shop_of(&mut Command::new(examples().join("last_item")));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/last_item.rs");
     let source = fs::read_to_string(source).expect("it has a source");
     let line = |text: &str| 1 + source.lines().position(|line| line.contains(text)).expect(text);
-    let mut who = String::new();
-    // It says so before the two customers have come.
-    for _ in 0..100 {
-        who = stdout(["who", "--stacks", &shop.pid()]);
-        if who.matches("Mutex::lock").count() >= 2 {
-            break;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
+    let who = stdout(["who", "--stacks", &shop.pid()]);
     let told: Vec<&str> = who.split_whitespace().collect();
     let told = told.join(" ");
     for (function, what) in [("sell", "async fn sell"), ("redeem", "async fn redeem")] {

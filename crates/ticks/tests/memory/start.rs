@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::util::stdout;
 
 /// In a process with this setting, a test plays a program.
 const ROLE: &str = "TICKS_TEST_ROLE";
@@ -48,6 +52,21 @@ impl Program {
     pub fn pid(&self) -> String {
         self.child.id().to_string()
     }
+
+    /// What `ticks who` says of it, as soon as that is as wanted.
+    #[track_caller]
+    fn shows(&self, is_so: impl Fn(&str) -> bool) -> String {
+        let pid = self.pid();
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let shown = stdout(["who", &pid]);
+            if is_so(&shown) {
+                return shown;
+            }
+            assert!(Instant::now() < until, "it never came to that: {shown}");
+            sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// This test binary once more, for a test that plays a program.
@@ -67,9 +86,25 @@ pub fn plays() -> bool {
     std::env::var_os(ROLE).is_some()
 }
 
-/// The shop that hangs, of `examples/`.
+/// The shop of `examples/`, when it hangs.
 pub fn shop() -> Program {
-    Program::start(&mut Command::new(shop_path()), "has one item left")
+    shop_of(&mut Command::new(shop_path())).0
+}
+
+/// The same of this build, and what `ticks who` says then. It opens before its customers come, and says so then.
+#[track_caller]
+pub fn shop_of(command: &mut Command) -> (Program, String) {
+    let shop = Program::start(command, "has one item left");
+    // With debug information their locks are named, each on a line of its own.
+    let at_its_lock = |line: &&str| {
+        line.contains("last_item::serve  ")
+            && (line.contains("  no socket and no timer") || line.contains("  Mutex::lock"))
+    };
+    let shown = shop.shows(|shown| match shown.lines().find(at_its_lock) {
+        Some(line) if line.starts_with("2 ×") => true,
+        _ => shown.lines().filter(at_its_lock).count() == 2,
+    });
+    (shop, shown)
 }
 
 /// With all of its debug information: a release build, if this is one.
