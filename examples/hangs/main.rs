@@ -14,6 +14,7 @@ use std::time::Duration;
 use std::{env, io};
 
 mod story;
+mod vfork;
 
 /// Declares the cases, a module each.
 macro_rules! cases {

@@ -154,7 +154,7 @@ impl State {
         if Cgroups::of_system().is_frozen(pid) {
             return State::Frozen;
         }
-        let (held, before) = (held(pid), uninterruptible(pid));
+        let held = held(pid);
         if !held.is_empty() {
             sleep(MOMENT);
             // Whoever is traced is held for an instant at each system call.
@@ -163,12 +163,7 @@ impl State {
                 false => State::Runs,
             };
         }
-        if before.is_empty() {
-            return State::Runs;
-        }
-        sleep(MOMENT);
-        let still = uninterruptible(pid).into_iter().find(|tid| before.contains(tid));
-        still.map_or(State::Runs, State::Uninterruptible)
+        stuck_for(pid, MOMENT).map_or(State::Runs, State::Uninterruptible)
     }
 }
 
@@ -230,7 +225,20 @@ fn is_dead(state: char) -> bool {
     matches!(state, 'Z' | 'X')
 }
 
-fn uninterruptible(pid: u64) -> Vec<u64> {
+/// The threads that are in an uninterruptible wait: how often each has given up its processor so far. One that is in the
+/// same wait later has done so no more.
+fn uninterruptible(pid: u64) -> Vec<(u64, String)> {
     let threads = thread_states(pid).into_iter();
-    threads.filter(|(_, state)| *state == 'D').map(|(tid, _)| tid).collect()
+    threads.filter(|(_, state)| *state == 'D').map(|(tid, _)| (tid, switches(pid, tid))).collect()
+}
+
+/// A thread that sits in one uninterruptible wait for all of a moment, which begins now.
+pub fn stuck_for(pid: u64, moment: Duration) -> Option<u64> {
+    let before = uninterruptible(pid);
+    if before.is_empty() {
+        return None;
+    }
+    sleep(moment);
+    let still = uninterruptible(pid).into_iter().find(|thread| before.contains(thread));
+    still.map(|(tid, _)| tid)
 }

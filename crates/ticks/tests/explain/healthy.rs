@@ -17,6 +17,7 @@ const ALL: &[&str] = &[
     "churn",
     "locks",
     "leads",
+    "helpers",
 ];
 
 /// Kinds that are looked for in words; those that tell most.

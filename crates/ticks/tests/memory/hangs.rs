@@ -53,8 +53,19 @@ const CASES: &[Case] = &[
     case("stopped", "not_running", "proven", false, "is stopped by a signal"),
 ];
 
-const HEALTHY: &[&str] =
-    &["chat", "idle", "long_timers", "echo", "pool", "udp", "ticker", "churn", "locks", "leads"];
+const HEALTHY: &[&str] = &[
+    "chat",
+    "idle",
+    "long_timers",
+    "echo",
+    "pool",
+    "udp",
+    "ticker",
+    "churn",
+    "locks",
+    "leads",
+    "helpers",
+];
 
 fn examples() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

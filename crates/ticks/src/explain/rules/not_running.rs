@@ -8,7 +8,7 @@ use super::{Rule, Verdict};
 use crate::explain::facts::share::share;
 use crate::explain::facts::{live, Facts, Process};
 use crate::explain::finding::{Finding, Sure};
-use crate::process::State;
+use crate::process::{self, State};
 use crate::units;
 use crate::who::tasks::Live;
 
@@ -16,6 +16,9 @@ pub struct NotRunning;
 
 /// For how long a process is watched.
 const MOMENT: Duration = Duration::from_millis(300);
+
+/// A wait in the kernel that takes as long is one that will not end. A slow disk has answered by then.
+const LONG: Duration = Duration::from_secs(2);
 
 /// And again, if it seems to get no processor, or too little of one. Of a machine that is merely busy it gets its part by then.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -61,7 +64,11 @@ impl NotRunning {
                 .advice(
                     "thaw the cgroup: write 0 to its cgroup.freeze, or THAWED to its freezer.state",
                 ),
-            State::Uninterruptible(tid) => self.stuck(process, tid),
+            // Of a process that gets no processor, threads wait long for locks of the kernel that others of them hold.
+            State::Uninterruptible(_) => match self.starved(process) {
+                Some(starved) => return Some(starved),
+                None => self.stuck(process, process::stuck_for(pid, LONG)?),
+            },
             _ => return self.starved(process),
         };
         let finding = finding.proof(format!("grep State /proc/{pid}/task/*/status"));
@@ -82,7 +89,8 @@ impl NotRunning {
         });
         let what =
             format!("{thread} of {name} is stuck in the kernel: no signal but SIGKILL ends that");
-        let mut finding = Finding::new(self.kind(), Sure::Proven, what);
+        let mut finding = Finding::new(self.kind(), Sure::Proven, what)
+            .shows(format!("it was watched for {} s and sat in one wait", LONG.as_secs()));
         if let Some(place) = place {
             finding = finding.shows(format!("it waits in the kernel's {place}"));
         }
