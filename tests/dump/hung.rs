@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::{TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -14,12 +15,25 @@ use crate::util::{child, tcp_pair, watchdog};
 
 const BY_SIGNAL: (&str, &str) = ("ASYNC_IO_DUMP_SIGNAL", "SIGUSR1");
 
+/// How many tasks have begun their first polls.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
 async fn reads(stream: Async<TcpStream>) -> io::Result<()> {
+    BEGUN.fetch_add(1, SeqCst);
     stream.readable().await
 }
 
 async fn sleeps() {
+    BEGUN.fetch_add(1, SeqCst);
     Timer::after(Duration::from_secs(3_600)).await;
+}
+
+/// As many tasks wait. The executor's main future asks for it, on each of its threads, so that these have polled them
+/// to the end.
+async fn wait(tasks: usize) {
+    while BEGUN.load(SeqCst) < tasks {
+        Timer::after(Duration::from_millis(1)).await;
+    }
 }
 
 /// Two tasks of an executor that wait for ever, and its main future, which waits for something else.
@@ -34,8 +48,7 @@ fn two_tasks() {
     executor.spawn(reads(near)).detach();
     executor.spawn(sleeps()).detach();
     block_on(executor.run(async {
-        // The tasks have their first polls, then everybody waits.
-        Timer::after(Duration::from_millis(1)).await;
+        wait(2).await;
         report("hangs", "");
         socket.readable().await.unwrap();
     }));
@@ -135,7 +148,7 @@ fn a_program_whose_threads_are_all_blocked_answers() {
         executor.spawn(reads(near)).detach();
         let run = move || {
             block_on(executor.run(async {
-                Timer::after(Duration::from_millis(1)).await;
+                wait(1).await;
                 report("blocked", "");
                 thread::sleep(Duration::from_secs(3_600));
             }));
