@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::found::{Found, Known};
-use crate::start::{built, shop_of, Program};
+use crate::start::{shop_of, Program};
 
 /// Its program that knows everything of itself.
 pub const SUBJECT: &str = "memory-subject";
@@ -13,18 +13,24 @@ pub const SUBJECT: &str = "memory-subject";
 /// The programs, optimised over all crates, with their symbols and without debug information.
 pub fn optimised(program: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let target = BUILT.get_or_init(|| {
-        let mut args = vec!["--release"];
-        for setting in [
-            "profile.release.lto=\"fat\"",
-            "profile.release.strip=\"debuginfo\"",
-            "profile.release.panic=\"abort\"",
-        ] {
-            args.extend(["--config", setting]);
-        }
-        built("optimised", &args)
-    });
-    target.join("release").join(program)
+    BUILT.get_or_init(build).join(program)
+}
+
+fn build() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("optimised");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--offline", "--release", "-p", "memory-subject"]);
+    for setting in ["lto=\"fat\"", "strip=\"debuginfo\"", "panic=\"abort\""] {
+        cargo.arg("--config").arg(format!("profile.release.{setting}"));
+    }
+    cargo.arg("--target-dir").arg(&target).arg("--manifest-path");
+    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
+    let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
+    for name in ["CARGO_PROFILE_RELEASE_DEBUG"].iter().chain(&flags) {
+        cargo.env_remove(name);
+    }
+    assert!(cargo.status().expect("cargo runs").success());
+    target.join("release")
 }
 
 #[track_caller]

@@ -14,8 +14,7 @@ use tempfile::TempDir;
 use crate::builds::{optimised, SUBJECT};
 use crate::debuggers::gdb;
 use crate::found::{subject_of_this_build, Found, Known};
-use crate::start::{own_path, shop, shop_of, shop_path, Program};
-use crate::util::example::built_with;
+use crate::start::{examples, own_path, shop, shop_of, shop_path, Program};
 use crate::util::{path, stderr, stdout, ticks};
 
 /// A core dump in a directory of its own.
@@ -155,9 +154,8 @@ fn the_recording_is_read_if_it_is_still_there() {
 /// `ticks explain` says of a dump what can be told without knowing since when.
 #[test]
 fn it_is_explained() {
-    let examples = built_with("full", &["hangs", "healthy", "last_item"]);
     let dir = tempfile::tempdir().expect("a directory");
-    let mut command = Command::new(examples.join("hangs"));
+    let mut command = Command::new(examples().join("hangs"));
     command.args(["--case", "two_locks", "--seconds", "100"]).current_dir(dir.path());
     let mut program = Program::start(&mut command, "hung");
     let Some(dump) = Dump::of_kernel(&mut program, dir, "0x33") else { return };

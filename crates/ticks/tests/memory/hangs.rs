@@ -3,15 +3,13 @@
 //! what was before.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::thread;
 
 use serde_json::Value as Json;
 
-use crate::start::{shop_of, Program};
-use crate::util::example::built_with;
+use crate::start::{examples, shop_of, Program};
 use crate::util::{stderr, stdout, ticks};
 
 /// Cases that run side by side: each is watched for a second.
@@ -66,11 +64,6 @@ const HEALTHY: &[&str] = &[
     "leads",
     "helpers",
 ];
-
-fn examples() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built_with("full", &["hangs", "healthy", "last_item"]))
-}
 
 fn start(example: &str, case: &str, word: &str) -> Program {
     let mut command = Command::new(examples().join(example));

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::util::example::built_with;
 use crate::util::stdout;
 
 /// In a process with this setting, a test plays a program.
@@ -109,28 +110,12 @@ pub fn shop_of(command: &mut Command) -> (Program, String) {
 
 /// With all of its debug information: a release build, if this is one.
 pub fn shop_path() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let (profile, args): (_, &[&str]) = match cfg!(debug_assertions) {
-            true => ("debug", &["--config", "profile.dev.debug=\"full\""]),
-            false => ("release", &["--release", "--config", "profile.release.debug=\"full\""]),
-        };
-        built("with-debug-info", args).join(profile).join("last_item")
-    })
+    static SHOP: OnceLock<PathBuf> = OnceLock::new();
+    SHOP.get_or_init(|| examples().join("last_item"))
 }
 
-/// Builds the programs into a directory of this name, and returns it.
-pub fn built(name: &str, args: &[&str]) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--offline", "-p", "memory-subject"]).args(args);
-    cargo.arg("--target-dir").arg(&target).arg("--manifest-path");
-    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
-    let settings = ["CARGO_PROFILE_DEV_DEBUG", "CARGO_PROFILE_RELEASE_DEBUG"];
-    let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
-    for name in settings.iter().chain(&flags) {
-        cargo.env_remove(name);
-    }
-    assert!(cargo.status().expect("cargo runs").success());
-    target
+/// The examples, with all of their debug information.
+pub fn examples() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| built_with("full", &["hangs", "healthy", "last_item"]))
 }
