@@ -50,6 +50,7 @@ cases! {
     ticker: "three tickers and a timeout that never comes",
     churn: "connections are opened, used once and closed",
     locks: "sixteen tasks share four locks",
+    others: "a process, an event, a directory and a kernel's timer are watched",
     helpers: "a thread starts programs that are slow to begin",
     leads: "two tasks give jobs to their helpers, and compute meanwhile",
 }

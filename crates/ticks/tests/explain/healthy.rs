@@ -18,6 +18,7 @@ const ALL: &[&str] = &[
     "locks",
     "leads",
     "helpers",
+    "others",
 ];
 
 /// Kinds that are looked for in words; those that tell most.

@@ -63,6 +63,7 @@ const HEALTHY: &[&str] = &[
     "locks",
     "leads",
     "helpers",
+    "others",
 ];
 
 fn start(example: &str, case: &str, word: &str) -> Program {

@@ -5,7 +5,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Whether a descriptor still is the socket with this inode.
+/// Whether a descriptor still is what has this inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Descriptor {
     /// It is.
@@ -20,10 +20,14 @@ pub enum Descriptor {
 
 /// What is open under the number in that process.
 pub fn descriptor(pid: u64, fd: i64, inode: u64) -> Descriptor {
-    match fs::read_link(format!("/proc/{pid}/fd/{fd}")) {
+    let link = format!("/proc/{pid}/fd/{fd}");
+    match fs::read_link(&link) {
         Ok(target) => {
             let target = target.to_string_lossy().into_owned();
-            match target.contains(&format!("[{inode}]")) {
+            // The names of sockets and pipes have it. Those of a pidfd, an eventfd or a device do not.
+            let is_same = target.contains(&format!("[{inode}]"))
+                || inode_of(&link).is_none_or(|now| now == inode);
+            match is_same {
                 true => Descriptor::Same,
                 false => Descriptor::Replaced(target),
             }
@@ -32,6 +36,16 @@ pub fn descriptor(pid: u64, fd: i64, inode: u64) -> Descriptor {
         Err(_) if !has_descriptors(pid) => Descriptor::Unknown,
         Err(_) => Descriptor::Closed,
     }
+}
+
+/// The inode of what the link leads to, if that can be seen.
+fn inode_of(link: &str) -> Option<u64> {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(link).ok()?);
+    // No other system has such links.
+    #[cfg(not(unix))]
+    let inode = fs::metadata(link).ok().map(|_| 0)?;
+    Some(inode)
 }
 
 fn has_descriptors(pid: u64) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ticks_format::{Op, Source};
+use ticks_format::{Op, Source, SourceKind};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::live::{descriptor, Descriptor};
@@ -110,7 +110,7 @@ impl Replaced {
         );
         let (pid, fd) = (process.input.pid(), source.fd);
         Finding::new(self.kind(), Sure::Proven, sentence)
-            .shows(format!("it was socket:[{}] when the reactor began to watch it", source.inode))
+            .shows(format!("it was {} when the reactor began to watch it", named(source)))
             .proof(format!("ls -l /proc/{pid}/fd/{fd}"))
             .proof(process.show(&format!("--fd {fd}")))
             .advice(CLOSES)
@@ -181,6 +181,15 @@ impl Replaced {
                 )
                 .advice(CLOSES),
         )
+    }
+}
+
+/// As the kernel names it.
+fn named(source: &Source) -> String {
+    match source.kind {
+        SourceKind::Other => format!("what has the inode {}", source.inode),
+        SourceKind::Pipe => format!("pipe:[{}]", source.inode),
+        _ => format!("socket:[{}]", source.inode),
     }
 }
 
