@@ -51,6 +51,8 @@ cases! {
     churn: "connections are opened, used once and closed",
     locks: "sixteen tasks share four locks",
     others: "a process, an event, a directory and a kernel's timer are watched",
+    slow_reader: "an upload whose receiver takes its time",
+    held_in_thread: "a thread has the lock for which two tasks wait",
     helpers: "a thread starts programs that are slow to begin",
     leads: "two tasks give jobs to their helpers, and compute meanwhile",
 }

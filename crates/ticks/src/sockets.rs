@@ -3,8 +3,10 @@
 //! It is read from `/proc/<pid>/net`, which is of the process's own network, be that a container's. No
 //! right over the process is needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{json, Value as Json};
 
@@ -147,6 +149,38 @@ pub fn of_process(pid: u64) -> HashMap<u64, Socket> {
     // What has no inode is no process's any more.
     sockets.remove(&0);
     sockets
+}
+
+/// Sockets, by inode, whose queues somebody empties.
+#[derive(Clone, Debug, Default)]
+pub struct Emptied {
+    /// The process reads what has come.
+    pub read: HashSet<u64>,
+    /// The peer confirms what was written, so it reads.
+    pub confirmed: HashSet<u64>,
+}
+
+/// Watches the queues for a moment. One that is emptied and filled again at once seems to stand still at some looks, but
+/// hardly at all of them.
+pub fn watch(pid: u64, moment: Duration) -> Emptied {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let (began, mut before) = (Instant::now(), of_process(pid));
+    let mut emptied = Emptied::default();
+    while began.elapsed() < moment {
+        sleep(LOOK_EVERY);
+        let now = of_process(pid);
+        for (inode, socket) in &now {
+            let Some(before) = before.get(inode) else { continue };
+            if socket.unread() < before.unread() {
+                emptied.read.insert(*inode);
+            }
+            if socket.unconfirmed < before.unconfirmed {
+                emptied.confirmed.insert(*inode);
+            }
+        }
+        before = now;
+    }
+    emptied
 }
 
 #[cfg(test)]

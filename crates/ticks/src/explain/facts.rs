@@ -1,7 +1,8 @@
 //! What the rules read. Each recording is read once, in a stream.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Context;
 use ticks_format::{TaskState, What};
@@ -11,6 +12,7 @@ use crate::input::Input;
 use crate::merge::Merge;
 use crate::process::State;
 use crate::progress::Progress;
+use crate::sockets::{self, Emptied};
 use crate::symbols::{Book, Call, Options, Place};
 use crate::units;
 use crate::who::account;
@@ -52,6 +54,7 @@ pub struct Process<'a> {
     /// What its records say.
     pub walk: Walk,
     book: RefCell<Book>,
+    queues: OnceCell<Emptied>,
 }
 
 /// A task, in words.
@@ -142,7 +145,14 @@ impl<'a> Process<'a> {
 
     fn with(view: View<'a>, walk: Walk, mut book: Book) -> anyhow::Result<Process<'a>> {
         let tasks = account::of(&view, &mut book, false)?.into_iter().map(told).collect();
-        Ok(Process { input: view.input, view, tasks, walk, book: RefCell::new(book) })
+        Ok(Process {
+            input: view.input,
+            view,
+            tasks,
+            walk,
+            book: RefCell::new(book),
+            queues: OnceCell::new(),
+        })
     }
 
     /// The stacks, for the next look.
@@ -186,6 +196,15 @@ impl<'a> Process<'a> {
         let is_nameless =
             |call: &Call| !call.function.as_deref().is_some_and(|it| it.contains("::"));
         Ok(if combinators.any(is_nameless) { None } else { Some(false) })
+    }
+
+    /// Which queues of its sockets somebody empties, of a live process. It is watched for a second for that, once.
+    pub fn queues(&self) -> &Emptied {
+        const MOMENT: Duration = Duration::from_secs(1);
+        self.queues.get_or_init(|| match self.is_live() {
+            true => sockets::watch(self.input.pid(), MOMENT),
+            false => Emptied::default(),
+        })
     }
 
     /// The task with this waker.

@@ -52,9 +52,12 @@ impl Finding {
         self
     }
 
-    /// With a command.
+    /// With a command; once, if it is given again.
     pub fn proof(mut self, command: impl Into<String>) -> Finding {
-        self.proof.push(command.into());
+        let command = command.into();
+        if !self.proof.contains(&command) {
+            self.proof.push(command);
+        }
         self
     }
 

@@ -112,9 +112,9 @@ impl Executors {
         if !self.states.contains(&executor) {
             return Ok(None);
         }
-        let name = memory.u64(address + self.get(word::TASK_NAME))?;
-        let name_len = memory.u64(address + self.get(word::TASK_NAME_LEN))?;
-        let state = memory.u64(address + self.get(word::TASK_STATE))?;
+        let name = memory.u64(address.wrapping_add(self.get(word::TASK_NAME)))?;
+        let name_len = memory.u64(address.wrapping_add(self.get(word::TASK_NAME_LEN)))?;
+        let state = memory.u64(address.wrapping_add(self.get(word::TASK_STATE)))?;
         // The waker that led here is a reference. Where there is none left, the task is gone, and its memory free.
         if state < task_state::REFERENCE {
             return Ok(None);
@@ -160,8 +160,10 @@ impl Reader<'_> {
             (self.get(word::SHARD_COUNT).min(1 << 10), self.get(word::SHARD_BYTES));
         let (mut spawned, mut finished) = (0_u64, 0_u64);
         let mut counted = |reader: &Self, at: u64, words: [usize; 2]| -> Result<(), Unreadable> {
-            finished = finished.wrapping_add(reader.memory.u64(at + reader.get(words[1]))?);
-            spawned = spawned.wrapping_add(reader.memory.u64(at + reader.get(words[0]))?);
+            finished =
+                finished.wrapping_add(reader.memory.u64(at.wrapping_add(reader.get(words[1])))?);
+            spawned =
+                spawned.wrapping_add(reader.memory.u64(at.wrapping_add(reader.get(words[0])))?);
             Ok(())
         };
         for index in 0..count {

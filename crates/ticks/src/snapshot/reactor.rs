@@ -196,20 +196,26 @@ impl Reader<'_> {
         }
         let generation = self.memory.u32(entry + self.get(word::ENTRY_GENERATION))?;
         let address = shared + self.get(word::SHARED_SOURCE);
-        let key = Key(self.memory.u64(address + self.get(word::SOURCE_KEY))?);
+        let key = Key(self.memory.u64(address.wrapping_add(self.get(word::SOURCE_KEY)))?);
         if u64::from(key.index()) != index || key.generation() != generation {
             return Err(Torn);
         }
-        let fd = self.memory.u32(address + self.get(word::SOURCE_FD))? as i32;
+        let fd = self.memory.u32(address.wrapping_add(self.get(word::SOURCE_FD)))? as i32;
         let (mut waits, mut directions) = (Vec::new(), [Seen::default(); 2]);
         for dir in [Direction::Read, Direction::Write] {
             let at = dir as u64 * self.get(word::DIRECTION_BYTES);
-            let direction = address + self.get(word::DIRECTIONS) + at;
+            let direction = address.wrapping_add(self.get(word::DIRECTIONS)).wrapping_add(at);
             directions[dir as usize] = Seen {
-                tick: self.memory.u64(address + self.get(word::SOURCE_TICKS) + dir as u64 * 8)?,
-                unasked: self.memory.u8(direction + self.get(word::DIRECTION_UNCLAIMED))? == 1,
+                tick: self.memory.u64(
+                    address.wrapping_add(self.get(word::SOURCE_TICKS)).wrapping_add(dir as u64 * 8),
+                )?,
+                unasked: self
+                    .memory
+                    .u8(direction.wrapping_add(self.get(word::DIRECTION_UNCLAIMED)))?
+                    == 1,
             };
-            let pointer = self.memory.u64(direction + self.get(word::DIRECTION_WAITS))?;
+            let pointer =
+                self.memory.u64(direction.wrapping_add(self.get(word::DIRECTION_WAITS)))?;
             if pointer != 0 {
                 self.waits(dir, pointer, &mut waits)?;
             }

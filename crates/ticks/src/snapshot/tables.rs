@@ -84,7 +84,7 @@ impl Tables {
     fn add(&mut self, memory: &dyn Memory, address: u64) {
         let mut words = [0; HEAD_WORDS];
         for (word, at) in words.iter_mut().zip(0..) {
-            let Ok(found) = memory.u64(address + at * 8) else { return };
+            let Ok(found) = memory.u64(address.wrapping_add(at * 8)) else { return };
             *word = found;
         }
         let known = [published::REACTOR, published::EXECUTOR].contains(&words[head::KIND]);
@@ -101,7 +101,7 @@ impl Tables {
             return;
         }
         let own = (0..words[head::COUNT])
-            .map(|word| memory.u64(address + (HEAD_WORDS as u64 + word) * 8))
+            .map(|word| memory.u64(address.wrapping_add((HEAD_WORDS as u64 + word) * 8)))
             .collect::<Result<Vec<u64>, _>>();
         let Ok(own) = own else { return };
         let table = Table { address, words: own };

@@ -50,6 +50,29 @@ fn nothing_is_wrong(case: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What looks like a hang, and may be meant. It is told, and not called wrong.
+const MAY_BE_MEANT: &[&str] = &["slow_reader", "held_in_thread"];
+
+fn is_not_called_wrong(case: &str) -> Result<(), String> {
+    let mut program = Program::start("healthy", case, 4);
+    program.wait_until("busy")?;
+    let live = explained(&program.pid())?;
+    if !program.succeeds() {
+        return Err("it failed".into());
+    }
+    if live.0["wrong"] != false || live.1 != Some(0) {
+        return Err(format!("exit code {:?}: {:#}", live.1, live.0));
+    }
+    Ok(())
+}
+
+/// Of a reader that is slow on purpose it was said, and called proven, that nobody reads: it finds something at each read,
+/// and so never asks the reactor. And of tasks that wait for a lock that a thread has, that they wait for each other.
+#[test]
+fn what_may_be_meant_is_not_called_wrong() {
+    side_by_side(MAY_BE_MEANT, 2, |case| case, is_not_called_wrong);
+}
+
 #[test]
 fn nothing_wrong_is_found() {
     side_by_side(ALL, 4, |case| case, nothing_is_wrong);

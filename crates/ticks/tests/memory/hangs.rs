@@ -63,6 +63,8 @@ const HEALTHY: &[&str] = &[
     "locks",
     "leads",
     "helpers",
+    "slow_reader",
+    "held_in_thread",
     "others",
 ];
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::process::thread_states;
+
 /// Whether a descriptor still is what has this inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Descriptor {
@@ -84,6 +86,46 @@ pub fn kernel_wait(pid: u64, tid: u64) -> Option<String> {
     let wchan = fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
     let known = wchan.trim() != "0" && !wchan.trim().is_empty();
     known.then(|| wchan.trim().to_owned())
+}
+
+/// Threads of the process that go on by themselves, and what each does: they run, sleep for a time, or wait for a file or a
+/// child. Not those that wait in the poller, or for other threads. None: that cannot be seen.
+pub fn threads_at_work(pid: u64) -> Option<Vec<String>> {
+    const MOMENT: Duration = Duration::from_millis(50);
+    let before = at_work(pid)?;
+    if before.is_empty() {
+        return Some(Vec::new());
+    }
+    // Any thread may do something for a moment.
+    sleep(MOMENT);
+    let after = at_work(pid)?.into_iter();
+    let still = after.filter(|(tid, _)| before.iter().any(|(before, _)| before == tid));
+    Some(still.map(|(_, text)| text).collect())
+}
+
+fn at_work(pid: u64) -> Option<Vec<(u64, String)>> {
+    let mut all = Vec::new();
+    for (tid, state) in thread_states(pid) {
+        let name = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
+        let name = name.trim();
+        // It waits for a signal, to print who waits.
+        if matches!(state, 'Z' | 'X') || name == "async-io-dump" {
+            continue;
+        }
+        let what = match (kernel_wait(pid, tid), state) {
+            (_, 'R') => "it runs".to_owned(),
+            (Some(place), _) if is_for_others(&place) => continue,
+            (Some(place), _) => format!("it waits in the kernel's {place}"),
+            (None, _) => return None,
+        };
+        all.push((tid, format!("thread {tid} ({name}): {what}")));
+    }
+    Some(all)
+}
+
+/// Whether that is where the kernel keeps a thread that waits in the poller, or for other threads.
+fn is_for_others(place: &str) -> bool {
+    ["futex", "ep_poll", "epoll_wait"].iter().any(|part| place.contains(part))
 }
 
 /// Whether a thread runs, and what it does: in which state it is, in which call of the system and in which function

@@ -3,7 +3,7 @@
 use ticks_format::{TaskKind, TaskState, WokenBy};
 
 use super::{Rule, Verdict};
-use crate::explain::facts::{Facts, Process, Told, ToldWait};
+use crate::explain::facts::{live, Facts, Process, Told, ToldWait};
 use crate::explain::finding::{Finding, Sure};
 use crate::process::State;
 use crate::units;
@@ -73,6 +73,11 @@ fn is_in_block_on(process: &Process<'_>) -> bool {
     })
 }
 
+/// The task that async-process has in each program on smol, which waits for children to end, and holds nothing.
+fn is_reaper(task: &Told) -> bool {
+    task.name.starts_with("async_process::driver")
+}
+
 /// What a task waits for that another one is to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum For {
@@ -135,6 +140,9 @@ impl<'p> Waits<'p> {
             if waits_only && task.waits.iter().all(|wait| wait.is_executor) {
                 continue;
             }
+            if is_reaper(task) {
+                continue;
+            }
             // Nobody can wake it, so it lets go of nothing: that is another rule's, and there may be a lock in it.
             if matches!(task.state, TaskState::Forgotten | TaskState::Lost) {
                 waits.others += 1;
@@ -188,6 +196,51 @@ impl<'p> Waits<'p> {
     }
 }
 
+/// What may release them and is no task: a thread of the program's own, or of a pool for blocking work.
+enum Outside {
+    /// No thread does anything but wait for others.
+    Nobody,
+    /// These go on by themselves.
+    Threads(Vec<String>),
+    /// The process is gone, or shows nothing.
+    Unknown,
+}
+
+impl Outside {
+    fn of(process: &Process<'_>) -> Outside {
+        let live = process.is_live().then(|| live::threads_at_work(process.input.pid()));
+        match live.flatten() {
+            Some(threads) if threads.is_empty() => Outside::Nobody,
+            Some(threads) => Outside::Threads(threads),
+            None => Outside::Unknown,
+        }
+    }
+
+    /// How sure it can be, if the tasks alone let it be as sure.
+    fn limit(&self, sure: Sure, age_ns: Option<u64>) -> Sure {
+        match self {
+            Outside::Nobody => sure,
+            Outside::Threads(_) if age_ns.is_none_or(|age_ns| age_ns < LONG_NS) => Sure::Possible,
+            Outside::Threads(_) | Outside::Unknown => sure.min(Sure::Likely),
+        }
+    }
+
+    fn shown(self, finding: Finding) -> Finding {
+        match self {
+            Outside::Nobody => {
+                finding.shows("no other thread goes on: all wait in the poller, or for each other")
+            }
+            Outside::Threads(threads) => threads
+                .into_iter()
+                .take(NAMED)
+                .fold(finding.shows("another thread may have it, and let it go:"), Finding::shows),
+            Outside::Unknown => {
+                finding.shows("whether a thread that polls no tasks has it cannot be told")
+            }
+        }
+    }
+}
+
 impl Deadlock {
     /// Nobody is left who could release them.
     fn closed(&self, process: &Process<'_>, waits: &Waits<'_>) -> anyhow::Result<Option<Finding>> {
@@ -219,14 +272,16 @@ impl Deadlock {
         };
         let since_ns = named.iter().map(|(_, live, _)| live.since_ns).max().unwrap_or(0);
         let how_long = process.for_how_long(since_ns);
+        let outside = Outside::of(process);
+        let sure = outside.limit(sure, process.age_ns(since_ns));
         let (sentence, advice) = match &named[..] {
             [(task, ..)] => (
                 format!(
-                    "{} waits for {}, and nobody else can have it: the task holds it itself, in a future that it does not poll, {how_long}",
+                    "{} waits for {}, {how_long}, and no other task can have it: the task holds it itself, or it was never given back",
                     task.title(),
                     what(task)
                 ),
-                "a future behind &mut in select!, or one of buffered(n), keeps its locks while it is not polled: drop it, or poll it on, before you ask for the lock",
+                "a future behind &mut in select!, or one of buffered(n), keeps its locks while it is not polled: drop it, or poll it on, before you ask for the lock; so does a guard that is still in a variable; a permit that was forgotten never comes back",
             ),
             several => {
                 let names: Vec<String> = several.iter().take(2).map(|(task, ..)| task.title()).collect();
@@ -259,7 +314,10 @@ impl Deadlock {
             if waits.of_each_other.len() == 1 { "" } else { "s" },
             if waits.of_each_other.len() == 1 { "s" } else { "" },
         ));
-        finding.proof.extend(named.iter().take(2).map(|(task, ..)| process.show_task(task.id)));
+        finding = outside.shown(finding);
+        for (task, ..) in named.iter().take(2) {
+            finding = finding.proof(process.show_task(task.id));
+        }
         let finding = finding.proof(format!("ticks who --stacks {}", process.input.path.display()));
         Ok(Some(finding.advice(advice)))
     }

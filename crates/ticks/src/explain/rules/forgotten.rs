@@ -39,6 +39,9 @@ impl Rule for Forgotten {
     }
 }
 
+/// The future that never ends, of std and of futures-util.
+const PENDING: &[&str] = &["pending::Pending"];
+
 impl Forgotten {
     fn of(&self, process: &Process<'_>, live: &Live, task: &Told) -> anyhow::Result<Finding> {
         let last = live.task.asked.first();
@@ -56,8 +59,16 @@ impl Forgotten {
             "{title} waits{place}, and nobody can wake it: its last waker was dropped{end}, {since}"
         );
         // Who asks nothing at all may mean it.
-        let sure = if live.task.asked_count > 0 { Sure::Proven } else { Sure::Possible };
+        let is_pending = match last {
+            Some(last) => process.calls_one_of(last.stack, PENDING)? == Some(true),
+            None => true,
+        };
+        let sure = if is_pending { Sure::Possible } else { Sure::Proven };
         let what = match (asked_in_last_poll, last) {
+            (true, _) if is_pending => "it waits in future::pending, which asks nobody",
+            (true, _) if !process.view.has_times() => {
+                "it asked nobody, or whoever had its waker dropped it"
+            }
             (true, _) => "it asked in its last poll, and whoever had the waker dropped it",
             (false, Some(_)) => {
                 "it was polled again, returned Pending, and asked nobody in that poll"

@@ -130,6 +130,13 @@ impl SilentPeer {
                         .advice("look whether the server accepts: its queue of callers may be full")
                         .advice("give connect a timeout")
                 }
+                // It reads, though slowly.
+                Some(socket)
+                    if socket.peer_has_no_room()
+                        && process.queues().confirmed.contains(&source.inode) =>
+                {
+                    return None;
+                }
                 Some(socket) if socket.peer_has_no_room() => {
                     finding(Sure::Proven, format!("the peer {peer} does not read what it is sent"))
                         .advice(format!("look what {peer} does: ticks explain of that process"))

@@ -1,6 +1,6 @@
 //! Data that nobody asks for: a socket had an event, and its task waits for something else, or is gone.
 
-use ticks_format::{Direction, Key, SourceKind, TaskState, Verdict as Answer};
+use ticks_format::{Awaited, Direction, Key, SourceKind, TaskState, Verdict as Answer};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::directions::Facts as DirectionFacts;
@@ -13,6 +13,8 @@ pub struct UnaskedData;
 
 /// A task that has other work to do comes back to its socket sooner.
 const LONG_NS: u64 = 800_000_000;
+/// Who waits for a timer that is due by then has not given up what it does.
+const SOON_NS: u64 = 60_000_000_000;
 
 impl Rule for UnaskedData {
     fn kind(&self) -> &'static str {
@@ -86,7 +88,11 @@ impl UnaskedData {
             let is_old = since_ns.is_some_and(|since_ns| process.is_old(since_ns, LONG_NS));
             let is_waited_for = waits().any(|wait| wait.woken_ns.is_none());
             let unread = kernel.get(&source.inode).map_or(0, |socket| socket.unread());
-            if is_old && !is_waited_for && unread > 0 && is_read(source.kind, Direction::Read) {
+            let is_unread = is_old && !is_waited_for && unread > 0;
+            if is_unread
+                && is_read(source.kind, Direction::Read)
+                && !process.queues().read.contains(&source.inode)
+            {
                 let (fd, kind, peer) = (source.fd, source.kind, &source.peer);
                 let sentence = format!("nobody reads what has come on fd {fd} ({kind} {peer})");
                 let unread = units::count(unread);
@@ -133,6 +139,24 @@ impl UnaskedData {
             (None, None) => Sure::Possible,
         };
         let source = &process.view.sources[&key];
+        // Who finds something at each read need not ask the reactor.
+        if unread.is_some() && process.queues().read.contains(&source.inode) {
+            return Ok(None);
+        }
+        // It may read when its timer fires, or when its own peer has room for more.
+        let comes_back = |task: &Told| {
+            let mut waits = task.waits.iter().filter_map(|told| process.view.waits.get(told.wait?));
+            let is_soon = |due_ns: u64| due_ns.saturating_sub(process.view.at_ns) < SOON_NS;
+            waits.any(|wait| {
+                let writes =
+                    matches!(wait.waiter.awaited, Awaited::Source { dir: Direction::Write, .. });
+                writes || wait.due_ns.is_some_and(is_soon)
+            })
+        };
+        let sure = match task.and_then(|task| process.task(task)).is_some_and(comes_back) {
+            true => Sure::Possible,
+            false => sure,
+        };
         let what = format!("fd {} ({} {})", source.fd, source.kind, source.peer);
         let (who, advice) = match (task.and_then(|task| process.task(task)), cancelled) {
             (Some(task), _) => (
@@ -179,9 +203,10 @@ impl UnaskedData {
             let place = place.unwrap_or_default();
             finding = finding.shows(format!("the last to ask was told {answer}, {ago} ago{place}"));
         }
-        let task = task.map(|task| process.show(&format!("--task {task}")));
         finding = finding.proof(process.show(&format!("--fd {}", source.fd)));
-        finding.proof.extend(task);
+        if let Some(task) = task {
+            finding = finding.proof(process.show(&format!("--task {task}")));
+        }
         Ok(Some(finding.advice(advice)))
     }
 }

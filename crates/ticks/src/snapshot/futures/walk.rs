@@ -118,7 +118,7 @@ impl Walk<'_, '_> {
                 let inner = Typed { of: variant.of, ..of };
                 match Kind::of(path) {
                     Kind::Async => self.state(path, variant, inner, address, depth),
-                    _ => self.value(inner, address + variant.offset, depth + 1),
+                    _ => self.value(inner, address.wrapping_add(variant.offset), depth + 1),
                 }
             }
             Shape::Struct { path, bytes, fields, .. } => match Kind::of(path) {
@@ -140,7 +140,7 @@ impl Walk<'_, '_> {
         let mut waits = false;
         for field in fields {
             let inner = Typed { of: field.of, ..of };
-            waits |= self.value(inner, address + field.offset, depth + 1);
+            waits |= self.value(inner, address.wrapping_add(field.offset), depth + 1);
         }
         waits
     }
@@ -162,7 +162,7 @@ impl Walk<'_, '_> {
         self.way.push(Waiting { path: path.replace("_env#", "#"), place: variant.place.clone() });
         let is_deeper = field(fields, "__awaitee").is_some_and(|awaitee| {
             let of = Typed { of: awaitee.of, ..inner };
-            let at = address + variant.offset + awaitee.offset;
+            let at = address.wrapping_add(variant.offset).wrapping_add(awaitee.offset);
             self.value(of, at, depth + 1) || self.awaited(of, at)
         });
         if !is_deeper {
@@ -193,7 +193,7 @@ impl Walk<'_, '_> {
 
     /// A pointer to a `dyn Future`: its type is told by its functions.
     fn wide(&mut self, fields: &[Field], address: u64, depth: usize) -> bool {
-        let place = |name| field(fields, name).map(|field| address + field.offset);
+        let place = |name| field(fields, name).map(|field| address.wrapping_add(field.offset));
         let to = place("pointer").and_then(|at| self.follow(at));
         let functions = place("vtable").and_then(|at| self.follow(at));
         let Some((to, functions)) = to.zip(functions) else { return false };
@@ -216,7 +216,7 @@ impl Walk<'_, '_> {
             Some((at, bytes)) => {
                 let mut word = [0; 8];
                 let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= word.len())?;
-                self.futures.memory.read(address + at, &mut word[..bytes]).ok()?;
+                self.futures.memory.read(address.wrapping_add(at), &mut word[..bytes]).ok()?;
                 Some(u64::from_le_bytes(word))
             }
             None => None,
