@@ -92,13 +92,22 @@ pub fn kernel_wait(pid: u64, tid: u64) -> Option<String> {
 /// child. Not those that wait in the poller, or for other threads. None: that cannot be seen.
 pub fn threads_at_work(pid: u64) -> Option<Vec<String>> {
     const MOMENT: Duration = Duration::from_millis(50);
-    let before = at_work(pid)?;
+    /// A thread that begins to run, or ends, while it is looked at shows nothing.
+    const TRIES: u32 = 4;
+    let look = || {
+        let mut tries = (0..TRIES).map(|number| {
+            sleep(MOMENT * number);
+            at_work(pid)
+        });
+        tries.find_map(|all| all)
+    };
+    let before = look()?;
     if before.is_empty() {
         return Some(Vec::new());
     }
     // Any thread may do something for a moment.
     sleep(MOMENT);
-    let after = at_work(pid)?.into_iter();
+    let after = look()?.into_iter();
     let still = after.filter(|(tid, _)| before.iter().any(|(before, _)| before == tid));
     Some(still.map(|(_, text)| text).collect())
 }
