@@ -276,6 +276,15 @@ impl<'a> Process<'a> {
         }
     }
 
+    /// `3.4 s ago`. Of a process that was killed nobody knows when that was; then it is told from the end of its recording.
+    pub fn ago(&self, ns: u64) -> String {
+        let age = units::duration(self.view.ago_ns(ns));
+        match self.has_end() {
+            true => format!("{age} ago"),
+            false => format!("{age} before the end of the recording"),
+        }
+    }
+
     /// How the tool is to be called to show more of it.
     pub fn show(&self, what: &str) -> String {
         let path = self.input.path.display();

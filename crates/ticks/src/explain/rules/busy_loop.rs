@@ -119,9 +119,9 @@ pub fn starved(process: &Process<'_>) -> Vec<String> {
             && process.age_ns(live.since_ns).is_some_and(|age_ns| age_ns >= STARVED_NS)
     });
     let told = live.filter_map(|live| {
-        let age = units::duration(process.view.ago_ns(live.since_ns));
+        let ago = process.ago(live.since_ns);
         let title = process.task(live.task.id)?.title();
-        Some(format!("{title} was woken {age} ago and is not polled meanwhile"))
+        Some(format!("{title} was woken {ago} and is not polled meanwhile"))
     });
     told.collect()
 }

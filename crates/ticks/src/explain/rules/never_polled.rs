@@ -254,9 +254,9 @@ impl NeverPolled {
         let threads = &process.walk.threads;
         match threads.all.get(&tid) {
             Some(thread) => format!(
-                "{} made its last record {} ago; since then {}",
+                "{} made its last record {}; since then {}",
                 threads.title(tid),
-                units::duration(process.view.ago_ns(thread.last_ns)),
+                process.ago(thread.last_ns),
                 thread.since()
             ),
             None => format!("{} has no record left", threads.title(tid)),

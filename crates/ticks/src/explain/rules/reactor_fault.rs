@@ -5,7 +5,6 @@ use ticks_format::Awaited;
 use super::{Rule, Verdict};
 use crate::explain::facts::{Facts, Process};
 use crate::explain::finding::{Finding, Sure};
-use crate::units;
 use crate::who::view::Wait;
 
 pub struct ReactorFault;
@@ -48,8 +47,8 @@ impl ReactorFault {
         }
         let (pid, tick) = (process.input.recording.header().pid, event.tick);
         let sentence = format!(
-            "async-io itself is at fault: fd {fd} had an event to {dir} {} ago, and whoever waits for it was not woken",
-            units::duration(process.view.ago_ns(event.utc_ns))
+            "async-io itself is at fault: fd {fd} had an event to {dir} {}, and whoever waits for it was not woken",
+            process.ago(event.utc_ns)
         );
         Some(
             Finding::new(self.kind(), Sure::Proven, sentence)

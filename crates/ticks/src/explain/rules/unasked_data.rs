@@ -169,9 +169,9 @@ impl UnaskedData {
             ),
             (None, Some(ns)) => (
                 format!(
-                    "task {}, which read from it, was dropped {} ago",
+                    "task {}, which read from it, was dropped {}",
                     task.unwrap_or_default(),
-                    units::duration(process.view.ago_ns(*ns))
+                    process.ago(*ns)
                 ),
                 "keep the task that reads, or detach it: a Task that is dropped is cancelled",
             ),
@@ -192,7 +192,7 @@ impl UnaskedData {
             }
         ));
         if let Some((ns, answer, _)) = last {
-            let ago = units::duration(process.view.ago_ns(ns));
+            let ago = process.ago(ns);
             let answer = match answer {
                 Answer::Ready => "Ready, so that it has to ask again before it waits",
                 Answer::Pending => "Pending",
@@ -201,7 +201,7 @@ impl UnaskedData {
             let place = process.own_text(direction.asked_by_stack)?;
             let place = place.map(|place| format!("; it was waited for in {place}"));
             let place = place.unwrap_or_default();
-            finding = finding.shows(format!("the last to ask was told {answer}, {ago} ago{place}"));
+            finding = finding.shows(format!("the last to ask was told {answer}, {ago}{place}"));
         }
         finding = finding.proof(process.show(&format!("--fd {}", source.fd)));
         if let Some(task) = task {
@@ -239,11 +239,10 @@ impl UnaskedData {
             "it reads in several steps (as read_exact does), {}, and no more comes",
             told.text
         ));
-        let ago = units::duration(process.view.ago_ns(restart.utc_ns));
+        let ago = process.ago(restart.utc_ns);
         let timeout = process.own_text(restart.stack)?.unwrap_or_else(|| "its poll".into());
-        finding = finding.shows(format!(
-            "{ago} ago a timer had it begin anew in {timeout}, after data had come"
-        ));
+        finding = finding
+            .shows(format!("{ago} a timer had it begin anew in {timeout}, after data had come"));
         Ok(Some(
             finding
                 .proof(process.show(&format!("--task {}", task.id)))
