@@ -51,6 +51,7 @@ cases! {
     churn: "connections are opened, used once and closed",
     locks: "sixteen tasks share four locks",
     others: "a process, an event, a directory and a kernel's timer are watched",
+    arrivals: "one client after the other comes, and stays",
     slow_reader: "an upload whose receiver takes its time",
     held_in_thread: "a thread has the lock for which two tasks wait",
     helpers: "a thread starts programs that are slow to begin",

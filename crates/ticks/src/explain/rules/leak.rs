@@ -1,8 +1,8 @@
 //! Something only grows: tasks, sources or timers that each request leaves behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use ticks_format::{Awaited, TaskState};
+use ticks_format::{Awaited, Key, TaskState};
 
 use super::{Rule, Verdict};
 use crate::explain::facts::{Facts, Process, Told};
@@ -19,6 +19,8 @@ const COUNT_MIN: usize = 100;
 const PARTS: u64 = 6;
 /// … in each of which as many come as in the mean, or a third of that at least.
 const EVEN: u64 = 3;
+/// As many connections a task may keep while it does something else.
+const KEEPS_MAX: usize = 4;
 /// A burst when the program begins is none.
 const SPAN_NS: u64 = 1_000_000_000;
 
@@ -120,10 +122,11 @@ impl Leak {
             .iter()
             .filter_map(|wait| Some(wait.waiter.waiter_id()?.key))
             .collect();
-        let waited: std::collections::HashSet<_> = waited.into_iter().collect();
+        let waited: HashSet<_> = waited.into_iter().collect();
+        let of_tasks = of_tasks(process);
         let idle = || {
             let all = process.view.sources.values().filter(|source| source.registered);
-            all.filter(|source| !waited.contains(&source.key))
+            all.filter(|source| !waited.contains(&source.key) && !of_tasks.contains(&source.key))
         };
         // One that was just opened has its task still at work.
         let begun = idle().map(|source| clock.utc_ns(source.since)).collect::<Vec<_>>();
@@ -194,6 +197,19 @@ impl Leak {
                 .advice("drop a timeout when what it was for is done"),
         )
     }
+}
+
+/// The sources that are in use, though nobody waits for them: each has a task that asked for it last, is still there, and
+/// has not many.
+fn of_tasks(process: &Process<'_>) -> HashSet<Key> {
+    let mut by_task: HashMap<u64, HashSet<Key>> = HashMap::new();
+    for ((key, _), direction) in &process.walk.directions.all {
+        if let Some((.., Some(task))) = direction.last_poll {
+            by_task.entry(task).or_default().insert(*key);
+        }
+    }
+    by_task.retain(|task, keys| keys.len() <= KEEPS_MAX && process.task(*task).is_some());
+    by_task.into_values().flatten().collect()
 }
 
 fn rate(process: &Process<'_>, count: usize, first_ns: u64) -> String {
