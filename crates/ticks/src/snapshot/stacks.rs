@@ -139,9 +139,19 @@ impl Adding<'_, '_> {
         let find = |words: &[u64], is_timer| {
             let free = |at: &usize| look.tasks.waiters[*at].stack == 0;
             let found: Vec<usize> = self.waited.among(words, is_timer).filter(free).collect();
-            // What `run` was given waits within the `block_on` that it is in.
-            let own = found.iter().find(|at| look.tasks.waiters[**at].task_id == task);
-            own.or(found.first()).copied()
+            let of = |at: &&usize| look.tasks.waiters[**at].task_id;
+            // What `run` was given waits within the `block_on` that it is in; and a combinator may have a waker of its own.
+            // A word may point anywhere, so what is another task's wait is not taken from it.
+            let is = |id: u64, kind| {
+                let mut all = look.tasks.tasks.iter().map(|named| &named.task);
+                all.any(|task| task.id == id && task.kind == kind)
+            };
+            let is_anothers = |id: u64| {
+                is(id, TaskKind::Spawned)
+                    || is(id, TaskKind::BlockOn) && is(task, TaskKind::Spawned)
+            };
+            let own = found.iter().find(|at| of(at) == task);
+            own.or(found.iter().find(|at| !is_anothers(of(at)))).copied()
         };
         // A timer's number is in the timer itself, and too small a number to be looked for elsewhere.
         find(&leaf.words, leaf.is_timer())
