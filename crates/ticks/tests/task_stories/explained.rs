@@ -163,7 +163,8 @@ fn two_tasks_want_each_others_locks() {
     });
     let Some(process) = process else { return };
     let line = line(SECOND_LOCK);
-    finds(&process, "deadlock", "proven", &["task 2", "task 3", "each other", &line]);
+    // A thread of the program's own waits for its input, and may have them.
+    finds(&process, "deadlock", "likely", &["task 2", "task 3", "each other", &line]);
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn a_future_that_is_not_polled_holds_the_lock() {
         });
     let Some(process) = process else { return };
     let line = line(WANTS_ITS_OWN);
-    finds(&process, "deadlock", "proven", &["holds_unpolled", "does not poll", &line]);
+    finds(&process, "deadlock", "likely", &["holds_unpolled", "holds it itself", &line]);
 }
 
 async fn send_blocking(sender: std::sync::mpsc::SyncSender<u32>) {

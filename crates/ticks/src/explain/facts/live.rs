@@ -88,9 +88,18 @@ pub fn kernel_wait(pid: u64, tid: u64) -> Option<String> {
     known.then(|| wchan.trim().to_owned())
 }
 
-/// Threads of the process that go on by themselves, and what each does: they run, sleep for a time, or wait for a file or a
-/// child. Not those that wait in the poller, or for other threads. None: that cannot be seen.
-pub fn threads_at_work(pid: u64) -> Option<Vec<String>> {
+/// A thread that goes on by itself.
+pub struct AtWork {
+    tid: u64,
+    /// Which it is, and what it does.
+    pub text: String,
+    /// It waits for what comes from outside: a line, a caller, a signal, a child's end.
+    pub is_for_input: bool,
+}
+
+/// Threads of the process that go on by themselves: they run, sleep for a time, or wait for a file or from outside. Not
+/// those that wait in the poller, or for other threads. None: that cannot be seen.
+pub fn threads_at_work(pid: u64) -> Option<Vec<AtWork>> {
     const MOMENT: Duration = Duration::from_millis(50);
     /// A thread that begins to run, or ends, while it is looked at shows nothing.
     const TRIES: u32 = 4;
@@ -108,11 +117,10 @@ pub fn threads_at_work(pid: u64) -> Option<Vec<String>> {
     // Any thread may do something for a moment.
     sleep(MOMENT);
     let after = look()?.into_iter();
-    let still = after.filter(|(tid, _)| before.iter().any(|(before, _)| before == tid));
-    Some(still.map(|(_, text)| text).collect())
+    Some(after.filter(|now| before.iter().any(|before| before.tid == now.tid)).collect())
 }
 
-fn at_work(pid: u64) -> Option<Vec<(u64, String)>> {
+fn at_work(pid: u64) -> Option<Vec<AtWork>> {
     let mut all = Vec::new();
     for (tid, state) in thread_states(pid) {
         let name = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
@@ -121,13 +129,13 @@ fn at_work(pid: u64) -> Option<Vec<(u64, String)>> {
         if matches!(state, 'Z' | 'X') || name == "async-io-dump" {
             continue;
         }
-        let what = match (kernel_wait(pid, tid), state) {
-            (_, 'R') => "it runs".to_owned(),
+        let (what, is_for_input) = match (kernel_wait(pid, tid), state) {
+            (_, 'R') => ("it runs".to_owned(), false),
             (Some(place), _) if is_for_others(&place) => continue,
-            (Some(place), _) => format!("it waits in the kernel's {place}"),
+            (Some(place), _) => (format!("it waits in the kernel's {place}"), is_for_input(&place)),
             (None, _) => return None,
         };
-        all.push((tid, format!("thread {tid} ({name}): {what}")));
+        all.push(AtWork { tid, text: format!("thread {tid} ({name}): {what}"), is_for_input });
     }
     Some(all)
 }
@@ -135,6 +143,13 @@ fn at_work(pid: u64) -> Option<Vec<(u64, String)>> {
 /// Whether that is where the kernel keeps a thread that waits in the poller, or for other threads.
 fn is_for_others(place: &str) -> bool {
     ["futex", "ep_poll", "epoll_wait"].iter().any(|part| place.contains(part))
+}
+
+/// Whether it keeps there one that waits for what comes from outside.
+fn is_for_input(place: &str) -> bool {
+    const PARTS: [&str; 8] =
+        ["pipe", "tty", "accept", "recv", "stream_read", "poll", "sigtimedwait", "do_wait"];
+    PARTS.iter().any(|part| place.contains(part))
 }
 
 /// Whether a thread runs, and what it does: in which state it is, in which call of the system and in which function

@@ -201,7 +201,7 @@ enum Outside {
     /// No thread does anything but wait for others.
     Nobody,
     /// These go on by themselves.
-    Threads(Vec<String>),
+    Threads(Vec<live::AtWork>),
     /// The process is gone, or shows nothing.
     Unknown,
 }
@@ -218,9 +218,13 @@ impl Outside {
 
     /// How sure it can be, if the tasks alone let it be as sure.
     fn limit(&self, sure: Sure, age_ns: Option<u64>) -> Sure {
+        let is_young = age_ns.is_none_or(|age_ns| age_ns < LONG_NS);
         match self {
             Outside::Nobody => sure,
-            Outside::Threads(_) if age_ns.is_none_or(|age_ns| age_ns < LONG_NS) => Sure::Possible,
+            // Who waits for a caller or a signal hardly holds a lock meanwhile.
+            Outside::Threads(all) if is_young && all.iter().any(|it| !it.is_for_input) => {
+                Sure::Possible
+            }
             Outside::Threads(_) | Outside::Unknown => sure.min(Sure::Likely),
         }
     }
@@ -233,6 +237,7 @@ impl Outside {
             Outside::Threads(threads) => threads
                 .into_iter()
                 .take(NAMED)
+                .map(|thread| thread.text)
                 .fold(finding.shows("another thread may have it, and let it go:"), Finding::shows),
             Outside::Unknown => {
                 finding.shows("whether a thread that polls no tasks has it cannot be told")
