@@ -214,6 +214,17 @@ fn switches(pid: u64, tid: u64) -> String {
     text.lines().filter(|line| line.contains("ctxt_switches")).collect()
 }
 
+/// The number by which the system knows a file, a socket or what else is open; none where it has no such numbers.
+pub fn inode(metadata: &fs::Metadata) -> Option<u64> {
+    #[cfg(unix)]
+    return Some(std::os::unix::fs::MetadataExt::ino(metadata));
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
+}
+
 /// Whether it has ended and its parent has not asked for it yet. A first thread that has ended is a zombie
 /// too, while others may go on.
 fn is_zombie(pid: u64) -> bool {

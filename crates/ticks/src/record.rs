@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::process::{self, Command, ExitStatus};
-#[cfg(not(unix))]
 use std::time::UNIX_EPOCH;
 
 use anyhow::{bail, Context};
@@ -16,6 +15,7 @@ use crate::explain;
 use crate::input::Input;
 use crate::outcome::Outcome;
 use crate::plain::say;
+use crate::process::inode;
 use crate::symbols::{Book, Options};
 use crate::units;
 use crate::who::view::View;
@@ -225,15 +225,12 @@ fn recordings(dir: &Path) -> BTreeMap<PathBuf, u64> {
 }
 
 /// A recording is made beside the old one that it replaces, so that the two have numbers of their own.
-#[cfg(unix)]
+/// Where files have none, it is told by its time.
 fn identity(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn identity(metadata: &fs::Metadata) -> u64 {
-    let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    modified.map_or(0, |since| since.as_nanos() as u64)
+    inode(metadata).unwrap_or_else(|| {
+        let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        modified.map_or(0, |since| since.as_nanos() as u64)
+    })
 }
 
 fn summary(path: &Path) -> anyhow::Result<String> {

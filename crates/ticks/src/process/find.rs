@@ -89,15 +89,8 @@ impl Mapping {
     }
 }
 
-#[cfg(unix)]
 fn inode(file: &File) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().ok().map(|metadata| metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn inode(_: &File) -> Option<u64> {
-    None
+    file.metadata().ok().and_then(|metadata| super::inode(&metadata))
 }
 
 /// What a process has mapped that may be a recording.

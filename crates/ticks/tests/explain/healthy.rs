@@ -31,13 +31,23 @@ const LOOKED_FOR: &[&str] = &[
     "an event whose task this crate did not wake",
 ];
 
-fn nothing_is_wrong(case: &str) -> Result<(), String> {
+/// What is said of it while it is at work, so long after it has begun; and the program, which has ended.
+fn explained_live(
+    case: &str,
+    settles: Duration,
+) -> Result<(Program, (serde_json::Value, Option<i32>)), String> {
     let mut program = Program::start("healthy", case, 4);
     program.wait_until("busy")?;
+    std::thread::sleep(settles);
     let live = explained(&program.pid())?;
-    if !program.succeeds() {
-        return Err("it failed".into());
+    match program.succeeds() {
+        true => Ok((program, live)),
+        false => Err("it failed".into()),
     }
+}
+
+fn nothing_is_wrong(case: &str) -> Result<(), String> {
+    let (program, live) = explained_live(case, Duration::ZERO)?;
     let ended = explained(path(&program.file()))?;
     for (when, (told, code)) in [("live", live), ("ended", ended)] {
         let none = told["findings"].as_array().is_some_and(Vec::is_empty);
@@ -56,18 +66,12 @@ fn nothing_is_wrong(case: &str) -> Result<(), String> {
 const MAY_BE_MEANT: &[&str] = &["slow_reader", "held_in_thread", "arrivals"];
 
 fn is_not_called_wrong(case: &str) -> Result<(), String> {
-    let mut program = Program::start("healthy", case, 4);
-    program.wait_until("busy")?;
     // What becomes more and more has done so by then.
-    std::thread::sleep(Duration::from_millis(1_500));
-    let live = explained(&program.pid())?;
-    if !program.succeeds() {
-        return Err("it failed".into());
+    let (_, (told, code)) = explained_live(case, Duration::from_millis(1_500))?;
+    match told["wrong"] == false && code == Some(0) {
+        true => Ok(()),
+        false => Err(format!("exit code {code:?}: {told:#}")),
     }
-    if live.0["wrong"] != false || live.1 != Some(0) {
-        return Err(format!("exit code {:?}: {:#}", live.1, live.0));
-    }
-    Ok(())
 }
 
 /// Of a reader that is slow on purpose it was said, and called proven, that nobody reads: it finds something at each read,

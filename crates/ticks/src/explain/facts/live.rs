@@ -5,7 +5,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::process::thread_states;
+use crate::process::{self, thread_states};
 
 /// Whether a descriptor still is what has this inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,10 @@ pub fn descriptor(pid: u64, fd: i64, inode: u64) -> Descriptor {
             let target = target.to_string_lossy().into_owned();
             // The names of sockets and pipes have it. Those of a pidfd, an eventfd or a device do not.
             let is_same = target.contains(&format!("[{inode}]"))
-                || inode_of(&link).is_none_or(|now| now == inode);
+                || fs::metadata(&link)
+                    .ok()
+                    .and_then(|it| process::inode(&it))
+                    .is_none_or(|now| now == inode);
             match is_same {
                 true => Descriptor::Same,
                 false => Descriptor::Replaced(target),
@@ -38,16 +41,6 @@ pub fn descriptor(pid: u64, fd: i64, inode: u64) -> Descriptor {
         Err(_) if !has_descriptors(pid) => Descriptor::Unknown,
         Err(_) => Descriptor::Closed,
     }
-}
-
-/// The inode of what the link leads to, if that can be seen.
-fn inode_of(link: &str) -> Option<u64> {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(link).ok()?);
-    // No other system has such links.
-    #[cfg(not(unix))]
-    let inode = fs::metadata(link).ok().map(|_| 0)?;
-    Some(inode)
 }
 
 fn has_descriptors(pid: u64) -> bool {
